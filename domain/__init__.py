@@ -1,0 +1,1 @@
+"""What is true: events, states, laws and exact arithmetic. Pure: same input, same bytes."""

@@ -1,0 +1,1 @@
+"""Forward-only SQL, numbered; applied in order, each once, in its own transaction."""

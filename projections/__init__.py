@@ -1,0 +1,1 @@
+"""What can be seen: pure folds from events to read models, and their ports."""
