@@ -1,0 +1,253 @@
+"""What passes between the house and a trading venue: orders out; fills, states and books back.
+
+Quantities are in base units (ETH, not contracts), prices in quote units per base unit, both exact decimals. Times are
+integer microseconds since the Unix epoch, UTC. Sides are seen from our account. Symbols are unified, `ETH/USDT:USDT`.
+"""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+Side = Literal["buy", "sell"]
+TimeInForce = Literal["gtc", "ioc", "fok", "gtx"]
+"""How long an order lives: until cancelled, at once or not, all at once or not, or only as maker (post-only)."""
+
+OrderStatus = Literal["new", "partially_filled", "filled", "canceled", "expired", "rejected"]
+TERMINAL: frozenset[OrderStatus] = frozenset({"filled", "canceled", "expired", "rejected"})
+
+RejectReason = Literal[
+    "malformed",
+    "not_authorised",
+    "unknown_symbol",
+    "size_or_price_step",
+    "min_notional",
+    "price_band",
+    "insufficient_margin",
+    "reduce_only",
+    "post_only_would_take",
+    "duplicate_client_order_id",
+    "too_many_orders",
+    "unknown_order",
+    "venue_rule",
+]
+
+FillKey = tuple[str, str, str, str, str, str]
+BookLevel = tuple[Decimal, Decimal]
+
+
+class VenueFailure(Exception):
+    """Root of what a venue call may raise.
+
+    VenueFailure
+    ├── Rejected      surely not done, and asking again the same way will not help
+    ├── Unavailable   surely not done: nothing was sent
+    └── Unknown       may be done: ask the venue by client order id, never resend
+    """
+
+
+class Rejected(VenueFailure):
+    """Say that the venue, or the adapter before sending, definitely refused."""
+
+    def __init__(self, reason: RejectReason, text: str) -> None:
+        super().__init__(f"{reason}: {text}")
+        self.reason: RejectReason = reason
+        self.text = text
+
+
+class Unavailable(VenueFailure):
+    """Say that provably nothing was sent: no connection came to be."""
+
+
+class Unknown(VenueFailure):
+    """Say that the outcome cannot be known from the answer."""
+
+
+class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask a venue to trade. `limit_price` None asks at market; a market order takes only `ioc`."""
+
+    venue: str
+    account: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    limit_price: Decimal | None
+    time_in_force: TimeInForce
+    reduce_only: bool
+    client_order_id: str
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold the venue's answer to a submitted order.
+
+    `accepted_quantity` is the size as the venue wrote it down, which may differ from what was asked; `filled` is what
+    was filled at that moment; fills themselves come by `FillReport`.
+    """
+
+    venue_order_id: str
+    client_order_id: str
+    status: OrderStatus
+    filled: Decimal
+    accepted_quantity: Decimal
+    at_us: int
+
+
+class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Show the state of one of our orders as the venue tells it, by stream or when asked.
+
+    `average_price` is None while nothing is filled.
+    """
+
+    venue: str
+    account: str
+    symbol: str
+    venue_order_id: str
+    client_order_id: str
+    side: Side
+    status: OrderStatus
+    quantity: Decimal
+    filled: Decimal
+    limit_price: Decimal | None
+    average_price: Decimal | None
+    reduce_only: bool
+    at_us: int
+
+
+OrderState = OrderReport
+
+
+class FillReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Show one fill. The same fill may be reported many times, by several sources; its key says that it is one.
+
+    `fee_quantity` is positive when it was paid, negative when it was earned. `client_order_id` is None where the source
+    does not tell it. `source` says who told us.
+    """
+
+    venue: str
+    account: str
+    symbol: str
+    trade_id: str
+    venue_order_id: str
+    client_order_id: str | None
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    fee_asset: str
+    fee_quantity: Decimal
+    liquidity: Literal["maker", "taker"]
+    kind: Literal["trade", "liquidation", "adl"]
+    source: Literal["stream", "sweep"]
+    at_us: int
+
+    @property
+    def fill_key(self) -> FillKey:
+        """Return the key under which this fill counts once, whatever the source."""
+        return (self.venue, self.account, self.symbol, self.trade_id, self.venue_order_id, self.side)
+
+
+class PositionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Show a position: `quantity` is negative for a short; `entry_price` is None when flat."""
+
+    venue: str
+    account: str
+    symbol: str
+    quantity: Decimal
+    entry_price: Decimal | None
+    mark_price: Decimal
+    unrealised_profit: Decimal
+    liquidation_price: Decimal | None
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    at_us: int
+
+
+class BalanceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Show one asset of a margin account.
+
+    `wallet` leaves unrealised profit out, `margin` has it in, `available` is what new orders may use.
+    """
+
+    venue: str
+    account: str
+    asset: str
+    wallet: Decimal
+    margin: Decimal
+    available: Decimal
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    at_us: int
+
+
+class MarkReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Show a perpetual's mark and funding: `funding_rate` is for one interval and is due at `next_funding_us`."""
+
+    venue: str
+    symbol: str
+    mark_price: Decimal
+    index_price: Decimal
+    funding_rate: Decimal
+    next_funding_us: int
+    at_us: int
+
+
+class BookTop(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold the best bid and ask."""
+
+    bid_price: Decimal
+    bid_quantity: Decimal
+    ask_price: Decimal
+    ask_quantity: Decimal
+
+
+class BookUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold a book as it stood after one update: levels are (price, quantity), best first.
+
+    `sequence` is the venue's update id. `exchange_at_us` is the venue's clock, `received_at_us` ours: their difference
+    is transport and clock skew, never age.
+    """
+
+    venue: str
+    symbol: str
+    bids: tuple[BookLevel, ...]
+    asks: tuple[BookLevel, ...]
+    sequence: int
+    exchange_at_us: int
+    received_at_us: int
+
+    @property
+    def top(self) -> BookTop | None:
+        """Return the best bid and ask, or None when either side is empty."""
+        if not self.bids or not self.asks:
+            return None
+        (bid_price, bid_quantity), (ask_price, ask_quantity) = self.bids[0], self.asks[0]
+        return BookTop(bid_price=bid_price, bid_quantity=bid_quantity, ask_price=ask_price, ask_quantity=ask_quantity)
+
+
+class BookLost(msgspec.Struct, frozen=True, kw_only=True):
+    """Say that a book can no longer be believed: a gap, a silence or a lost connection. A new update restores it."""
+
+    venue: str
+    symbol: str
+    reason: str
+    at_us: int
+
+
+class Connected(msgspec.Struct, frozen=True, kw_only=True):
+    """Say that the private stream is up. What happened while it was down is found only by asking: sweep now."""
+
+    venue: str
+    account: str
+    at_us: int
+
+
+class Disconnected(msgspec.Struct, frozen=True, kw_only=True):
+    """Say that the private stream is down: fills from here on are not told until `Connected` and a sweep."""
+
+    venue: str
+    account: str
+    reason: str
+    at_us: int
+
+
+BookEvent = BookUpdate | BookLost
+AccountEvent = FillReport | OrderReport | Connected | Disconnected
