@@ -10,7 +10,7 @@ _FIXED = struct.Struct(">Q16sQH")
 _LENGTH = struct.Struct(">I")
 
 
-def chain_hash(  # noqa: PLR0913, PLR0917 - the arguments are the chained columns, in their order
+def chain_hash(
     previous: bytes, position: int, originator_id: UUID, version: int, topic: str, state: bytes, metadata: bytes
 ) -> bytes:
     """Return the 32-byte chain hash of one stored event.

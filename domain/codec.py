@@ -1,0 +1,76 @@
+"""Events and states to bytes and back: sorted keys, integers of any size, decimals in plain notation."""
+
+import hashlib
+from collections.abc import Callable
+from decimal import Decimal
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from domain.catalogue import EVENTS
+from domain.event import Event
+from domain.quantity import Num, num, plain
+
+T = TypeVar("T")
+
+Document = dict[str, Any]
+Upcaster = Callable[[Document], Document]
+
+# An old tag is turned into the document of a newer one before decoding; entries are never deleted.
+UPCASTERS: dict[str, tuple[str, Upcaster]] = {}
+
+
+class UnknownTopic(Exception):
+    """Say that a tag is not in the catalogue: a fold must stop, since it cannot know what happened."""
+
+
+def _to_json(value: object) -> str:
+    if isinstance(value, Decimal):
+        return plain(value)
+    raise NotImplementedError(f"no exact form for {type(value).__name__}")
+
+
+def _from_json(wanted: type, value: object) -> object:
+    if wanted is Num and isinstance(value, str | int):
+        return num(value)
+    raise NotImplementedError(f"cannot read {wanted.__name__} from {type(value).__name__}")
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_to_json, order="sorted")
+
+encode: Callable[[object], bytes] = _ENCODER.encode
+
+
+@cache
+def decoder(wanted: type[T]) -> msgspec.json.Decoder[T]:
+    """Return the one decoder of a type; it raises msgspec.ValidationError for what does not fit."""
+    return msgspec.json.Decoder(wanted, dec_hook=_from_json)
+
+
+_EVENT_DECODERS: dict[str, Callable[[bytes], Event]] = {
+    topic: msgspec.json.Decoder(event_type, dec_hook=_from_json).decode for topic, event_type in EVENTS.items()
+}
+
+
+def decode_event(topic: str, state: bytes) -> Event:
+    """Return the event as today's struct; old tags are upcast, unknown extra fields are left out.
+
+    Raise `UnknownTopic` for a tag that is neither catalogued nor upcast.
+    """
+    decode = _EVENT_DECODERS.get(topic)
+    if decode is not None:
+        return decode(state)
+    if topic not in UPCASTERS:
+        raise UnknownTopic(topic)
+    document: Document = msgspec.json.decode(state)
+    while topic in UPCASTERS:
+        topic, upcast = UPCASTERS[topic]
+        document = upcast(document)
+    document["type"] = topic
+    return _EVENT_DECODERS[topic](msgspec.json.encode(document))
+
+
+def schema_fingerprint(state_type: type) -> str:
+    """Return a fingerprint of a state's shape; a snapshot of another shape is not read."""
+    return hashlib.sha256(repr(msgspec.inspect.type_info(state_type)).encode()).hexdigest()[:32]

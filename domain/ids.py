@@ -1,0 +1,20 @@
+"""Identities that derive from their cause: the same cause names the same thing, always."""
+
+from uuid import UUID, uuid5
+
+NAMESPACE = UUID("6c0f4f5e-9d5b-5d0a-8f0e-ba11a5700001")
+
+
+def derive_id(cause: UUID, label: str) -> UUID:
+    """Return the id of what `cause` brings about under `label`."""
+    return uuid5(cause, label)
+
+
+def natural_id(*parts: str) -> UUID:
+    """Return the id of a thing that has a natural key outside: the parts, in order, none containing a line break."""
+    return uuid5(NAMESPACE, "\n".join(parts))
+
+
+def client_order_id(order_id: UUID, attempt: int) -> str:
+    """Return the venue's client order id of one attempt: 34 characters of [a-z0-9], which every venue accepts."""
+    return "bl" + uuid5(order_id, f"attempt:{attempt}").hex

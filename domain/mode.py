@@ -1,0 +1,42 @@
+"""Modes: what the book may do, per scope (global, venue:<id>, asset:<symbol>, pair:<name>)."""
+
+from enum import StrEnum, unique
+from uuid import UUID
+
+from domain.event import Event, catalogued
+from domain.ids import natural_id
+
+GLOBAL = "global"
+
+
+@unique
+class Mode(StrEnum):
+    """ACTIVE does all; REDUCE_ONLY no new mints; HALTED only cancels and queries."""
+
+    ACTIVE = "ACTIVE"
+    REDUCE_ONLY = "REDUCE_ONLY"
+    HALTED = "HALTED"
+
+
+SEVERITY = {Mode.ACTIVE: 0, Mode.REDUCE_ONLY: 1, Mode.HALTED: 2}
+
+
+@catalogued
+class ModeChanged(Event, frozen=True, kw_only=True, tag="mode.changed.v1"):
+    """A scope has this mode from here on."""
+
+    scope: str
+    mode: Mode
+    previous: Mode
+    author: str
+    reason: str
+
+    @property
+    def originator(self) -> UUID:
+        """Return the stream of this scope."""
+        return natural_id("mode", self.scope)
+
+
+def strictest(modes: dict[str, Mode], *scopes: str) -> Mode:
+    """Return the most severe mode of these scopes; a scope without one is ACTIVE."""
+    return max((modes.get(scope, Mode.ACTIVE) for scope in scopes), key=SEVERITY.__getitem__, default=Mode.ACTIVE)

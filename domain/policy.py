@@ -1,0 +1,85 @@
+"""The book's policy: assets, pairs, instruments and bounds. It is an event, so that history decides as it did."""
+
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from domain.event import Event, catalogued
+from domain.ids import natural_id
+from domain.quantity import Num
+
+
+class Hedging(StrEnum):
+    """Say what protects the collateral of a pair."""
+
+    PERPETUAL = "perpetual"  # a short perpetual, opened on mint and closed on redeem
+    HOLD = "hold"  # a stable: held
+
+
+class Asset(msgspec.Struct, frozen=True, kw_only=True):
+    """Describe an asset: its atoms per unit (10^decimals), its contract, and the underlying whose price it follows."""
+
+    symbol: str
+    decimals: int
+    address: str
+    underlying: str
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """Describe a venue's contract: sizes in base units, prices in quote units."""
+
+    venue: str
+    account: str
+    symbol: str
+    base: str
+    quote: str
+    lot: Num
+    tick: Num
+    minimum_quantity: Num
+    minimum_notional: Num
+    taker_fee_bps: Num
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """Describe what can be minted or redeemed: collateral against the issued dollar. Fees and buffers in bps."""
+
+    name: str
+    collateral: str
+    hedging: Hedging
+    venue: str
+    symbol: str
+    fee_bps: Num
+    buffer_bps: Num
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold every setting a decision depends on."""
+
+    issued: str
+    assets: tuple[Asset, ...]
+    pairs: tuple[Pair, ...]
+    instruments: tuple[Instrument, ...]
+    benefactors: tuple[str, ...]  # lower case; empty: everyone
+    chain_id: int
+    minting_contract: str
+    gas: Num  # units of the issued dollar, deducted from the output
+    quote_lifetime_ms: int
+    order_expiry_min_ms: int
+    last_look_bps: Num
+    hedge_slippage_bps: Num
+    hedge_orders_max: int
+    hedge_retry_ms: int
+    size_digits_max: int = 18
+
+
+@catalogued
+class PolicyAdopted(Event, frozen=True, kw_only=True, tag="policy.adopted.v1"):
+    """The book decides by this policy from here on."""
+
+    policy: Policy
+
+    @property
+    def originator(self) -> UUID:
+        """Return the one policy stream's id."""
+        return natural_id("policy")

@@ -1,0 +1,90 @@
+"""Quotes: a price promised to one benefactor for a short while, used at most once."""
+
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from domain.event import Event, catalogued
+from domain.quantity import Amount, Num
+
+
+class Side(StrEnum):
+    """Say which way: mint gives collateral and takes the dollar, redeem the other way round."""
+
+    MINT = "MINT"
+    REDEEM = "REDEEM"
+
+
+class Decomposition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Show what a price is made of: the reference, and every cost on top, in quote units per base unit or bps."""
+
+    reference: Num  # mid of the evidence, issued dollars per collateral unit
+    hedge_price: Num  # volume-weighted price of the hedge on the evidence
+    hedge_cost_bps: Num  # distance of the hedge price from the reference
+    venue_fee_bps: Num
+    fee_bps: Num
+    buffer_bps: Num
+    gas: Amount
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Name the market evidence that vouches for a price."""
+
+    venue: str
+    symbol: str
+    sequence: int
+    age_ms: int
+    bid: Num
+    ask: Num
+
+
+@catalogued
+class QuoteIssued(Event, frozen=True, kw_only=True, tag="quote.issued.v1"):
+    """A price was promised: this collateral against this many issued dollars, until `expires_at_us`."""
+
+    quote_id: UUID
+    pair: str
+    side: Side
+    kind: str  # ALGO or UI, as asked
+    size: Num
+    benefactor: str
+    collateral: Amount
+    issued: Amount
+    price: Num  # issued dollars per collateral unit, all costs in
+    decomposition: Decomposition
+    sources: tuple[Source, ...]
+    issued_at_us: int
+    expires_at_us: int
+
+    @property
+    def originator(self) -> UUID:
+        """Return the quote's id."""
+        return self.quote_id
+
+
+@catalogued
+class QuoteUsed(Event, frozen=True, kw_only=True, tag="quote.used.v1"):
+    """A quote was accepted by a request; it cannot be used again."""
+
+    quote_id: UUID
+    request_id: UUID
+
+    @property
+    def originator(self) -> UUID:
+        """Return the quote's id."""
+        return self.quote_id
+
+
+class OpenQuote(msgspec.Struct, frozen=True, gc=False):
+    """Hold a quote that can be accepted until it expires."""
+
+    quote: QuoteIssued
+
+
+class UsedQuote(msgspec.Struct, frozen=True, gc=False):
+    """Remember a used quote until its retention ends, so that a second use is told apart from an unknown one."""
+
+    quote_id: UUID
+    request_id: UUID
+    expires_at_us: int

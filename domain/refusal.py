@@ -1,0 +1,116 @@
+"""The five kinds of error, and the reasons for which a command is refused.
+
+malformed   the edge could not read it: HTTP 400, counted, never appended
+refusal     a `Refusal`, a value: decided, kept, answered with the code its reason maps to
+conflict    another command came first: bounded retry at the edge
+outside     `Rejected` (surely not done), `Unavailable` (surely not sent), `Unknown` (may be done: ask, never resend)
+broken      `Broken`, an assertion: stop, replay
+"""
+
+from enum import IntEnum, unique
+
+import msgspec
+
+
+@unique
+class Reason(IntEnum):
+    """Order the reasons by precedence: the least one that applies is the one that is told."""
+
+    # Whole-system state.
+    HALTED = 100
+    REDUCE_ONLY = 101
+    POLICY_MISSING = 110
+    DEPENDENCY_LOST = 120
+    # What was asked for.
+    ORDER_TYPE_INVALID = 198
+    ADDRESS_INVALID = 199
+    PAIR_UNSUPPORTED = 200
+    SIDE_UNSUPPORTED = 201
+    ASSET_UNSUPPORTED = 202
+    ASSET_INACTIVE = 203
+    SIZE_TOO_PRECISE = 204
+    SIZE_NOT_POSITIVE = 205
+    # Who asked.
+    BENEFACTOR_NOT_WHITELISTED = 300
+    BENEFICIARY_NOT_APPROVED = 301
+    SIGNATURE_INVALID = 302
+    # The quote and the order.
+    QUOTE_UNKNOWN = 400
+    QUOTE_USED = 401
+    QUOTE_EXPIRED = 402
+    QUOTE_MISMATCH = 403
+    ORDER_EXPIRED = 404
+    NONCE_INVALID = 405
+    NONCE_USED = 406
+    # Data to decide on.
+    REFERENCE_MISSING = 500
+    REFERENCE_STALE = 501
+    DEPTH_INSUFFICIENT = 502
+    # Limits.
+    LIMIT_MISSING = 600
+    ORDER_NOTIONAL = 601
+    NET_DELTA = 602
+    PRICE_COLLAR = 603
+    # Price.
+    SIZE_BELOW_GAS = 700
+    MARKET_MOVED = 701
+    # Facts and controls of people.
+    UNKNOWN_ORDER = 800
+    UNKNOWN_SUBJECT = 801
+    LOOSENING_NEEDS_APPROVAL = 810
+    SCOPE_INVALID = 811
+    VALUE_INVALID = 812
+    # The same id with another body.
+    COMMAND_ID_REUSED = 900
+
+
+# Refused now, perhaps not in a moment: kept for the record, not remembered under the command's id.
+TRANSIENT = frozenset(
+    {
+        Reason.HALTED,
+        Reason.REDUCE_ONLY,
+        Reason.POLICY_MISSING,
+        Reason.DEPENDENCY_LOST,
+        Reason.REFERENCE_MISSING,
+        Reason.REFERENCE_STALE,
+        Reason.DEPTH_INSUFFICIENT,
+        Reason.LIMIT_MISSING,
+        Reason.NET_DELTA,
+        Reason.MARKET_MOVED,
+    }
+)
+
+# A control that protects collateral said no: an event and an alert, besides the kept outcome.
+SEVERE = frozenset({Reason.LIMIT_MISSING, Reason.ORDER_NOTIONAL, Reason.NET_DELTA, Reason.PRICE_COLLAR})
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Say no, and why: the reason, and for a control its name, scope, limit and the value that broke it."""
+
+    reason: Reason
+    text: str
+    control: str = ""
+    scope: str = ""
+    limit: str = ""
+    value: str = ""
+
+
+class Broken(Exception):
+    """Say that an invariant does not hold: nothing after it may be trusted; stop and replay the log."""
+
+
+class Rejected(Exception):
+    """Say that the outside surely did not do it, and would not if asked the same again."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.text = text
+
+
+class Unavailable(Exception):
+    """Say that nothing was sent: surely not done."""
+
+
+class Unknown(Exception):
+    """Say that it may have been done: ask by its id, never send it again blindly."""

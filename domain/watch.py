@@ -1,0 +1,112 @@
+"""What watching found: refused controls, dependencies lost and restored, alerts raised and answered."""
+
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from domain.event import Event, catalogued
+from domain.ids import natural_id
+
+
+@catalogued
+class ControlRefused(Event, frozen=True, kw_only=True, tag="control.refused.v1"):
+    """A severe control said no. At most one a second is recorded per control and scope; every refusal is kept."""
+
+    control: str
+    scope: str
+    limit: str
+    value: str
+    command_kind: str
+    actor: str
+    text: str
+
+    @property
+    def originator(self) -> UUID:
+        """Return the stream of this control and scope."""
+        return natural_id("control", self.control, self.scope)
+
+
+@catalogued
+class DependencyDegraded(Event, frozen=True, kw_only=True, tag="dependency.degraded.v1"):
+    """Something the book depends on does not answer as it should."""
+
+    dependency: str
+    text: str
+
+    @property
+    def originator(self) -> UUID:
+        """Return the dependency's stream."""
+        return natural_id("dependency", self.dependency)
+
+
+@catalogued
+class DependencyRestored(Event, frozen=True, kw_only=True, tag="dependency.restored.v1"):
+    """A dependency answers again."""
+
+    dependency: str
+    text: str
+
+    @property
+    def originator(self) -> UUID:
+        """Return the dependency's stream."""
+        return natural_id("dependency", self.dependency)
+
+
+class Severity(StrEnum):
+    """Grade an alert: critical pages a person."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+@catalogued
+class AlertRaised(Event, frozen=True, kw_only=True, tag="alert.raised.v1"):
+    """A person should know. `cause_position` is the event that brought it about, 0 when none did."""
+
+    alert_id: UUID
+    severity: Severity
+    area: str
+    subject: str
+    text: str
+    cause_position: int
+
+    @property
+    def originator(self) -> UUID:
+        """Return the alert's id."""
+        return self.alert_id
+
+
+@catalogued
+class AlertAcknowledged(Event, frozen=True, kw_only=True, tag="alert.acknowledged.v1"):
+    """A person took an alert up."""
+
+    alert_id: UUID
+    author: str
+    text: str
+
+    @property
+    def originator(self) -> UUID:
+        """Return the alert's id."""
+        return self.alert_id
+
+
+@catalogued
+class AlertResolved(Event, frozen=True, kw_only=True, tag="alert.resolved.v1"):
+    """What an alert told of is over."""
+
+    alert_id: UUID
+    text: str
+
+    @property
+    def originator(self) -> UUID:
+        """Return the alert's id."""
+        return self.alert_id
+
+
+class OpenAlert(msgspec.Struct, frozen=True, gc=False):
+    """Hold an alert that is not resolved."""
+
+    raised: AlertRaised
+    acknowledged_by: str = ""
