@@ -52,6 +52,7 @@ class Process:
         self.steps = 0
         self.tasks: list[SimTask] = []
         self.on_death: list[Callable[[], None]] = []
+        self.context = Context()
         self.on_point: Callable[[Process, str], None] | None = None
         self._loop = loop
         self._prune_at = TASKS_PRUNED_MIN
@@ -286,8 +287,13 @@ class SimLoop(asyncio.BaseEventLoop):
         self._processes.append(process)
         context = Context()
         context.run(PROCESS.set, process)
+        process.context = context
         context.run(lambda: self.create_task(main(process), name=f"{process!r} main", context=context))
         return process
+
+    def run_in(self, process: Process, callback: Callable[[*_Ts], object], *args: *_Ts) -> None:
+        """Call back soon within a process, as its client library would; nothing happens when it is dead."""
+        self.call_soon(callback, *args, context=process.context.copy())
 
     def kill(self, process: Process) -> None:
         """Stop a process as `kill -9` does. Its coroutines stay as they are until the loop closes."""

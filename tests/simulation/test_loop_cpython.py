@@ -30,7 +30,7 @@ assert result.testsRun > 150 and result.wasSuccessful()
 def test_the_interpreters_own_tests_pass_on_the_simulated_loop() -> None:
     if importlib.util.find_spec("test") is None or importlib.util.find_spec("test.test_asyncio") is None:
         pytest.skip("this interpreter comes without its own tests")
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,196 @@
+"""A simulated trading venue: it does what it is told, late or twice if asked twice, and is not always heard.
+
+The server (`VenueServer`) keeps the truth. As on real venues a client order id is unique among open orders only: the
+same intent sent again after it filled trades again. Orders and fills become visible to queries a while after they
+happen. A request that is late by more than its own validity (`RECEIVE_WINDOW_US`) is refused on arrival.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+
+from domain.venue import AccountEvent, FillReport, OrderReport, OrderStatus, Rejected, RejectReason, VenueOrder
+from tests.simulation.market import Market
+from tests.simulation.sim import Sim
+
+RECEIVE_WINDOW_US = 5_000_000
+VISIBLE_AFTER_US = 400_000
+FILL_GAP_US = (1_000, 120_000)
+FEE_RATE = Decimal("0.0005")
+FILLS_PER_ORDER_MAX = 3
+
+SITES = (
+    "venue.rejected",
+    "venue.partial",
+    "venue.unfilled",
+)
+
+
+class Placed(msgspec.Struct):
+    """One order as the venue keeps it."""
+
+    order: VenueOrder
+    venue_order_id: str
+    placed_us: int
+    status: OrderStatus = "new"
+    filled: Decimal = Decimal(0)
+    paid: Decimal = Decimal(0)
+    updated_us: int = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether it may still trade."""
+        return self.status in {"new", "partially_filled"}
+
+
+class VenueServer:
+    """The venue itself: orders, fills, positions, and whoever listens to the account."""
+
+    def __init__(self, sim: Sim, name: str, market: Market, wall_us: Callable[[], int]) -> None:
+        self.sim = sim
+        self.name = name
+        self.market = market
+        self.wall_us = wall_us
+        self.orders: list[Placed] = []
+        self.fills: list[FillReport] = []
+        self.fill_times_us: list[int] = []
+        self.positions: dict[str, Decimal] = {}
+        self.listeners: list[Callable[[AccountEvent], None]] = []
+        self.on_placed: list[Callable[[Placed], None]] = []
+        self._by_client_id: dict[str, list[Placed]] = {}
+
+    def place(self, order: VenueOrder, sent_us: int) -> Placed | Rejected:
+        """Take an order that has arrived, sent at `sent_us` of virtual time."""
+        now_us = self.sim.loop.now_us
+        refusal = self._refusal(order, now_us - sent_us)
+        if refusal is not None:
+            self.sim.note(self.name, "rejected", order.client_order_id, refusal)
+            return Rejected(refusal, f"order {order.client_order_id}")
+        placed = Placed(order, f"{len(self.orders) + 1}", now_us, updated_us=now_us)
+        self.orders.append(placed)
+        self._by_client_id.setdefault(order.client_order_id, []).append(placed)
+        self.sim.note(self.name, "placed", order.client_order_id, order.side, order.quantity)
+        for told in self.on_placed:
+            told(placed)
+        self._execute(placed)
+        return placed
+
+    def _refusal(self, order: VenueOrder, age_us: int) -> RejectReason | None:
+        if age_us > RECEIVE_WINDOW_US:
+            return "malformed"
+        if any(known.open for known in self._by_client_id.get(order.client_order_id, ())):
+            return "duplicate_client_order_id"
+        if order.quantity <= 0:
+            return "size_or_price_step"
+        if self.sim.faults.hit("venue.rejected"):
+            return "insufficient_margin"
+        return None
+
+    def _execute(self, placed: Placed) -> None:
+        """Fill what the price allows, in up to three parts; what is left of the order expires."""
+        faults, order = self.sim.faults, placed.order
+        share = faults.between("venue.share", 1, 99)
+        parts = faults.between("venue.parts", 1, FILLS_PER_ORDER_MAX)
+        partial, nothing = faults.hit("venue.partial"), faults.hit("venue.unfilled")
+        price = self.market.best_ask if order.side == "buy" else self.market.best_bid
+        limit = order.limit_price
+        crossed = limit is None or (price <= limit if order.side == "buy" else price >= limit)
+        lot = Decimal("0.001")
+        total = Decimal(0) if nothing or not crossed else order.quantity
+        if partial:
+            total = (total * share / 100 / lot).to_integral_value(rounding="ROUND_DOWN") * lot
+        each = (total / parts / lot).to_integral_value(rounding="ROUND_DOWN") * lot
+        quantities = [each] * (parts - 1) + [total - each * (parts - 1)]
+        delay_us = 0
+        for quantity in quantities:
+            if quantity > 0:
+                delay_us += faults.between("venue.fill_gap", *FILL_GAP_US)
+                self.sim.loop.after_us(delay_us, self._fill, placed, quantity, price)
+        delay_us += faults.between("venue.fill_gap", *FILL_GAP_US)
+        self.sim.loop.after_us(delay_us, self._end, placed)
+
+    def _fill(self, placed: Placed, quantity: Decimal, price: Decimal) -> None:
+        if not placed.open:
+            return
+        order = placed.order
+        placed.filled += quantity
+        placed.paid += quantity * price
+        placed.status = "filled" if placed.filled == order.quantity else "partially_filled"
+        placed.updated_us = self.sim.loop.now_us
+        signed = quantity if order.side == "buy" else -quantity
+        self.positions[order.symbol] = self.positions.get(order.symbol, Decimal(0)) + signed
+        fill = FillReport(
+            venue=self.name,
+            account=order.account,
+            symbol=order.symbol,
+            trade_id=f"{len(self.fills) + 1}",
+            venue_order_id=placed.venue_order_id,
+            client_order_id=order.client_order_id,
+            side=order.side,
+            price=price,
+            quantity=quantity,
+            fee_asset="USDT",
+            fee_quantity=quantity * price * FEE_RATE,
+            liquidity="taker",
+            kind="trade",
+            source="stream",
+            at_us=self.wall_us(),
+        )
+        self.fills.append(fill)
+        self.fill_times_us.append(self.sim.loop.now_us)
+        self.sim.note(self.name, "filled", order.client_order_id, signed, "at", price)
+        self._tell(fill)
+        self._tell(self.report(placed))
+
+    def _end(self, placed: Placed) -> None:
+        if placed.open:
+            placed.status = "expired"
+            placed.updated_us = self.sim.loop.now_us
+            self._tell(self.report(placed))
+
+    def cancel(self, placed: Placed) -> None:
+        """Take an order off the book, as far as it did not trade."""
+        if placed.open:
+            placed.status = "canceled"
+            placed.updated_us = self.sim.loop.now_us
+            self._tell(self.report(placed))
+
+    def report(self, placed: Placed) -> OrderReport:
+        """Describe an order as it stands."""
+        order = placed.order
+        return OrderReport(
+            venue=self.name,
+            account=order.account,
+            symbol=order.symbol,
+            venue_order_id=placed.venue_order_id,
+            client_order_id=order.client_order_id,
+            side=order.side,
+            status=placed.status,
+            quantity=order.quantity,
+            filled=placed.filled,
+            limit_price=order.limit_price,
+            average_price=placed.paid / placed.filled if placed.filled else None,
+            reduce_only=order.reduce_only,
+            at_us=self.wall_us(),
+        )
+
+    def find(self, client_order_id: str) -> Placed | None:
+        """Return the newest order of that client id that queries can see yet."""
+        visible = self.sim.loop.now_us - VISIBLE_AFTER_US
+        seen = [one for one in self._by_client_id.get(client_order_id, ()) if one.placed_us <= visible]
+        return seen[-1] if seen else None
+
+    def fills_after(self, symbol: str, index: int, limit: int) -> tuple[list[FillReport], int]:
+        """Return up to `limit` fills from `index` on that queries can see yet, and the index after the last."""
+        visible = self.sim.loop.now_us - VISIBLE_AFTER_US
+        found: list[FillReport] = []
+        while index < len(self.fills) and len(found) < limit and self.fill_times_us[index] <= visible:
+            if self.fills[index].symbol == symbol:
+                found.append(msgspec.structs.replace(self.fills[index], source="sweep"))
+            index += 1
+        return found, index
+
+    def _tell(self, event: AccountEvent) -> None:
+        for listener in list(self.listeners):
+            listener(event)
