@@ -143,6 +143,7 @@ class OrderClosed(Event, frozen=True, kw_only=True, tag="order.closed.v1"):
     """An order is over and every fill of it is recorded."""
 
     order_id: UUID
+    hedge_id: UUID
     ending: Ending
     filled: Num
 

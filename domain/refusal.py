@@ -16,24 +16,24 @@ import msgspec
 class Reason(IntEnum):
     """Order the reasons by precedence: the least one that applies is the one that is told."""
 
-    # Whole-system state.
-    HALTED = 100
-    REDUCE_ONLY = 101
-    POLICY_MISSING = 110
-    DEPENDENCY_LOST = 120
     # What was asked for.
-    ORDER_TYPE_INVALID = 198
-    ADDRESS_INVALID = 199
-    PAIR_UNSUPPORTED = 200
-    SIDE_UNSUPPORTED = 201
-    ASSET_UNSUPPORTED = 202
-    ASSET_INACTIVE = 203
-    SIZE_TOO_PRECISE = 204
-    SIZE_NOT_POSITIVE = 205
+    ORDER_TYPE_INVALID = 100
+    ADDRESS_INVALID = 101
+    PAIR_UNSUPPORTED = 102
+    SIDE_UNSUPPORTED = 103
+    ASSET_UNSUPPORTED = 104
+    ASSET_INACTIVE = 105
+    SIZE_NOT_POSITIVE = 106
+    SIZE_TOO_PRECISE = 107
     # Who asked.
-    BENEFACTOR_NOT_WHITELISTED = 300
-    BENEFICIARY_NOT_APPROVED = 301
-    SIGNATURE_INVALID = 302
+    BENEFACTOR_NOT_WHITELISTED = 200
+    BENEFICIARY_NOT_APPROVED = 201
+    SIGNATURE_INVALID = 202
+    # Whole-system state.
+    POLICY_MISSING = 300
+    HALTED = 301
+    REDUCE_ONLY = 302
+    DEPENDENCY_LOST = 303
     # The quote and the order.
     QUOTE_UNKNOWN = 400
     QUOTE_USED = 401
@@ -64,18 +64,15 @@ class Reason(IntEnum):
     COMMAND_ID_REUSED = 900
 
 
-# Refused now, perhaps not in a moment: kept for the record, not remembered under the command's id.
+# Refused now, perhaps not in a moment (the API's codes 1 and 20): kept for the record, not remembered under the
+# command's id, so that the same order may be tried again.
 TRANSIENT = frozenset(
     {
+        Reason.POLICY_MISSING,
         Reason.HALTED,
         Reason.REDUCE_ONLY,
-        Reason.POLICY_MISSING,
         Reason.DEPENDENCY_LOST,
-        Reason.REFERENCE_MISSING,
-        Reason.REFERENCE_STALE,
-        Reason.DEPTH_INSUFFICIENT,
         Reason.LIMIT_MISSING,
-        Reason.NET_DELTA,
         Reason.MARKET_MOVED,
     }
 )
