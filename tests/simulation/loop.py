@@ -150,7 +150,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._pool: list[tuple[Process | None, asyncio.Handle]] = []
         self._timers: list[tuple[int, int, Process | None, asyncio.TimerHandle]] = []
         self._timers_cancelled = 0
-        self._outside = Context()
+        self.outside_context = Context()
         self._processes: list[Process] = []
         self._world = Process("world", 0, self)
         self.set_exception_handler(lambda _, context: self.unhandled.append(context))
@@ -209,11 +209,11 @@ class SimLoop(asyncio.BaseEventLoop):
     def after_us(self, delay_us: int, callback: Callable[[*_Ts], object], *args: *_Ts) -> asyncio.TimerHandle:
         """Call back as the outside world, which no process's death silences."""
         when_ns = self.now_ns + delay_us * NS_PER_US
-        return self._at(when_ns, when_ns / NS_PER_S, callback, args, self._outside)
+        return self._at(when_ns, when_ns / NS_PER_S, callback, args, self.outside_context)
 
     def outside(self, coro: Coroutine[Any, Any, Any], name: str) -> SimTask:
         """Run a coroutine as the outside world: servers, venues, the one who injects faults."""
-        return self.create_task(coro, name=name, context=self._outside.copy())
+        return self.create_task(coro, name=name, context=self.outside_context.copy())
 
     def _at(
         self, when_ns: int, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
