@@ -1,0 +1,1 @@
+"""Simulated counterparties that speak the real wire protocols over TLS on loopback."""

@@ -1,0 +1,350 @@
+"""The simulated Binance USD-M venue without its wires: orders, filters, margin, fills, funding. Pure and deterministic.
+
+Time comes in with every call. What happened goes out through `drain`: records for the journal, events for the account's
+stream, prints for the public one, in the order in which they happened. Bands, margin and funding use the book's middle
+as mark and index; a cross-margin account in one-way mode is all there is; liquidation happens only when asked for
+(`force_close`). Self-trades expire the resting order (EXPIRE_MAKER).
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from adapters.simulators import wire
+from adapters.simulators.admission import OrderRequest, admit
+from adapters.simulators.instruments import Instrument, VenueError
+from adapters.simulators.journal import IncomeKept, LeverageKept, MarketKept, OrderKept, Record, TradeKept
+from adapters.simulators.ledger import MONEY, ZERO, Ledger, Order, OrderStatus
+from adapters.simulators.matching import Book, Match, SelfExpired, Side
+
+FUNDING_INTERVAL_MS = 8 * 3_600_000
+FUNDING_RATE = Decimal("0.0001")
+TRADES_KEPT_IN_OUTBOX_MAX = 100_000
+
+
+class Print(msgspec.Struct, frozen=True, kw_only=True):
+    """Show one public trade."""
+
+    symbol: str
+    trade_id: int
+    price: Decimal
+    quantity: Decimal
+    buyer_is_maker: bool
+    time_ms: int
+
+
+class Outbox(msgspec.Struct, frozen=True):
+    """Hold what happened since the last `drain`."""
+
+    records: tuple[Record, ...]
+    user_events: tuple[wire.Json, ...]
+    prints: tuple[Print, ...]
+
+
+class Exchange:
+    """Run one account on a few books."""
+
+    def __init__(self, instruments: tuple[Instrument, ...], deposit: Decimal, *, now_ms: int) -> None:
+        self.instruments = {instrument.symbol: instrument for instrument in instruments}
+        self.ledger = Ledger(instruments, deposit)
+        self.books = {symbol: Book() for symbol in self.instruments}
+        self.orders: dict[int, Order] = {}
+        self.marks: dict[str, Decimal] = {}
+        self.funded_until_ms = dict.fromkeys(self.instruments, now_ms - now_ms % FUNDING_INTERVAL_MS)
+        self._by_client: dict[str, int] = {}
+        self._open: dict[int, None] = {}
+        self._prints_made = now_ms
+        self._records: list[Record] = []
+        self._user_events: list[wire.Json] = []
+        self._prints: list[Print] = []
+
+    def drain(self) -> Outbox:
+        """Hand out what happened and forget it."""
+        out = Outbox(tuple(self._records), tuple(self._user_events), tuple(self._prints))
+        self._records.clear()
+        self._user_events.clear()
+        self._prints.clear()
+        return out
+
+    def restore(self, records: Iterable[Record]) -> dict[str, MarketKept]:
+        """Fold a journal into this empty exchange; return where each market stood. Rest open orders afterwards."""
+        markets: dict[str, MarketKept] = {}
+        for record in records:
+            match record:
+                case OrderKept(order=order):
+                    self._remember(order)
+                case TradeKept(trade=trade, position=position):
+                    self.ledger.trades.append(trade)
+                    self.ledger.positions[trade.symbol] = position
+                case IncomeKept(income=income):
+                    self.ledger.income.append(income)
+                    self.ledger.wallet += income.amount
+                case LeverageKept(symbol=symbol, leverage=leverage):
+                    self.ledger.leverage[symbol] = leverage
+                case MarketKept(symbol=symbol):
+                    markets[symbol] = record
+                    self.funded_until_ms[symbol] = max(self.funded_until_ms[symbol], record.funded_until_ms)
+                case _:
+                    pass
+        return markets
+
+    def rest_open_orders(self, now_ms: int) -> None:
+        """Put restored open orders back into their books, oldest first; those the market passed are filled."""
+        for order in self.open_orders(None):
+            if not self._may_rest(order):
+                self._close(order, "EXPIRED", now_ms)
+                continue
+            self._take(order, order.price, order.quantity - order.filled, now_ms)
+            if order.is_open:
+                left = order.quantity - order.filled
+                self.books[order.symbol].rest(order.side, order.price, left, order.order_id)
+
+    def instrument(self, symbol: str | None) -> Instrument:
+        """Return a listed instrument."""
+        if symbol is None:
+            raise VenueError(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
+        found = self.instruments.get(symbol)
+        if found is None:
+            raise VenueError(-1121, "Invalid symbol.")
+        return found
+
+    def mark(self, symbol: str) -> Decimal:
+        """Return the middle of the book, or the last one known; refuse while there has never been one."""
+        mark = self.marks.get(symbol)
+        if mark is None:
+            raise VenueError(-1001, "Internal error; unable to process your request. Please try again.", 503)
+        return mark
+
+    def set_market(
+        self, symbol: str, bids: Sequence[tuple[int, int]], asks: Sequence[tuple[int, int]], now_ms: int
+    ) -> None:
+        """Set what the rest of the market has standing; fill the account's orders that it now crosses."""
+        self.books[symbol].set_levels(bids, asks)
+        for match in self.books[symbol].uncross():
+            self._settle(symbol, match, now_ms)
+        self._refresh_mark(symbol)
+        self._pay_funding(symbol, now_ms)
+
+    def market_trade(self, symbol: str, side: Side, price: int, quantity: int, now_ms: int) -> None:
+        """Let a stranger's order take up to `quantity` lots at `price` ticks or better."""
+        for step in self.books[symbol].take(side, price, quantity):
+            if isinstance(step, Match):
+                self._settle(symbol, step, now_ms)
+        self._refresh_mark(symbol)
+
+    def place(self, request: OrderRequest, now_ms: int) -> Order:
+        """Accept, match and rest or expire an order; return it as it stands, or raise `VenueError`."""
+        instrument = self.instrument(request.symbol)
+        order, limit = admit(self, request, now_ms)
+        self._remember(order)
+        self._changed(order, "NEW", now_ms)
+        book = self.books[order.symbol]
+        wanted = order.quantity
+        if order.reduce_only:
+            held = self.ledger.positions[order.symbol].quantity
+            wanted = min(wanted, int(abs(held) / instrument.step))
+        if order.time_in_force == "FOK" and book.fillable(order.side, limit, wanted) < wanted:
+            self._close(order, "EXPIRED", now_ms)
+            return order
+        self._take(order, limit, wanted, now_ms)
+        if order.is_open and order.time_in_force in {"GTC", "GTX"} and order.type == "LIMIT" and self._may_rest(order):
+            book.rest(order.side, order.price, order.quantity - order.filled, order.order_id)
+        elif order.is_open:
+            self._close(order, "EXPIRED", now_ms)
+        self._refresh_mark(order.symbol)
+        return order
+
+    def force_close(self, symbol: str, lots: int, kind: Literal["liquidation", "adl"], now_ms: int) -> Order:
+        """Close part of the position against the book as the venue's own engine does it."""
+        held = self.ledger.positions[symbol].quantity
+        prefix = "autoclose-" if kind == "liquidation" else "adl_autoclose"
+        order = self.new_order(
+            OrderRequest(symbol=symbol, side="SELL" if held > 0 else "BUY", type="LIQUIDATION", quantity=ZERO),
+            quantity=min(lots, int(abs(held) / self.instruments[symbol].step)),
+            price=0,
+            now_ms=now_ms,
+        )
+        order.client_id = f"{prefix}{order.order_id}" if kind == "liquidation" else prefix
+        self._remember(order)
+        self._changed(order, "NEW", now_ms)
+        self._take(order, None, order.quantity, now_ms)
+        if order.is_open:
+            self._close(order, "EXPIRED", now_ms)
+        return order
+
+    def cancel(self, symbol: str, order_id: int | None, client_id: str | None, now_ms: int) -> Order:
+        """Cancel an open order or raise -2011."""
+        self.instrument(symbol)
+        order = self._find(symbol, order_id, client_id)
+        if order is None or not order.is_open:
+            raise VenueError(-2011, "Unknown order sent.")
+        self.books[symbol].cancel(order.order_id)
+        self._close(order, "CANCELED", now_ms)
+        self._refresh_mark(symbol)
+        return order
+
+    def order(self, symbol: str, order_id: int | None, client_id: str | None) -> Order:
+        """Return an order by the venue's id or the newest one with a client id, or raise -2013."""
+        self.instrument(symbol)
+        order = self._find(symbol, order_id, client_id)
+        if order is None:
+            raise VenueError(-2013, "Order does not exist.")
+        return order
+
+    def open_orders(self, symbol: str | None) -> list[Order]:
+        """Return open orders, oldest first."""
+        return [self.orders[i] for i in self._open if symbol is None or self.orders[i].symbol == symbol]
+
+    def set_leverage(self, symbol: str, leverage: int) -> None:
+        """Set a symbol's leverage."""
+        if not 1 <= leverage <= self.instrument(symbol).leverage_max:
+            raise VenueError(-4028, f"Leverage {leverage} is not valid")
+        self.ledger.leverage[symbol] = leverage
+        self._records.append(LeverageKept(symbol=symbol, leverage=leverage))
+
+    def margin_used(self, symbol: str) -> Decimal:
+        """Return the initial margin of a symbol's position and open orders."""
+        buys, sells = self.open_sizes(symbol)
+        return self.ledger.initial_margin(symbol, self.marks.get(symbol, ZERO), buys, sells)
+
+    def new_order(self, request: OrderRequest, *, quantity: int, price: int, now_ms: int) -> Order:
+        """Return an order with the next id, not yet known to anyone."""
+        order_id = len(self.orders) + 1
+        return Order(
+            order_id=order_id,
+            client_id=request.client_id or f"web_{order_id}",
+            symbol=request.symbol,
+            side="BUY" if request.side == "BUY" else "SELL",
+            type=request.type,
+            time_in_force=request.time_in_force or "GTC",
+            price=price,
+            quantity=quantity,
+            filled=0,
+            cost=ZERO,
+            status="NEW",
+            reduce_only=request.reduce_only,
+            created_ms=now_ms,
+            updated_ms=now_ms,
+        )
+
+    def _remember(self, order: Order) -> None:
+        self.orders[order.order_id] = order
+        self._by_client[order.client_id] = order.order_id
+        if order.is_open:
+            self._open[order.order_id] = None
+        else:
+            self._open.pop(order.order_id, None)
+
+    def _find(self, symbol: str, order_id: int | None, client_id: str | None) -> Order | None:
+        if order_id is None and client_id is None:
+            raise VenueError(-1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!")
+        wanted = order_id if order_id is not None else self._by_client.get(client_id or "")
+        order = self.orders.get(wanted) if wanted is not None else None
+        return order if order is not None and order.symbol == symbol else None
+
+    def is_standing(self, client_id: str) -> bool:
+        """Say whether an open order has that client id."""
+        order_id = self._by_client.get(client_id)
+        return order_id is not None and self.orders[order_id].is_open
+
+    def open_sizes(self, symbol: str) -> tuple[Decimal, Decimal]:
+        """Return what open orders that may add exposure would buy and sell."""
+        sizes = {"BUY": ZERO, "SELL": ZERO}
+        step = self.instruments[symbol].step
+        for order in self.open_orders(symbol):
+            if not order.reduce_only:
+                sizes[order.side] += step * (order.quantity - order.filled)
+        return sizes["BUY"], sizes["SELL"]
+
+    def _take(self, order: Order, limit: int | None, quantity: int, now_ms: int) -> None:
+        for step in self.books[order.symbol].take(order.side, limit, quantity, order.order_id):
+            match step:
+                case Match():
+                    self._settle(order.symbol, step, now_ms)
+                case SelfExpired(order_id=expired):
+                    self._close(self.orders[expired], "EXPIRED_IN_MATCH", now_ms)
+
+    def _settle(self, symbol: str, match: Match, now_ms: int) -> None:
+        self._print(symbol, match, now_ms)
+        for order_id, maker in ((match.maker_id, True), (match.taker_id, False)):
+            if order_id is not None:
+                self._fill(self.orders[order_id], match, maker=maker, now_ms=now_ms)
+
+    def _fill(self, order: Order, match: Match, *, maker: bool, now_ms: int) -> None:
+        instrument = self.instruments[order.symbol]
+        rows = len(self.ledger.income)
+        trade = self.ledger.fill(order, match.price, match.quantity, maker=maker, now_ms=now_ms)
+        order.filled += match.quantity
+        order.cost += instrument.price(match.price) * instrument.quantity(match.quantity)
+        order.status = "FILLED" if order.filled == order.quantity else "PARTIALLY_FILLED"
+        order.updated_ms = now_ms
+        self._remember(order)
+        position = msgspec.structs.replace(self.ledger.positions[order.symbol])
+        self._records.append(OrderKept(order=msgspec.structs.replace(order)))
+        self._records.append(TradeKept(trade=trade, position=position))
+        self._records.extend(IncomeKept(income=income) for income in self.ledger.income[rows:])
+        mark = self.marks.get(order.symbol, trade.price)
+        self._user_events.append(wire.account_update("ORDER", self.ledger, order.symbol, mark, now_ms))
+        self._user_events.append(wire.order_update(order, instrument, "TRADE", now_ms, trade))
+        self._expire_useless_reducers(order.symbol, now_ms)
+
+    def _may_rest(self, order: Order) -> bool:
+        """Say whether a reduce-only order still only reduces; any other may rest."""
+        if not order.reduce_only:
+            return True
+        held = self.ledger.positions[order.symbol].quantity
+        left = self.instruments[order.symbol].quantity(order.quantity - order.filled)
+        return held != 0 and (held > 0) == (order.side == "SELL") and left <= abs(held)
+
+    def _expire_useless_reducers(self, symbol: str, now_ms: int) -> None:
+        for other in self.open_orders(symbol):
+            if self.books[symbol].resting(other.order_id) and not self._may_rest(other):
+                self.books[symbol].cancel(other.order_id)
+                self._close(other, "EXPIRED", now_ms)
+
+    def _close(self, order: Order, status: OrderStatus, now_ms: int) -> None:
+        order.status = status
+        order.updated_ms = now_ms
+        self._remember(order)
+        self._changed(order, "CANCELED" if status == "CANCELED" else "EXPIRED", now_ms)
+
+    def _changed(self, order: Order, execution: str, now_ms: int) -> None:
+        self._records.append(OrderKept(order=msgspec.structs.replace(order)))
+        self._user_events.append(wire.order_update(order, self.instruments[order.symbol], execution, now_ms, None))
+
+    def _print(self, symbol: str, match: Match, now_ms: int) -> None:
+        self._prints_made += 1
+        instrument = self.instruments[symbol]
+        if len(self._prints) < TRADES_KEPT_IN_OUTBOX_MAX:
+            self._prints.append(
+                Print(
+                    symbol=symbol,
+                    trade_id=self._prints_made,
+                    price=instrument.price(match.price),
+                    quantity=instrument.quantity(match.quantity),
+                    buyer_is_maker=match.taker_side == "SELL",
+                    time_ms=now_ms,
+                )
+            )
+
+    def _refresh_mark(self, symbol: str) -> None:
+        book = self.books[symbol]
+        bid, ask = book.best("BUY"), book.best("SELL")
+        if bid is not None and ask is not None:
+            self.marks[symbol] = self.instruments[symbol].price(bid + ask) / 2
+
+    def _pay_funding(self, symbol: str, now_ms: int) -> None:
+        due = now_ms - now_ms % FUNDING_INTERVAL_MS
+        if due <= self.funded_until_ms[symbol]:
+            return
+        self.funded_until_ms[symbol] = due
+        position = self.ledger.positions[symbol]
+        mark = self.marks.get(symbol)
+        if not position.quantity or mark is None:
+            return
+        amount = -(position.quantity * mark * FUNDING_RATE).quantize(MONEY)
+        income = self.ledger.earn(symbol, "FUNDING_FEE", amount, now_ms)
+        self._records.append(IncomeKept(income=income))
+        self._user_events.append(wire.account_update("FUNDING_FEE", self.ledger, symbol, mark, now_ms))
