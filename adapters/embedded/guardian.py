@@ -2,7 +2,8 @@
 
 On Linux the kernel ends each child by its parent-death signal. The guardian is the portable second line, and ends what
 children started themselves: it holds the reading end of a pipe whose only writer is the parent, so the parent's death
-is the pipe's end. The lower half of this file is the guardian's own program, run by path with the standard library only.
+is the pipe's end. The lower half of this file is the guardian's own program, run by path with the standard library
+only.
 """
 
 import os

