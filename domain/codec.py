@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable
 from decimal import Decimal
-from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -42,9 +41,8 @@ _ENCODER = msgspec.json.Encoder(enc_hook=_to_json, order="sorted")
 encode: Callable[[object], bytes] = _ENCODER.encode
 
 
-@cache
 def decoder(wanted: type[T]) -> msgspec.json.Decoder[T]:
-    """Return the one decoder of a type; it raises msgspec.ValidationError for what does not fit."""
+    """Return a decoder to keep; it raises msgspec.ValidationError for what does not fit."""
     return msgspec.json.Decoder(wanted, dec_hook=_from_json)
 
 

@@ -55,6 +55,7 @@ class RequestSettlementFailed(Event, frozen=True, kw_only=True, tag="request.set
 
     request_id: UUID
     settlement_id: UUID
+    pair: str
     text: str
 
     @property
@@ -68,6 +69,7 @@ class RequestCancelled(Event, frozen=True, kw_only=True, tag="request.cancelled.
     """A request ended before its settlement was asked for; nothing of the benefactor was taken."""
 
     request_id: UUID
+    pair: str
     text: str
 
     @property

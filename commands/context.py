@@ -1,0 +1,16 @@
+"""What a decider is given besides the Book and the command: who, when, under which id, on what evidence."""
+
+from uuid import UUID
+
+import msgspec
+
+from domain.market import BookEvidence
+
+
+class Context(msgspec.Struct, frozen=True, gc=False):
+    """Carry the circumstances of one command; `at_us` is the core's time, never decreasing."""
+
+    command_id: UUID
+    actor: str
+    at_us: int
+    evidence: tuple[BookEvidence, ...] = ()

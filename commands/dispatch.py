@@ -1,0 +1,80 @@
+"""Which decider answers a command, and which processes an event wakes: two tables, read by the handler."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from commands import hedge, limit, mode, order, quote, request, settlement, watch
+from commands.context import Context
+from commands.envelope import COMMANDS, Command
+from commands.process import Message
+from domain.book import Book
+from domain.codec import decoder
+from domain.event import Event
+from domain.fill import FillRecorded
+from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned
+from domain.order import OrderAcknowledged, OrderClosed
+from domain.refusal import Refusal
+from domain.request import RequestAccepted, RequestCancelled, RequestSettlementFailed
+from domain.settlement import SettlementConfirmed, SettlementReverted
+
+Decide = Callable[[Book, Any, Context], tuple[Event, ...] | Refusal]
+React = Callable[[Book, Any, int], tuple[Message, ...]]
+
+DECIDERS: dict[type[Command], Decide] = {
+    quote.IssueQuote: quote.issue_quote,
+    request.AcceptRequest: request.accept_request,
+    order.RecordAcknowledged: order.record_acknowledged,
+    order.RecordRejected: order.record_rejected,
+    order.RecordOutcomeUnknown: order.record_outcome_unknown,
+    order.RecordAbsent: order.record_absent,
+    order.RecordFill: order.record_fill,
+    hedge.ContinueHedge: hedge.continue_hedge,
+    hedge.UnwindHedge: hedge.unwind_hedge,
+    settlement.RecordConfirmed: settlement.record_confirmed,
+    settlement.RecordReverted: settlement.record_reverted,
+    limit.SetLimit: limit.set_limit,
+    limit.RemoveLimit: limit.remove_limit,
+    mode.ChangeMode: mode.change_mode,
+    watch.RecordDegraded: watch.record_degraded,
+    watch.RecordRestored: watch.record_restored,
+    watch.RaiseAlert: watch.raise_alert,
+    watch.AcknowledgeAlert: watch.acknowledge_alert,
+    watch.AdoptPolicy: watch.adopt_policy,
+}
+
+REACTIONS: dict[type[Event], tuple[React, ...]] = {
+    RequestAccepted: (settlement.react_accepted,),
+    RequestCancelled: (hedge.react_fallen,),
+    RequestSettlementFailed: (hedge.react_fallen,),
+    HedgePlanned: (hedge.react_planned,),
+    HedgeCompleted: (settlement.react_hedged,),
+    HedgeAbandoned: (settlement.react_abandoned,),
+    OrderAcknowledged: (hedge.react_acknowledged,),
+    OrderClosed: (hedge.react_closed,),
+    FillRecorded: (hedge.react_fill,),
+    SettlementConfirmed: (settlement.react_confirmed,),
+    SettlementReverted: (settlement.react_reverted,),
+}
+
+# What may be decided only on market evidence: the core stamps it on these.
+NEEDS_EVIDENCE = frozenset({"quote.issue", "request.accept", "hedge.continue", "hedge.unwind"})
+
+# What people and integrators may ask for, by request and reply.
+ASKED = frozenset({"quote.issue", "request.accept", "limit.set", "limit.remove", "mode.change", "alert.acknowledge"})
+
+# What the book asks itself.
+INTERNAL = frozenset({"hedge.continue", "hedge.unwind", "policy.adopt"})
+
+# What the outside reports.
+FACTS = frozenset(COMMANDS) - ASKED - INTERNAL
+
+Read = Callable[[bytes | msgspec.Raw], Command]
+
+
+def _reader(command_type: type[Command]) -> tuple[Read, Decide]:
+    return decoder(command_type).decode, DECIDERS[command_type]
+
+
+READERS: dict[str, tuple[Read, Decide]] = {kind: _reader(command_type) for kind, command_type in COMMANDS.items()}

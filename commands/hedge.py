@@ -1,0 +1,221 @@
+"""Hedging: the process that follows an accepted request until its delta is traded away, or a person is told.
+
+Events wake it inside their own append; what needs fresh evidence (a next order, an unwind) it asks for by a wake.
+"""
+
+from decimal import Decimal
+from uuid import UUID
+
+from commands.context import Context
+from commands.control import check_collar, need_limit
+from commands.envelope import Command, command
+from commands.order import closing, intend
+from commands.process import Arm, Message, Record
+from commands.request import tradable
+from domain.book import Book
+from domain.event import Event
+from domain.fill import FillRecorded
+from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgeLegCompleted, HedgePlanned, OpenHedge, Purpose
+from domain.ids import derive_id
+from domain.instant import MILLISECOND_US
+from domain.limit import Control
+from domain.mode import Mode
+from domain.order import OrderAcknowledged, OrderClosed
+from domain.policy import Instrument, Policy
+from domain.pricing import check_evidence, limit_price
+from domain.quantity import ZERO, Num, Rounding, divide, multiply, round_to, subtract
+from domain.refusal import Reason, Refusal
+from domain.request import RequestCancelled, RequestSettlementFailed
+from domain.wake import Wake
+
+# The average price of a hedge is told to this step.
+_PRICE_STEP = Decimal("0.000000000000000001")
+
+
+@command("hedge.continue")
+class ContinueHedge(Command, frozen=True, kw_only=True):
+    """Send the next order of a hedge that has something left."""
+
+    hedge_id: UUID
+
+
+@command("hedge.unwind")
+class UnwindHedge(Command, frozen=True, kw_only=True):
+    """Trade what a fallen request left open."""
+
+    request_id: UUID
+    pair: str
+
+
+def react_planned(book: Book, event: HedgePlanned, at_us: int) -> tuple[Message, ...]:
+    """Send the first order, or be done when there is nothing to trade."""
+    if event.quantity == 0:
+        completed = HedgeCompleted(
+            hedge_id=event.hedge_id, request_id=event.request_id, filled=ZERO, average_price=ZERO
+        )
+        return (Record(completed),)
+    instrument = _book_instrument(book, event)
+    quantity = _slice(book, instrument, event.quantity, event.reference)
+    requested, attempted = intend(
+        event.hedge_id, 1, instrument, quantity=quantity, limit_price=event.limit_price, at_us=at_us
+    )
+    return (Record(requested), Record(attempted))
+
+
+def _book_instrument(book: Book, planned: HedgePlanned) -> Instrument:
+    return book.instrument(planned.venue, planned.symbol)
+
+
+def _slice(book: Book, instrument: Instrument, quantity: Decimal, reference: Decimal) -> Num:
+    """Cut a signed quantity to what one order may be worth; the rest follows in further orders."""
+    limit = book.limit(Control.ORDER_NOTIONAL)
+    if limit is None or multiply(abs(quantity), reference) <= limit.value:
+        return Num(quantity)
+    most = round_to(divide(limit.value, reference), instrument.lot, Rounding.DOWN)
+    return most if quantity > 0 else Num(-most)
+
+
+def react_acknowledged(book: Book, event: OrderAcknowledged, _at_us: int) -> tuple[Message, ...]:
+    """Close the order when the venue is done and its fills are all here."""
+    closed = closing(book.orders[event.order_id])
+    return (Record(closed),) if closed else ()
+
+
+def react_fill(book: Book, event: FillRecorded, _at_us: int) -> tuple[Message, ...]:
+    """Close the order when this was the last fill the venue told of."""
+    order = book.orders.get(event.order_id) if event.order_id else None
+    closed = closing(order) if order is not None else None
+    return (Record(closed),) if closed else ()
+
+
+def react_closed(book: Book, event: OrderClosed, at_us: int) -> tuple[Message, ...]:
+    """Complete the hedge, ask for its next order, or give it up and say so."""
+    hedge, policy = book.hedges[event.hedge_id], book.policy
+    sign = 1 if hedge.planned.quantity > 0 else -1
+    leg = Record(HedgeLegCompleted(hedge_id=event.hedge_id, order_id=event.order_id, filled=Num(event.filled * sign)))
+    left = subtract(hedge.planned.quantity, hedge.filled)
+    if left * sign <= 0 or tradable(_book_instrument(book, hedge.planned), left, hedge.planned.reference) == 0:
+        return (leg, Record(_completed(hedge)))
+    if policy is not None and hedge.orders < policy.hedge_orders_max:
+        return (leg, Arm(_next_order(policy, event.hedge_id, hedge.orders, at_us)))
+    abandoned = HedgeAbandoned(
+        hedge_id=event.hedge_id,
+        request_id=hedge.planned.request_id,
+        filled=hedge.filled,
+        residual=left,
+        text=f"{hedge.orders} orders left {left} {hedge.planned.underlying} untraded",
+    )
+    return (leg, Record(abandoned))
+
+
+def _completed(hedge: OpenHedge) -> HedgeCompleted:
+    average = ZERO if hedge.filled == 0 else divide(hedge.quote_value, abs(hedge.filled))
+    return HedgeCompleted(
+        hedge_id=hedge.planned.hedge_id,
+        request_id=hedge.planned.request_id,
+        filled=hedge.filled,
+        average_price=round_to(average, _PRICE_STEP, Rounding.NEAREST),
+    )
+
+
+def _next_order(policy: Policy, hedge_id: UUID, orders: int, at_us: int) -> Wake:
+    return Wake(
+        key=f"hedge.continue|{hedge_id}|{orders}",
+        subject=hedge_id,
+        at_us=at_us + policy.hedge_retry_ms * MILLISECOND_US,
+        kind="hedge.continue",
+        body=f'{{"hedge_id":"{hedge_id}"}}',
+    )
+
+
+def continue_hedge(book: Book, command: ContinueHedge, context: Context) -> tuple[Event, ...] | Refusal:
+    """Decide `ContinueHedge`: refused while halted or without sound evidence, and then tried again later."""
+    hedge, policy = book.hedges.get(command.hedge_id), book.policy
+    if hedge is None or policy is None or hedge.working is not None:
+        return ()
+    planned = hedge.planned
+    refusal = _check_halted(book, planned)
+    if refusal is not None:
+        return refusal
+    edge = _edge(book, policy, planned.venue, planned.symbol, context, sell=planned.quantity < 0)
+    if isinstance(edge, Refusal):
+        return edge
+    price, reference = edge
+    instrument = _book_instrument(book, planned)
+    left = tradable(instrument, subtract(planned.quantity, hedge.filled), reference)
+    if left == 0:
+        return (_completed(hedge),)
+    quantity = _slice(book, instrument, left, reference)
+    return intend(
+        planned.hedge_id, hedge.orders + 1, instrument, quantity=quantity, limit_price=price, at_us=context.at_us
+    )
+
+
+def _check_halted(book: Book, planned: HedgePlanned) -> Refusal | None:
+    if book.mode(f"venue:{planned.venue}", f"asset:{planned.underlying}") is Mode.HALTED:
+        text = f"halted: {planned.underlying} stays open on {planned.venue}"
+        return Refusal(reason=Reason.HALTED, text=text)
+    return None
+
+
+def _edge(
+    book: Book, policy: Policy, venue: str, symbol: str, context: Context, *, sell: bool
+) -> tuple[Num, Num] | Refusal:
+    """Return the limit price of an order decided now, and the reference it was made from."""
+    limit = need_limit(book, Control.ORDER_NOTIONAL)
+    if isinstance(limit, Refusal):
+        return limit
+    pair = next(pair for pair in policy.pairs if pair.venue == venue and pair.symbol == symbol)
+    seen = check_evidence(book, pair, context.evidence)
+    if isinstance(seen, Refusal):
+        return seen
+    price = limit_price(
+        book.instrument(venue, symbol), sell=sell, reference=seen.mid, slippage_bps=policy.hedge_slippage_bps
+    )
+    return check_collar(book, price, seen.mid) or (price, seen.mid)
+
+
+def react_fallen(book: Book, event: RequestCancelled | RequestSettlementFailed, at_us: int) -> tuple[Message, ...]:
+    """Unwind what was traded for a request that fell."""
+    pair = book.pair(event.pair)
+    if pair is None or book.carry.get(book.asset(pair.collateral).underlying, ZERO) == 0:
+        return ()
+    wake = Wake(
+        key=f"hedge.unwind|{event.request_id}",
+        subject=event.request_id,
+        at_us=at_us,
+        kind="hedge.unwind",
+        body=f'{{"request_id":"{event.request_id}","pair":"{pair.name}"}}',
+    )
+    return (Arm(wake),)
+
+
+def unwind_hedge(book: Book, command: UnwindHedge, context: Context) -> tuple[Event, ...] | Refusal:
+    """Decide `UnwindHedge`: trade what the underlying carries, whoever left it there."""
+    pair, policy = book.pair(command.pair), book.policy
+    if pair is None or policy is None:
+        return ()
+    underlying = book.asset(pair.collateral).underlying
+    carry = book.carry.get(underlying, ZERO)
+    edge = _edge(book, policy, pair.venue, pair.symbol, context, sell=carry < 0)
+    if isinstance(edge, Refusal):
+        return edge
+    price, reference = edge
+    instrument = book.instrument(pair.venue, pair.symbol)
+    quantity = tradable(instrument, carry, reference)
+    if quantity == 0:
+        return ()
+    planned = HedgePlanned(
+        hedge_id=derive_id(context.command_id, "unwind"),
+        request_id=command.request_id,
+        purpose=Purpose.UNWIND,
+        underlying=underlying,
+        venue=pair.venue,
+        account=instrument.account,
+        symbol=pair.symbol,
+        exposure=ZERO,
+        quantity=quantity,
+        limit_price=price,
+        reference=reference,
+    )
+    return _check_halted(book, planned) or (planned,)

@@ -1,0 +1,216 @@
+"""Venue orders: what the execution worker reports, and the checked way to an order that may be sent."""
+
+from uuid import UUID
+
+from commands.context import Context
+from commands.envelope import Command, command
+from domain.approval import Approved, approve
+from domain.book import Book
+from domain.event import Event
+from domain.fill import FillKind, FillRecorded, FillSource, fill_id
+from domain.ids import client_order_id, derive_id
+from domain.instant import MILLISECOND_US
+from domain.order import (
+    Ending,
+    OpenOrder,
+    Order,
+    OrderAcknowledged,
+    OrderAttempted,
+    OrderClosed,
+    OrderOutcomeUnknown,
+    OrderRejected,
+    OrderSide,
+    OrderSubmissionRequested,
+    TimeInForce,
+)
+from domain.policy import Instrument
+from domain.quantity import Num
+
+# An attempt may be sent for this long after it was recorded; later it is asked about, never sent.
+ATTEMPT_VALIDITY_MS = 2_000
+
+
+@command("order.acknowledged")
+class RecordAcknowledged(Command, frozen=True, kw_only=True):
+    """Report that the venue has the order."""
+
+    order_id: UUID
+    attempt: int
+    venue_order_id: str
+    accepted_quantity: Num
+    filled: Num
+    terminal: bool
+
+
+@command("order.rejected")
+class RecordRejected(Command, frozen=True, kw_only=True):
+    """Report that the venue surely did not take the order."""
+
+    order_id: UUID
+    attempt: int
+    code: str
+    text: str
+
+
+@command("order.outcome_unknown")
+class RecordOutcomeUnknown(Command, frozen=True, kw_only=True):
+    """Report that nobody knows what became of an attempt."""
+
+    order_id: UUID
+    attempt: int
+    text: str
+
+
+@command("order.absent")
+class RecordAbsent(Command, frozen=True, kw_only=True):
+    """Report that the venue, asked after the request's validity and a settling time, never had the attempt."""
+
+    order_id: UUID
+    attempt: int
+    text: str
+
+
+@command("fill.recorded")
+class RecordFill(Command, frozen=True, kw_only=True):
+    """Report a fill, from whatever source; its natural key makes it enter once."""
+
+    venue: str
+    account: str
+    symbol: str
+    trade_id: str
+    venue_order_id: str
+    client_order_id: str
+    side: OrderSide
+    price: Num
+    quantity: Num
+    fee_asset: str
+    fee: Num
+    kind: FillKind
+    source: FillSource
+    traded_at_us: int
+
+
+def _current(book: Book, order_id: UUID, attempt: int) -> OpenOrder | None:
+    """Return the order if this report speaks of its attempt; late and repeated reports change nothing."""
+    order = book.orders.get(order_id)
+    return order if order is not None and order.attempt == attempt else None
+
+
+def record_acknowledged(book: Book, command: RecordAcknowledged, _context: Context) -> tuple[Event, ...]:
+    """Decide `RecordAcknowledged`: once, and again only when the venue has become certain of more."""
+    order = _current(book, command.order_id, command.attempt)
+    if order is None:
+        return ()
+    if order.venue_order_id and not order.unknown and not (command.terminal and order.reported != command.filled):
+        return ()
+    return (
+        OrderAcknowledged(
+            order_id=command.order_id,
+            attempt=command.attempt,
+            venue_order_id=command.venue_order_id,
+            accepted_quantity=command.accepted_quantity,
+            filled=command.filled,
+            terminal=command.terminal,
+        ),
+    )
+
+
+def record_rejected(book: Book, command: RecordRejected, _context: Context) -> tuple[Event, ...]:
+    """Decide `RecordRejected`; a rejection after an acknowledgement is a late copy and changes nothing."""
+    order = _current(book, command.order_id, command.attempt)
+    if order is None or order.venue_order_id or order.filled:
+        return ()
+    return (
+        OrderRejected(order_id=command.order_id, attempt=command.attempt, code=command.code, text=command.text),
+        OrderClosed(order_id=command.order_id, hedge_id=order.hedge_id, ending=Ending.REJECTED, filled=order.filled),
+    )
+
+
+def record_outcome_unknown(book: Book, command: RecordOutcomeUnknown, _context: Context) -> tuple[Event, ...]:
+    """Decide `RecordOutcomeUnknown`."""
+    order = _current(book, command.order_id, command.attempt)
+    if order is None or order.venue_order_id or order.unknown:
+        return ()
+    return (OrderOutcomeUnknown(order_id=command.order_id, attempt=command.attempt, text=command.text),)
+
+
+def record_absent(book: Book, command: RecordAbsent, _context: Context) -> tuple[Event, ...]:
+    """Decide `RecordAbsent`: an order that the venue acknowledged or filled is never absent."""
+    order = _current(book, command.order_id, command.attempt)
+    if order is None or order.venue_order_id or order.filled:
+        return ()
+    return (OrderClosed(order_id=command.order_id, hedge_id=order.hedge_id, ending=Ending.ABSENT, filled=order.filled),)
+
+
+def record_fill(book: Book, command: RecordFill, _context: Context) -> tuple[Event, ...]:
+    """Decide `RecordFill`. The command's id is the fill's natural key, so a second report never gets here."""
+    order_id = book.client_orders.get(command.client_order_id)
+    if order_id is None:
+        key = f"{command.venue}|{command.account}|{command.symbol}|{command.venue_order_id}"
+        order_id = book.venue_orders.get(key)
+    return (
+        FillRecorded(
+            fill_id=fill_id(
+                command.venue,
+                command.account,
+                command.symbol,
+                command.trade_id,
+                command.venue_order_id,
+                command.side.value,
+            ),
+            venue=command.venue,
+            account=command.account,
+            symbol=command.symbol,
+            trade_id=command.trade_id,
+            venue_order_id=command.venue_order_id,
+            order_id=order_id,
+            side=command.side,
+            price=command.price,
+            quantity=command.quantity,
+            fee_asset=command.fee_asset,
+            fee=command.fee,
+            kind=command.kind,
+            source=command.source,
+            traded_at_us=command.traded_at_us,
+        ),
+    )
+
+
+def closing(order: OpenOrder) -> OrderClosed | None:
+    """Return the closing of an order once the venue is done with it and every fill it told of is recorded."""
+    if order.reported is None or order.filled < order.reported:
+        return None
+    ending = Ending.FILLED if order.filled >= order.order.quantity else Ending.EXPIRED
+    return OrderClosed(order_id=order.order.order_id, hedge_id=order.hedge_id, ending=ending, filled=order.filled)
+
+
+def intend(
+    hedge_id: UUID, number: int, instrument: Instrument, *, quantity: Num, limit_price: Num, at_us: int
+) -> tuple[OrderSubmissionRequested, OrderAttempted]:
+    """Return the intent of a hedge's next order and its first attempt; `quantity` is signed base units."""
+    order_id = derive_id(hedge_id, f"order:{number}")
+    order = Order(
+        order_id=order_id,
+        venue=instrument.venue,
+        account=instrument.account,
+        symbol=instrument.symbol,
+        side=OrderSide.BUY if quantity > 0 else OrderSide.SELL,
+        quantity=Num(abs(quantity)),
+        limit_price=limit_price,
+        time_in_force=TimeInForce.IOC,
+        reduce_only=False,
+    )
+    attempted = OrderAttempted(
+        order_id=order_id,
+        attempt=1,
+        client_order_id=client_order_id(order_id, 1),
+        send_before_us=at_us + ATTEMPT_VALIDITY_MS * MILLISECOND_US,
+    )
+    return OrderSubmissionRequested(order=order, hedge_id=hedge_id), attempted
+
+
+def sendable(requested: OrderSubmissionRequested, attempted: OrderAttempted) -> Approved[Order]:
+    """Return the approval that a recorded intent and its recorded attempt are; raise ValueError if they differ."""
+    if requested.order.order_id != attempted.order_id:
+        raise ValueError(f"attempt of {attempted.order_id} is no attempt of {requested.order.order_id}")
+    return approve(requested.order, attempted.order_id, attempted.send_before_us)

@@ -1,0 +1,85 @@
+"""Quoting: a benefactor asks for a price and is promised one, or told why not."""
+
+from commands.context import Context
+from commands.control import check_mode, check_notional
+from commands.envelope import Command, command
+from domain.book import Book
+from domain.event import Event
+from domain.ids import derive_id
+from domain.instant import MILLISECOND_US
+from domain.policy import Pair
+from domain.pricing import price
+from domain.quantity import Num
+from domain.quote import QuoteIssued, Side
+from domain.refusal import Reason, Refusal
+
+
+@command("quote.issue")
+class IssueQuote(Command, frozen=True, kw_only=True):
+    """Ask for a price. `size` is in units of what goes in: collateral for MINT, issued dollars for REDEEM."""
+
+    pair: str
+    side: str
+    kind: str
+    size: Num
+    benefactor: str
+
+
+def find_pair(book: Book, name: str) -> Pair | Refusal:
+    """Return the pair, or why there is none."""
+    pair = book.pair(name)
+    if pair is None:
+        return Refusal(reason=Reason.PAIR_UNSUPPORTED, text=f"{name} is not a pair of this book")
+    return pair
+
+
+def check_benefactor(book: Book, benefactor: str) -> Refusal | None:
+    """Refuse who is not whitelisted; an empty whitelist admits everyone."""
+    allowed = book.policy.benefactors if book.policy else ()
+    if allowed and benefactor not in allowed:
+        return Refusal(reason=Reason.BENEFACTOR_NOT_WHITELISTED, text=f"{benefactor or 'nobody'} is not whitelisted")
+    return None
+
+
+def issue_quote(book: Book, command: IssueQuote, context: Context) -> tuple[Event, ...] | Refusal:
+    """Decide `IssueQuote`."""
+    policy = book.policy
+    if policy is None:
+        return Refusal(reason=Reason.POLICY_MISSING, text="the book has no policy yet")
+    pair = find_pair(book, command.pair)
+    if isinstance(pair, Refusal):
+        return pair
+    if command.side not in Side.__members__:
+        return Refusal(reason=Reason.SIDE_UNSUPPORTED, text=f"a side is MINT or REDEEM, not {command.side!r}")
+    side = Side(command.side)
+    if command.size <= 0:
+        return Refusal(reason=Reason.SIZE_NOT_POSITIVE, text="a size must be above zero")
+    if len(command.size.normalize().as_tuple().digits) > policy.size_digits_max:
+        text = f"a size has at most {policy.size_digits_max} significant figures"
+        return Refusal(reason=Reason.SIZE_TOO_PRECISE, text=text)
+    refusal = check_benefactor(book, command.benefactor) or check_mode(book, pair, side)
+    if refusal is not None:
+        return refusal
+    priced = price(book, pair, side, command.size, context.evidence)
+    if isinstance(priced, Refusal):
+        return priced
+    refusal = check_notional(book, priced.notional)
+    if refusal is not None:
+        return refusal
+    return (
+        QuoteIssued(
+            quote_id=derive_id(context.command_id, "quote"),
+            pair=pair.name,
+            side=side,
+            kind=command.kind,
+            size=command.size,
+            benefactor=command.benefactor,
+            collateral=priced.collateral,
+            issued=priced.issued,
+            price=priced.price,
+            decomposition=priced.decomposition,
+            sources=priced.sources,
+            issued_at_us=context.at_us,
+            expires_at_us=context.at_us + policy.quote_lifetime_ms * MILLISECOND_US,
+        ),
+    )

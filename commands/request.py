@@ -1,0 +1,217 @@
+"""Accepting: a signed order meets its quote, passes every check, and its hedge is planned in the same breath."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from commands.context import Context
+from commands.control import check_collar, check_delta, check_mode, check_notional
+from commands.envelope import Command, command
+from commands.quote import check_benefactor, find_pair
+from domain.book import Book, underlying_exposure
+from domain.event import Event
+from domain.hedge import HedgePlanned, Purpose
+from domain.ids import derive_id, natural_id
+from domain.instant import MILLISECOND_US, SECOND_US
+from domain.policy import Hedging, Instrument, Pair, Policy
+from domain.pricing import Pricing, check_evidence, limit_price, price
+from domain.quantity import BPS, ZERO, Num, Rounding, divide, multiply, round_to, subtract
+from domain.quote import QuoteIssued, QuoteUsed, Side
+from domain.refusal import Reason, Refusal
+from domain.request import RequestAccepted
+
+NONCE_END = 1 << 120
+
+
+@command("request.accept")
+class AcceptRequest(Command, frozen=True, kw_only=True):
+    """Ask to mint or redeem on a quote. `signer` was recovered from `signature` over `order_hash` at the edge.
+
+    Amounts are atoms; `expiry` is seconds since the Unix epoch; addresses are lower case.
+    """
+
+    order_id: str
+    order_type: str
+    expiry: int
+    nonce: int
+    benefactor: str
+    beneficiary: str
+    collateral_asset: str
+    collateral_amount: int
+    issued_amount: int
+    signature: str
+    signature_type: str
+    order_hash: str
+    signer: str
+
+
+def accept_request(book: Book, command: AcceptRequest, context: Context) -> tuple[Event, ...] | Refusal:
+    """Decide `AcceptRequest`."""
+    policy = book.policy
+    if policy is None:
+        return Refusal(reason=Reason.POLICY_MISSING, text="the book has no policy yet")
+    refusal = _check_parties(book, policy, command)
+    if refusal is not None:
+        return refusal
+    quote = _find_quote(book, command.order_id, context.at_us)
+    if isinstance(quote, Refusal):
+        return quote
+    refusal = _check_match(book, quote, command) or _check_freshness(book, policy, command, context.at_us)
+    if refusal is not None:
+        return refusal
+    pair = find_pair(book, quote.pair)
+    if isinstance(pair, Refusal):
+        return pair
+    refusal = check_mode(book, pair, quote.side)
+    if refusal is not None:
+        return refusal
+    priced = price(book, pair, quote.side, quote.size, context.evidence)
+    if isinstance(priced, Refusal):
+        return priced
+    refusal = check_notional(book, priced.notional) or _last_look(policy, quote, priced)
+    if refusal is not None:
+        return refusal
+    accepted = _accepted(quote, command, context)
+    used = QuoteUsed(quote_id=quote.quote_id, request_id=accepted.request_id)
+    if pair.hedging is Hedging.HOLD:
+        return (used, accepted)
+    planned = _plan(book, policy, pair, accepted, context)
+    return planned if isinstance(planned, Refusal) else (used, accepted, planned)
+
+
+def _check_parties(book: Book, policy: Policy, command: AcceptRequest) -> Refusal | None:
+    if command.order_type not in Side.__members__:
+        return Refusal(reason=Reason.ORDER_TYPE_INVALID, text=f"an order is MINT or REDEEM, not {command.order_type!r}")
+    if all(asset.address != command.collateral_asset for asset in policy.assets):
+        return Refusal(reason=Reason.ASSET_UNSUPPORTED, text=f"{command.collateral_asset} is no collateral here")
+    refusal = check_benefactor(book, command.benefactor)
+    if refusal is not None:
+        return refusal
+    if command.beneficiary != command.benefactor:
+        text = "a beneficiary other than the benefactor must be approved on chain, which is not read yet"
+        return Refusal(reason=Reason.BENEFICIARY_NOT_APPROVED, text=text)
+    if command.signer != command.benefactor:
+        return Refusal(reason=Reason.SIGNATURE_INVALID, text=f"signed by {command.signer}, not by the benefactor")
+    return None
+
+
+def quote_key(order_id: str) -> UUID | None:
+    """Return the quote that an order id names: `RFQ-` in front is optional, case does not matter."""
+    text = order_id.strip().lower().removeprefix("rfq-")
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _find_quote(book: Book, order_id: str, at_us: int) -> QuoteIssued | Refusal:
+    key = quote_key(order_id)
+    if key is not None and key in book.used_quotes:
+        return Refusal(reason=Reason.QUOTE_USED, text=f"{order_id} was used already")
+    found = book.quotes.get(key) if key is not None else None
+    if found is None:
+        return Refusal(reason=Reason.QUOTE_UNKNOWN, text=f"{order_id} is no quote of this book")
+    if at_us >= found.quote.expires_at_us:
+        return Refusal(reason=Reason.QUOTE_EXPIRED, text=f"{order_id} has expired: ask for a new quote")
+    return found.quote
+
+
+def _check_match(book: Book, quote: QuoteIssued, command: AcceptRequest) -> Refusal | None:
+    differs = [
+        name
+        for name, same in (
+            ("order_type", command.order_type == quote.side.value),
+            ("benefactor", command.benefactor == quote.benefactor),
+            ("collateral_asset", command.collateral_asset == book.asset(quote.collateral.asset).address),
+            ("collateral_amount", command.collateral_amount == quote.collateral.atoms),
+            ("usde_amount", command.issued_amount == quote.issued.atoms),
+        )
+        if not same
+    ]
+    if differs:
+        return Refusal(reason=Reason.QUOTE_MISMATCH, text=f"the order differs from its quote in {', '.join(differs)}")
+    return None
+
+
+def _check_freshness(book: Book, policy: Policy, command: AcceptRequest, at_us: int) -> Refusal | None:
+    if command.expiry * SECOND_US < at_us + policy.order_expiry_min_ms * MILLISECOND_US:
+        text = f"an order must not expire within {policy.order_expiry_min_ms} ms"
+        return Refusal(reason=Reason.ORDER_EXPIRED, text=text)
+    if not 0 < command.nonce < NONCE_END:
+        return Refusal(reason=Reason.NONCE_INVALID, text="a nonce lies between 1 and 2^120 - 1")
+    if book.nonce_used(command.benefactor, command.nonce):
+        return Refusal(reason=Reason.NONCE_USED, text=f"nonce {command.nonce} was used (its low 64 bits count)")
+    return None
+
+
+def _last_look(policy: Policy, quote: QuoteIssued, now: Pricing) -> Refusal | None:
+    """Refuse when the same size, priced now, is worse for the book by more than the band."""
+    if quote.side is Side.MINT:
+        promised, fair = Decimal(quote.issued.atoms), Decimal(now.issued.atoms)
+    else:
+        promised, fair = Decimal(quote.collateral.atoms), Decimal(now.collateral.atoms)
+    moved = multiply(divide(subtract(promised, fair), promised), BPS)
+    if moved > policy.last_look_bps:
+        text = f"the market moved {Num(moved.quantize(Decimal('0.01')))} bps against the quote: ask for a new one"
+        return Refusal(reason=Reason.MARKET_MOVED, text=text)
+    return None
+
+
+def _accepted(quote: QuoteIssued, command: AcceptRequest, context: Context) -> RequestAccepted:
+    return RequestAccepted(
+        request_id=natural_id("request", command.order_hash),
+        order_id=command.order_id,
+        quote_id=quote.quote_id,
+        pair=quote.pair,
+        side=quote.side,
+        benefactor=command.benefactor,
+        beneficiary=command.beneficiary,
+        signer=command.signer,
+        nonce=command.nonce,
+        expiry_us=command.expiry * SECOND_US,
+        collateral=quote.collateral,
+        issued=quote.issued,
+        order_hash=command.order_hash,
+        signature=command.signature,
+        accepted_at_us=context.at_us,
+    )
+
+
+def _plan(
+    book: Book, policy: Policy, pair: Pair, accepted: RequestAccepted, context: Context
+) -> HedgePlanned | Refusal:
+    """Plan the trade that keeps the book flat: the request's delta and what earlier hedges carried over."""
+    seen = check_evidence(book, pair, context.evidence)
+    if isinstance(seen, Refusal):
+        return seen
+    change = underlying_exposure(book, accepted)
+    instrument = book.instrument(pair.venue, pair.symbol)
+    underlying = book.asset(pair.collateral).underlying
+    wanted = subtract(book.carry.get(underlying, ZERO), change)
+    quantity = tradable(instrument, wanted, seen.mid)
+    refusal = check_delta(book, underlying, change, quantity)
+    if refusal is not None:
+        return refusal
+    edge = limit_price(instrument, sell=quantity < 0, reference=seen.mid, slippage_bps=policy.hedge_slippage_bps)
+    refusal = check_collar(book, edge, seen.mid)
+    if refusal is not None:
+        return refusal
+    return HedgePlanned(
+        hedge_id=derive_id(accepted.request_id, "hedge"),
+        request_id=accepted.request_id,
+        purpose=Purpose.OPEN if accepted.side is Side.MINT else Purpose.CLOSE,
+        underlying=underlying,
+        venue=pair.venue,
+        account=instrument.account,
+        symbol=pair.symbol,
+        exposure=change,
+        quantity=quantity,
+        limit_price=edge,
+        reference=seen.mid,
+    )
+
+
+def tradable(instrument: Instrument, wanted: Decimal, reference: Decimal) -> Num:
+    """Round a signed base quantity to what the venue takes; zero when it is below the venue's minimum."""
+    quantity = round_to(wanted, instrument.lot, Rounding.NEAREST)
+    too_small = abs(quantity) < instrument.minimum_quantity
+    return ZERO if too_small or multiply(abs(quantity), reference) < instrument.minimum_notional else quantity

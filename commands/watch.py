@@ -1,0 +1,99 @@
+"""What watching reports: dependencies lost and restored, alerts raised and answered; and the book's policy."""
+
+from uuid import UUID
+
+from commands.context import Context
+from commands.envelope import Command, command
+from domain.book import Book
+from domain.event import Event
+from domain.policy import Policy, PolicyAdopted
+from domain.refusal import Reason, Refusal
+from domain.watch import AlertAcknowledged, AlertRaised, DependencyDegraded, DependencyRestored, Severity
+
+
+@command("dependency.degraded")
+class RecordDegraded(Command, frozen=True, kw_only=True):
+    """Report that a dependency does not answer as it should."""
+
+    dependency: str
+    text: str
+
+
+@command("dependency.restored")
+class RecordRestored(Command, frozen=True, kw_only=True):
+    """Report that a dependency answers again."""
+
+    dependency: str
+    text: str
+
+
+@command("alert.raise")
+class RaiseAlert(Command, frozen=True, kw_only=True):
+    """Report what a person should know."""
+
+    alert_id: UUID
+    severity: Severity
+    area: str
+    subject: str
+    text: str
+    cause_position: int
+
+
+@command("alert.acknowledge")
+class AcknowledgeAlert(Command, frozen=True, kw_only=True):
+    """Take an alert up."""
+
+    alert_id: UUID
+    text: str
+
+
+@command("policy.adopt")
+class AdoptPolicy(Command, frozen=True, kw_only=True):
+    """Decide by these settings from here on."""
+
+    policy: Policy
+
+
+def record_degraded(book: Book, command: RecordDegraded, _context: Context) -> tuple[Event, ...]:
+    """Decide `RecordDegraded`: once per loss."""
+    if command.dependency in book.dependencies:
+        return ()
+    return (DependencyDegraded(dependency=command.dependency, text=command.text),)
+
+
+def record_restored(book: Book, command: RecordRestored, _context: Context) -> tuple[Event, ...]:
+    """Decide `RecordRestored`: only what was lost is restored."""
+    if command.dependency not in book.dependencies:
+        return ()
+    return (DependencyRestored(dependency=command.dependency, text=command.text),)
+
+
+def raise_alert(book: Book, command: RaiseAlert, _context: Context) -> tuple[Event, ...]:
+    """Decide `RaiseAlert`: an alert is raised once."""
+    if command.alert_id in book.alerts:
+        return ()
+    return (
+        AlertRaised(
+            alert_id=command.alert_id,
+            severity=command.severity,
+            area=command.area,
+            subject=command.subject,
+            text=command.text,
+            cause_position=command.cause_position,
+        ),
+    )
+
+
+def acknowledge_alert(book: Book, command: AcknowledgeAlert, context: Context) -> tuple[Event, ...] | Refusal:
+    """Decide `AcknowledgeAlert`."""
+    alert = book.alerts.get(command.alert_id)
+    if alert is None:
+        return Refusal(reason=Reason.UNKNOWN_SUBJECT, text=f"no open alert {command.alert_id}")
+    if alert.acknowledged_by:
+        return ()
+    return (AlertAcknowledged(alert_id=command.alert_id, author=context.actor, text=command.text),)
+
+
+def adopt_policy(book: Book, command: AdoptPolicy, _context: Context) -> tuple[Event, ...]:
+    """Decide `AdoptPolicy`: a policy that is in force already changes nothing."""
+    return () if book.policy == command.policy else (PolicyAdopted(policy=command.policy),)

@@ -1,0 +1,211 @@
+"""A small desk for tests: a policy, a book of prices, and a handler that is fed one command at a time."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from commands.envelope import Envelope, Reply
+from commands.handler import Decision, Handler
+from domain.book import Book
+from domain.chain import GENESIS
+from domain.event import Event
+from domain.ids import natural_id
+from domain.log import Head
+from domain.market import BookEvidence, Level
+from domain.policy import Asset, Hedging, Instrument, Pair, Policy
+from domain.quantity import Num
+
+BENEFACTOR = "0x00000000000000000000000000000000000000b1"
+WETH = "0x00000000000000000000000000000000000000e1"
+USDT = "0x00000000000000000000000000000000000000d1"
+START_US = 1_700_000_000_000_000
+
+
+def a_policy(**changes: Any) -> Policy:
+    policy = Policy(
+        issued="USDe",
+        assets=(
+            Asset(symbol="WETH", decimals=18, address=WETH, underlying="ETH"),
+            Asset(symbol="USDT", decimals=6, address=USDT, underlying="USDT"),
+        ),
+        pairs=(
+            Pair(
+                name="WETH/USDe",
+                collateral="WETH",
+                hedging=Hedging.PERPETUAL,
+                venue="binanceusdm",
+                symbol="ETH/USDT:USDT",
+                fee_bps=Num(5),
+                buffer_bps=Num(2),
+            ),
+            Pair(
+                name="USDT/USDe",
+                collateral="USDT",
+                hedging=Hedging.HOLD,
+                venue="",
+                symbol="",
+                fee_bps=Num(0),
+                buffer_bps=Num(0),
+            ),
+        ),
+        instruments=(
+            Instrument(
+                venue="binanceusdm",
+                account="main",
+                symbol="ETH/USDT:USDT",
+                base="ETH",
+                quote="USDT",
+                lot=Num("0.001"),
+                tick=Num("0.01"),
+                minimum_quantity=Num("0.001"),
+                minimum_notional=Num(20),
+                taker_fee_bps=Num(5),
+            ),
+        ),
+        benefactors=(BENEFACTOR,),
+        chain_id=1,
+        minting_contract="0xe3490297a08d6fc8da46edb7b6142e4f461b62d3",
+        gas=Num("0.5"),
+        quote_lifetime_ms=15_000,
+        order_expiry_min_ms=30_000,
+        last_look_bps=Num(30),
+        hedge_slippage_bps=Num(50),
+        hedge_orders_max=4,
+        hedge_retry_ms=250,
+    )
+    return msgspec.structs.replace(policy, **changes)
+
+
+def a_book(bid: str = "2000", ask: str = "2000.1", *, age_ms: int = 20, depth: str = "50") -> BookEvidence:
+    return BookEvidence(
+        venue="binanceusdm",
+        symbol="ETH/USDT:USDT",
+        bids=(Level(Num(bid), Num(depth)), Level(Num(bid) - Num(1), Num(depth))),  # pyright: ignore[reportArgumentType] - Num minus Num is a Decimal of the same digits
+        asks=(Level(Num(ask), Num(depth)), Level(Num(ask) + Num(1), Num(depth))),  # pyright: ignore[reportArgumentType] - as above
+        sequence=7,
+        received_at_us=START_US,
+        age_ms=age_ms,
+    )
+
+
+class Desk:
+    """Feed commands to a handler and remember every event; each offer is committed at once."""
+
+    def __init__(self, *, limits: bool = True, policy: Policy | None = None) -> None:
+        self.handler = Handler(Book(), Head(1, 0, 0, GENESIS))
+        self.events: list[Event] = []
+        self.now_us = START_US
+        self.evidence: tuple[BookEvidence, ...] = (a_book(),)
+        self._count = 0
+        self.do("policy.adopt", {"policy": policy or a_policy()}, actor="system")
+        if limits:
+            for control, scope, value in (
+                ("order_notional", "global", "100000"),
+                ("net_delta", "asset:ETH", "40"),
+                ("price_collar", "global", "100"),
+                ("quote_age", "global", "500"),
+            ):
+                body = {"control": control, "scope": scope, "value": value, "reason": "to begin with"}
+                self.do("limit.set", body, actor="system")
+
+    @property
+    def book(self) -> Book:
+        return self.handler.book
+
+    def do(self, kind: str, body: object, *, actor: str = "api", command_id: UUID | None = None) -> Decision:
+        """Offer a command and commit it; a reply without a decision fails the test."""
+        result = self.ask(kind, body, actor=actor, command_id=command_id)
+        assert isinstance(result, Decision), result
+        return result
+
+    def ask(self, kind: str, body: object, *, actor: str = "api", command_id: UUID | None = None) -> Decision | Reply:
+        self._count += 1
+        envelope = Envelope(
+            command_id=command_id or natural_id("test", str(self._count)),
+            kind=kind,
+            actor=actor,
+            body=msgspec.Raw(msgspec.json.encode(body, enc_hook=str)),
+            at_us=self.now_us,
+            evidence=self.evidence,
+        )
+        result = self.handler.offer(envelope)
+        if isinstance(result, Decision):
+            self.events.extend(result.events)
+            self.commit()
+        return result
+
+    def commit(self) -> None:
+        while (closed := self.handler.take(self.now_us, 100)) is not None:
+            self.handler.committed(closed)
+
+    def wake(self, later_ms: int = 0) -> list[Decision]:
+        """Let time pass and fire what is due."""
+        self.now_us += later_ms * 1_000
+        fired: list[Decision] = []
+        for wake in self.handler.due(self.now_us, 100):
+            decision = self.do(wake.kind, msgspec.Raw(wake.body.encode()), command_id=wake.command_id)
+            self.handler.fired(wake, accepted=decision.outcome.status == "accepted", now_us=self.now_us, delay_ms=250)
+            fired.append(decision)
+        return fired
+
+    def quote(self, size: str = "1.5", *, pair: str = "WETH/USDe", side: str = "MINT") -> Decision:
+        body = {"pair": pair, "side": side, "kind": "ALGO", "size": size, "benefactor": BENEFACTOR}
+        return self.do("quote.issue", body)
+
+    def accept(self, quote: Decision, *, nonce: int = 1, **changes: object) -> Decision:
+        issued: Any = quote.events[0]
+        body: dict[str, object] = {
+            "order_id": f"RFQ-{issued.quote_id}",
+            "order_type": issued.side.value,
+            "expiry": self.now_us // 1_000_000 + 60,
+            "nonce": nonce,
+            "benefactor": BENEFACTOR,
+            "beneficiary": BENEFACTOR,
+            "collateral_asset": WETH if issued.collateral.asset == "WETH" else USDT,
+            "collateral_amount": issued.collateral.atoms,
+            "issued_amount": issued.issued.atoms,
+            "signature": "0x" + "11" * 65,
+            "signature_type": "EIP712",
+            "order_hash": f"0x{nonce:064x}",
+            "signer": BENEFACTOR,
+        }
+        return self.do("request.accept", body | changes)
+
+    def acknowledge(self, order: Any, *, filled: str, terminal: bool = True, attempt: int = 1) -> Decision:
+        body = {
+            "order_id": order.order_id,
+            "attempt": attempt,
+            "venue_order_id": "v-" + str(order.order_id)[:8],
+            "accepted_quantity": str(order.quantity),
+            "filled": filled,
+            "terminal": terminal,
+        }
+        return self.do("order.acknowledged", body)
+
+    def fill(self, order: Any, quantity: str, *, price: str = "2000", trade: str = "t1") -> Decision:
+        body = {
+            "venue": order.venue,
+            "account": order.account,
+            "symbol": order.symbol,
+            "trade_id": trade,
+            "venue_order_id": "v-" + str(order.order_id)[:8],
+            "client_order_id": self.book.orders[order.order_id].client_order_id
+            if order.order_id in self.book.orders
+            else "",
+            "side": order.side.value,
+            "price": price,
+            "quantity": quantity,
+            "fee_asset": "USDT",
+            "fee": "0.1",
+            "kind": "trade",
+            "source": "stream",
+            "traded_at_us": self.now_us,
+        }
+        return self.do("fill.recorded", body)
+
+
+def tags(events: Iterable[Event]) -> list[str]:
+    """Return the events' tags without their versions."""
+    return [event.TOPIC.rsplit(".", 1)[0] for event in events]
