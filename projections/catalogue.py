@@ -1,0 +1,31 @@
+"""Every view, by name. A view's name is its table, and the last word of its path under /v1."""
+
+from projections.alerts import ALERTS
+from projections.dependencies import DEPENDENCIES
+from projections.exposure import EXPOSURE
+from projections.fills import FILLS
+from projections.limits import LIMITS
+from projections.modes import MODES
+from projections.orders import ORDERS
+from projections.portfolio import PORTFOLIO
+from projections.positions import POSITIONS
+from projections.quotes import QUOTES
+from projections.requests import REQUESTS
+from projections.view import View
+
+VIEWS: dict[str, View] = {
+    view.name: view
+    for view in (
+        PORTFOLIO,
+        EXPOSURE,
+        POSITIONS,
+        ORDERS,
+        FILLS,
+        QUOTES,
+        REQUESTS,
+        LIMITS,
+        MODES,
+        ALERTS,
+        DEPENDENCIES,
+    )
+}

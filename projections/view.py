@@ -1,0 +1,113 @@
+"""A view: a pure fold of the log into rows that a reader can page through.
+
+A view's state holds only what may still change. `Rows.keep` writes a row and keeps it, `Rows.close` writes a row for
+the last time and lets it go: a closed row never changes again, which is what lets history be answered from the table.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from domain.codec import UPCASTERS, decoder, encode, schema_fingerprint
+from domain.event import Event
+
+D = TypeVar("D")
+
+
+class Row(msgspec.Struct, Generic[D], frozen=True, gc=False):
+    """Hold one row as an upsert: `sort` is its place in the listing and never changes, `position` is its last change.
+
+    `open` says that the row may still change.
+    """
+
+    key: str
+    sort: int
+    position: int
+    open: bool
+    document: D
+
+
+class Rows(msgspec.Struct, Generic[D]):
+    """Hold the open rows of a view, oldest first. Owned by one fold, updated in place, never shared."""
+
+    rows: dict[str, Row[D]] = {}
+
+    def keep(self, key: str, position: int, document: D) -> tuple[Row[D], ...]:
+        """Write a row that may change again; a new one takes its place in the listing at `position`."""
+        held = self.rows.get(key)
+        row = Row(key, position if held is None else held.sort, position, open=True, document=document)
+        self.rows[key] = row
+        return (row,)
+
+    def close(self, key: str, position: int, document: D) -> tuple[Row[D], ...]:
+        """Write a row for the last time."""
+        held = self.rows.pop(key, None)
+        return (Row(key, position if held is None else held.sort, position, open=False, document=document),)
+
+    def find(self, key: str) -> D | None:
+        """Return an open row's document, None when nothing is open under that key."""
+        held = self.rows.get(key)
+        return None if held is None else held.document
+
+
+Step = Callable[[Any, Any, int, int], tuple[Row[Any], ...]]
+"""Folds one event: (state, event, position, at_us) -> the rows to write."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Describe a view: `document` is the type of its rows' documents, `state` the type of its state.
+
+    `steps` folds each type of event that the view needs; other events only move its position. `lookups` are the fields
+    of the document that rows can be asked by. `render`, if given, writes what follows from the state alone, once after
+    each run of events instead of after each event. `key` names a row by what a path would call it.
+    """
+
+    name: str
+    document: Any
+    state: Any
+    steps: Mapping[type[Event], Step]
+    lookups: frozenset[str] = field(default_factory=frozenset[str])
+    render: Callable[[Any], tuple[Row[Any], ...]] | None = None
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Return the tags of the events that the view needs decoded."""
+        return frozenset(event_type.TOPIC for event_type in self.steps)
+
+    @property
+    def schema(self) -> str:
+        """Return the fingerprint of the state's shape; a snapshot or table of another shape is not read."""
+        return schema_fingerprint(self.state)
+
+    def initial(self) -> Any:
+        """Return the state before the first event."""
+        return self.state()
+
+    def fold(self, state: Any, event: Event, position: int, at_us: int) -> tuple[Row[Any], ...]:
+        """Fold one event, decided at `at_us`, into the state; return the rows it writes."""
+        step = self.steps.get(type(event))
+        return () if step is None else step(state, event, position, at_us)
+
+    def freeze(self, state: Any) -> bytes:
+        """Return a state's bytes."""
+        return encode(state)
+
+    def thaw(self, frozen: bytes) -> Any:
+        """Return the state of these bytes, its rows in the order of the listing, as folding would have left them."""
+        state = decoder(self.state).decode(frozen)
+        state.rows = dict(sorted(state.rows.items(), key=_place))
+        return state
+
+
+def _place(item: tuple[str, Row[Any]]) -> tuple[int, str]:
+    return item[1].sort, item[0]
+
+
+def current_topic(topic: str) -> str:
+    """Return the tag that a tag's documents have after upcasting."""
+    while topic in UPCASTERS:
+        topic = UPCASTERS[topic][0]
+    return topic
