@@ -1,10 +1,15 @@
 """What the core needs from outside: the log it appends to and the world it acts in."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from domain.log import Batch, Head, KeptCommand, Snapshot, StoredEvent
+from commands.envelope import Reply
+from domain.approval import Approved
+from domain.log import Batch, Head, KeptCommand, NewEvent, Snapshot, StoredEvent
+from domain.market import BookEvidence
+from domain.settlement import SettlementSubmissionRequested
+from domain.venue import AccountEvent, Acknowledgement, FillReport, OrderReport, VenueOrder
 
 
 class Fenced(Exception):
@@ -51,4 +56,130 @@ class EventLog(Protocol):
 
     async def close(self) -> None:
         """Release the fence and every connection; idempotent."""
+        ...
+
+
+class Clock(Protocol):
+    """Tell the date; elapsed time is the event loop's."""
+
+    def now_us(self) -> int:
+        """Return microseconds since the Unix epoch, UTC."""
+        ...
+
+
+class Evidence(Protocol):
+    """Show the markets as the core sees them now."""
+
+    def look(self, now_us: int) -> tuple[BookEvidence, ...]:
+        """Return the book of every instrument that was seen, each with its age at `now_us`."""
+        ...
+
+
+class Publisher(Protocol):
+    """Tell the world what is committed."""
+
+    def offer(self, first_position: int, events: Sequence[NewEvent]) -> None:
+        """Take events just committed; never wait. What is dropped here is read from the log later."""
+        ...
+
+
+class Source(Protocol):
+    """Stand for a door through which commands come: the request/reply door, the inbox, the core's own wakes."""
+
+    def answer(self, answers: Sequence[tuple[object, Reply]]) -> None:
+        """Answer targets of this door, after the commit, in one go; never wait and never raise."""
+        ...
+
+
+class Facts(Protocol):
+    """Tell the core what happened outside, through the inbox."""
+
+    async def publish(self, source: str, kind: str, natural_key: str, body: bytes) -> object:
+        """Return once the inbox holds the fact. Raise `Unavailable` or `Unknown`: publishing again is harmless."""
+        ...
+
+
+class LoggedEvent(Protocol):
+    """Show what a follower reads of a committed event."""
+
+    @property
+    def position(self) -> int:
+        """Return its position."""
+        ...
+
+    @property
+    def topic(self) -> str:
+        """Return its tag."""
+        ...
+
+    @property
+    def state(self) -> bytes:
+        """Return its body."""
+        ...
+
+    @property
+    def metadata(self) -> bytes:
+        """Return its metadata."""
+        ...
+
+
+class Follower(Protocol):
+    """Follow the committed log from a position, in order and without gaps."""
+
+    async def next_batch(self, limit: int = ...) -> Sequence[LoggedEvent]:
+        """Wait for and return the next events, at least one."""
+        ...
+
+
+class Venue(Protocol):
+    """Trade on one account of one venue. Failures are those of `domain.venue`."""
+
+    @property
+    def name(self) -> str:
+        """Return the venue's id."""
+        ...
+
+    @property
+    def account(self) -> str:
+        """Return the account's name."""
+        ...
+
+    @property
+    def absence_after_ms(self) -> int:
+        """Return how long after an attempt's last sending the venue's "no such order" may be believed.
+
+        It covers the validity of a request on its way and the time until a new order shows in queries.
+        """
+        ...
+
+    async def submit(self, approved: Approved[VenueOrder]) -> Acknowledgement:
+        """Send an order once. Raise `Rejected`, `Unavailable` (surely not sent) or `Unknown` (ask, never resend)."""
+        ...
+
+    async def order_state(self, symbol: str, client_order_id: str) -> OrderReport | None:
+        """Ask for an order by our id; None when the venue does not know it now."""
+        ...
+
+    async def fills_since(self, symbol: str, since_us: int) -> Sequence[FillReport]:
+        """Return every fill of the account in a symbol at or after an instant, oldest first."""
+        ...
+
+    def account_events(self) -> AsyncGenerator[AccountEvent, None]:
+        """Stream fills, order states, and every connect and disconnect; it reconnects by itself."""
+        ...
+
+
+class Settlements(Protocol):
+    """Settle requests on chain."""
+
+    async def settle(self, requested: SettlementSubmissionRequested) -> str:
+        """Settle, idempotently by its id, and return the transaction's hash once final; raise `Rejected`."""
+        ...
+
+
+class Lease(Protocol):
+    """Hold the sole right to act on an account."""
+
+    def check(self) -> None:
+        """Raise `Fenced` when the right may be another's by now."""
         ...

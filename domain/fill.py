@@ -65,7 +65,10 @@ class FillRecorded(Event, frozen=True, kw_only=True, tag="fill.recorded.v1"):
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):
-    """Hold the sum of a contract's fills: signed base units, average entry price, realised profit and fees in quote."""
+    """Hold the sum of a contract's fills: signed base units, average entry price, realised profit and fees in quote.
+
+    `traded_at_us` is the venue's time of the latest fill: from there on its source is asked again.
+    """
 
     venue: str
     account: str
@@ -75,6 +78,7 @@ class Position(msgspec.Struct, frozen=True, gc=False):
     realised: Num = ZERO
     fees: Num = ZERO
     fills: int = 0
+    traded_at_us: int = 0
 
 
 def after_fill(position: Position, fill: FillRecorded) -> Position:
@@ -102,4 +106,5 @@ def after_fill(position: Position, fill: FillRecorded) -> Position:
         realised,
         add(position.fees, fill.fee),
         position.fills + 1,
+        max(position.traded_at_us, fill.traded_at_us),
     )

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from domain import refusal
+
 Side = Literal["buy", "sell"]
 TimeInForce = Literal["gtc", "ioc", "fok", "gtx"]
 """How long an order lives: until cancelled, at once or not, all at once or not, or only as maker (post-only)."""
@@ -46,20 +48,19 @@ class VenueFailure(Exception):
     """
 
 
-class Rejected(VenueFailure):
+class Rejected(VenueFailure, refusal.Rejected):
     """Say that the venue, or the adapter before sending, definitely refused."""
 
     def __init__(self, reason: RejectReason, text: str) -> None:
-        super().__init__(f"{reason}: {text}")
+        super().__init__(reason, text)
         self.reason: RejectReason = reason
-        self.text = text
 
 
-class Unavailable(VenueFailure):
+class Unavailable(VenueFailure, refusal.Unavailable):
     """Say that provably nothing was sent: no connection came to be."""
 
 
-class Unknown(VenueFailure):
+class Unknown(VenueFailure, refusal.Unknown):
     """Say that the outcome cannot be known from the answer."""
 
 

@@ -1,0 +1,280 @@
+"""The execution worker: sends what was intended, once, and finds out what became of it.
+
+It keeps no state of its own: what is open is in its replica of the Book, what happened is at the venue. An attempt that
+it sees fresh it sends; any other it only asks about. A patrol goes round whatever stayed open.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import aclosing
+from typing import Any
+from uuid import UUID
+
+from api.replica import Recorded, Replica
+from api.telling import tell
+from commands.order import (
+    RecordAbsent,
+    RecordAcknowledged,
+    RecordFill,
+    RecordOutcomeUnknown,
+    RecordRejected,
+    sendable,
+)
+from commands.ports import Clock, Facts, Follower, Lease, Venue
+from domain.approval import Approved, approve
+from domain.book import position_key
+from domain.fill import FillKind, FillSource
+from domain.order import OpenOrder, Order, OrderAttempted, OrderSide, OrderSubmissionRequested, TimeInForce
+from domain.quantity import num
+from domain.venue import (
+    TERMINAL,
+    Acknowledgement,
+    Connected,
+    FillReport,
+    OrderReport,
+    Rejected,
+    Unavailable,
+    Unknown,
+    VenueOrder,
+)
+
+ASK_PAUSE_S = 0.1
+ASK_PAUSE_S_MAX = 5.0
+PATROL_S = 1.0
+# The venue's clock may lag ours, and a sweep must not miss what fell on its edge: fills are deduplicated anyway.
+SWEEP_OVERLAP_US = 60 * 1_000_000
+SOURCE = "execution"
+
+
+def venue_order(order: Order, client_order_id: str) -> VenueOrder:
+    """Return an order as the venue is told it."""
+    return VenueOrder(
+        venue=order.venue,
+        account=order.account,
+        symbol=order.symbol,
+        side="buy" if order.side is OrderSide.BUY else "sell",
+        quantity=order.quantity,
+        limit_price=order.limit_price,
+        time_in_force=_TIME_IN_FORCE[order.time_in_force],
+        reduce_only=order.reduce_only,
+        client_order_id=client_order_id,
+    )
+
+
+_TIME_IN_FORCE: dict[TimeInForce, Any] = {
+    TimeInForce.IOC: "ioc",
+    TimeInForce.GTC: "gtc",
+    TimeInForce.POST_ONLY: "gtx",
+}
+
+
+def fill_fact(fill: FillReport) -> tuple[str, RecordFill]:
+    """Return a fill's natural key and the command that records it."""
+    command = RecordFill(
+        venue=fill.venue,
+        account=fill.account,
+        symbol=fill.symbol,
+        trade_id=fill.trade_id,
+        venue_order_id=fill.venue_order_id,
+        client_order_id=fill.client_order_id or "",
+        side=OrderSide(fill.side),
+        price=num(fill.price),
+        quantity=num(fill.quantity),
+        fee_asset=fill.fee_asset,
+        fee=num(fill.fee_quantity),
+        kind=FillKind(fill.kind),
+        source=FillSource(fill.source),
+        traded_at_us=fill.at_us,
+    )
+    return "fill|" + "|".join(fill.fill_key), command
+
+
+class Execution:
+    """Act on one venue account, as its only lease-holder."""
+
+    def __init__(
+        self, replica: Replica, follower: Follower, venue: Venue, facts: Facts, clock: Clock, lease: Lease
+    ) -> None:
+        self._replica = replica
+        self._follower = follower
+        self._venue = venue
+        self._facts = facts
+        self._clock = clock
+        self._lease = lease
+        self._requested: dict[UUID, OrderSubmissionRequested] = {}
+        self._busy: set[UUID] = set()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._swept = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow, listen and patrol until cancelled; raise what broke."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            self._patrol_once()
+            tasks.create_task(self._follow())
+            tasks.create_task(self._listen())
+            tasks.create_task(self._patrol())
+
+    def _spawn(self, order_id: UUID, work: Coroutine[Any, Any, None]) -> None:
+        """Let at most one task at a time work for an order."""
+        if self._tasks is None or order_id in self._busy:
+            work.close()
+            return
+        self._busy.add(order_id)
+        task = self._tasks.create_task(work)
+        task.add_done_callback(lambda _done: self._busy.discard(order_id))
+
+    async def _follow(self) -> None:
+        while True:
+            for recorded in await self._replica.follow(self._follower):
+                self._see(recorded)
+
+    def _see(self, recorded: Recorded) -> None:
+        event = recorded.event
+        if isinstance(event, OrderSubmissionRequested) and self._mine(event.order):
+            self._requested[event.order.order_id] = event
+        elif isinstance(event, OrderAttempted):
+            requested = self._requested.pop(event.order_id, None)
+            if requested is None:
+                return
+            if self._clock.now_us() < event.send_before_us:
+                self._spawn(event.order_id, self._send(sendable(requested, event), event))
+            else:
+                self._spawn(event.order_id, self._resolve(event.order_id))
+
+    def _mine(self, order: Order) -> bool:
+        return order.venue == self._venue.name and order.account == self._venue.account
+
+    async def _send(self, intent: Approved[Order], attempted: OrderAttempted) -> None:
+        """Send an attempt, once; what cannot be known is told as unknown and then asked about."""
+        self._lease.check()
+        order = approve(
+            venue_order(intent.value, attempted.client_order_id), intent.intent_id, attempted.send_before_us
+        )
+        try:
+            acknowledged = await self._venue.submit(order)
+        except Rejected as error:
+            await self._tell_rejected(attempted, error.reason, error.text)
+        except Unavailable as error:
+            await self._tell_rejected(attempted, "unavailable", str(error))
+        except Unknown as error:
+            unknown = RecordOutcomeUnknown(order_id=attempted.order_id, attempt=attempted.attempt, text=str(error))
+            await self._tell("order.outcome_unknown", f"unknown|{attempted.client_order_id}", unknown)
+            await self._resolve(attempted.order_id)
+        else:
+            await self._tell_acknowledged(attempted.order_id, attempted.attempt, acknowledged)
+            if acknowledged.status not in TERMINAL:
+                await self._resolve(attempted.order_id)
+
+    async def _tell_rejected(self, attempted: OrderAttempted, code: str, text: str) -> None:
+        rejected = RecordRejected(order_id=attempted.order_id, attempt=attempted.attempt, code=code, text=text)
+        await self._tell("order.rejected", f"rejected|{attempted.client_order_id}", rejected)
+
+    async def _tell_acknowledged(self, order_id: UUID, attempt: int, seen: Acknowledgement | OrderReport) -> None:
+        quantity = seen.accepted_quantity if isinstance(seen, Acknowledgement) else seen.quantity
+        terminal = seen.status in TERMINAL
+        command = RecordAcknowledged(
+            order_id=order_id,
+            attempt=attempt,
+            venue_order_id=seen.venue_order_id,
+            accepted_quantity=num(quantity),
+            filled=num(seen.filled),
+            terminal=terminal,
+        )
+        key = f"acknowledged|{seen.client_order_id}|{command.filled}|{terminal}"
+        await self._tell("order.acknowledged", key, command)
+
+    async def _tell(self, kind: str, key: str, command: object) -> None:
+        await tell(self._facts, SOURCE, kind, key, command)
+
+    async def _resolve(self, order_id: UUID) -> None:
+        """Ask the venue about an order until it is done with it, or surely never had it."""
+        pause = ASK_PAUSE_S
+        while (order := self._replica.book.orders.get(order_id)) is not None:
+            if order.reported is not None:
+                await self._sweep(order.order.symbol)
+                return
+            try:
+                seen = await self._venue.order_state(order.order.symbol, order.client_order_id)
+            except (Rejected, Unavailable, Unknown):
+                seen = order  # not an answer: ask again
+            if isinstance(seen, OrderReport):
+                await self._tell_acknowledged(order_id, order.attempt, seen)
+                if seen.status in TERMINAL:
+                    await self._sweep(order.order.symbol)
+                    return
+            elif seen is None and self._absent(order):
+                await self._tell_absent(order)
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, ASK_PAUSE_S_MAX)
+
+    def _absent(self, order: OpenOrder) -> bool:
+        """Say whether "no such order" may be believed: no request for it can still arrive."""
+        settled_us = order.send_before_us + self._venue.absence_after_ms * 1_000
+        return not order.venue_order_id and self._clock.now_us() > settled_us
+
+    async def _tell_absent(self, order: OpenOrder) -> None:
+        absent = RecordAbsent(
+            order_id=order.order.order_id,
+            attempt=order.attempt,
+            text=f"{self._venue.name} does not know {order.client_order_id} after its validity",
+        )
+        await self._tell("order.absent", f"absent|{order.client_order_id}", absent)
+
+    async def _listen(self) -> None:
+        async with aclosing(self._venue.account_events()) as events:
+            async for event in events:
+                match event:
+                    case FillReport():
+                        await self._tell_fill(event)
+                    case OrderReport():
+                        await self._tell_report(event)
+                    case Connected():
+                        await self._sweep_all()
+                        await self._tell_dependency("dependency.restored", "connected", event.at_us)
+                    case _:
+                        await self._tell_dependency("dependency.degraded", event.reason, event.at_us)
+
+    async def _tell_dependency(self, kind: str, text: str, at_us: int) -> None:
+        body = {"dependency": self._venue.name, "text": text}
+        await self._tell(kind, f"{kind}|{self._venue.name}|{at_us}", body)
+
+    async def _tell_report(self, report: OrderReport) -> None:
+        order_id = self._replica.book.client_orders.get(report.client_order_id)
+        order = self._replica.book.orders.get(order_id) if order_id is not None else None
+        if order is not None and report.status in TERMINAL:
+            await self._tell_acknowledged(order.order.order_id, order.attempt, report)
+
+    async def _tell_fill(self, fill: FillReport) -> None:
+        key, command = fill_fact(fill)
+        await self._tell("fill.recorded", key, command)
+
+    async def _sweep_all(self) -> None:
+        policy = self._replica.book.policy
+        for instrument in policy.instruments if policy is not None else ():
+            if instrument.venue == self._venue.name and instrument.account == self._venue.account:
+                await self._sweep(instrument.symbol)
+
+    async def _sweep(self, symbol: str) -> None:
+        """Ask the venue for every fill since the last recorded one; each enters the log once."""
+        key = position_key(self._venue.name, self._venue.account, symbol)
+        held = self._replica.book.positions.get(key)
+        since_us = max(held.traded_at_us - SWEEP_OVERLAP_US, 0) if held is not None else 0
+        try:
+            fills = await self._venue.fills_since(symbol, since_us)
+        except (Rejected, Unavailable, Unknown):
+            return  # the patrol comes round again
+        for fill in fills:
+            await self._tell_fill(fill)
+
+    async def _patrol(self) -> None:
+        while True:
+            await asyncio.sleep(PATROL_S)
+            self._patrol_once()
+
+    def _patrol_once(self) -> None:
+        """Take up every order that stayed open: after a restart, after a lost fact, after a wiped inbox."""
+        for order_id, order in self._replica.book.orders.items():
+            if order.attempt and self._mine(order.order) and order_id not in self._requested:
+                self._spawn(order_id, self._resolve(order_id))
