@@ -2,7 +2,6 @@
 
 import asyncio
 import struct
-from collections.abc import Iterable
 
 import msgspec
 
@@ -32,7 +31,7 @@ class LogEnd(msgspec.Struct, frozen=True, gc=False):
 class Append:
     """Hold one transaction: one batch, or several merged. `before` and `after` are the log's ends around it."""
 
-    __slots__ = ("after", "before", "commands", "events", "last_command", "sent_at", "size", "waiters")
+    __slots__ = ("after", "before", "commands", "events", "last_command", "sent_at", "size", "streams", "waiters")
 
     def __init__(self, batch: Batch, before: LogEnd, heads: VersionHeads, waiter: asyncio.Future[None]) -> None:
         """Encode a batch that follows `before`; raise AppendFailed when it does not fit there."""
@@ -40,7 +39,7 @@ class Append:
         self.waiters = [waiter]
         self.sent_at = 0.0
         try:
-            self.events, chained = _event_rows(batch, before, heads)
+            self.events, chained = _event_rows(batch, before)
             self.commands = _command_rows(batch, before)
         except (struct.error, OverflowError, UnicodeError) as error:
             raise AppendConflict(f"a value does not fit its column: {error}") from error
@@ -53,6 +52,8 @@ class Append:
             sequence=before.sequence + len(batch.commands),
             chain_hash=chained,
         )
+        # Last, for nothing must fail after it: what did not become an append must not be remembered.
+        self.streams = list(heads.advance(batch.events))
 
     def merge(self, later: "Append") -> None:
         """Take the append that follows this one into the same transaction."""
@@ -62,6 +63,7 @@ class Append:
         self.last_command = later.last_command or self.last_command
         self.size += later.size
         self.after = later.after
+        self.streams += later.streams
         self.waiters += later.waiters
 
     def request(self, epoch: int) -> bytes:
@@ -93,19 +95,12 @@ def later_failure(first: Exception) -> Exception:
     return AppendFailed(f"an earlier append failed: {first}")
 
 
-def fail_all(appends: Iterable[Append], failure: Exception) -> None:
-    """Fail several."""
-    for append in appends:
-        append.fail(failure)
-
-
-def _event_rows(batch: Batch, before: LogEnd, heads: VersionHeads) -> tuple[list[bytes], bytes]:
+def _event_rows(batch: Batch, before: LogEnd) -> tuple[list[bytes], bytes]:
     position, chained = before.position + 1, before.chain_hash
     if batch.first_position != position:
         raise AppendFailed(f"a batch starts at position {batch.first_position}, the log goes on at {position}")
     rows: list[bytes] = []
     for event in batch.events:
-        heads.advance(event)
         chained = chain_hash(
             chained, position, event.originator_id, event.version, event.topic, event.state, event.metadata
         )

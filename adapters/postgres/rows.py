@@ -18,7 +18,7 @@ COMMAND_COLUMNS = "command_id, sequence, kind, command, outcome, first_position,
 
 POSTGRES_EPOCH_US = 946_684_800_000_000
 
-# An event that no command caused (the library's own recorder writes such) carries this id; stored as null.
+# An event that no command caused (the library's own recorder writes such) carries the nil id; stored as null.
 NO_COMMAND = UUID(int=0)
 
 _COPY_EVENTS = f"copy public.stored_events ({EVENT_COLUMNS}) from stdin (format binary)"
@@ -57,7 +57,7 @@ def event_row(event: NewEvent, position: int, chained: bytes, recorded_at_us: in
             _EVENT_MIDDLE.pack(8, position, len(metadata)),
             metadata,
             _EVENT_END.pack(32, chained, 16, command.bytes, 8, at)
-            if command != NO_COMMAND
+            if command.int
             else _EVENT_END_BARE.pack(32, chained, -1, 8, at),
         )
     )

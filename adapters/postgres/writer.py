@@ -11,7 +11,7 @@ from functools import partial
 
 from adapters.postgres import fence, messages
 from adapters.postgres.address import Address
-from adapters.postgres.append import Append, LogEnd, fail_all, later_failure
+from adapters.postgres.append import Append, LogEnd, later_failure
 from adapters.postgres.connection import Connection
 from adapters.postgres.failures import (
     AppendConflict,
@@ -68,9 +68,19 @@ class FencedWriter:
         return self._standing
 
     @property
+    def failure(self) -> Exception | None:
+        """Return why a failed writer failed."""
+        return self._failure if self._standing is Standing.FAILED else None
+
+    @property
     def durable(self) -> LogEnd:
         """Return the end of what is surely in the log."""
         return self._durable
+
+    @property
+    def tail(self) -> LogEnd:
+        """Return the end of the log as it will be when everything queued is in it."""
+        return self._tail
 
     @property
     def heads(self) -> VersionHeads:
@@ -79,8 +89,8 @@ class FencedWriter:
 
     @property
     def free_slots(self) -> int:
-        """Tell how many transactions could be sent at once."""
-        return IN_FLIGHT_MAX - len(self._in_flight) if self._standing is Standing.WRITING and not self._queue else 0
+        """Tell how many transactions could be sent without waiting for another."""
+        return max(0, IN_FLIGHT_MAX - self.backlog)
 
     @property
     def backlog(self) -> int:
@@ -93,7 +103,7 @@ class FencedWriter:
         connection, head = await fence.take_over(self._address)
         self._epoch = head.epoch
         self._durable = self._tail = LogEnd.of(head)
-        self._heads.forget()
+        self._heads.clear()
         self._adopt(connection)
         self._standing = Standing.WRITING
         return head
@@ -120,21 +130,30 @@ class FencedWriter:
         self._send_queued()
         return waiter
 
+    @property
+    def can_resume(self) -> bool:
+        """Tell whether an append failed, everything is settled, and the writer is still the writer."""
+        return self._standing is Standing.FAILED and isinstance(self._failure, AppendFailed) and not self._in_flight
+
     def resume(self) -> None:
         """Go on after a conflict, from the durable end: for appends that do not depend on each other."""
-        if self._standing is not Standing.FAILED or not isinstance(self._failure, AppendFailed) or self._in_flight:
+        if not self.can_resume:
             raise RuntimeError("only a writer whose append failed can resume, when nothing is in flight")
         self._tail = self._durable
-        self._heads.forget()
         self._standing = Standing.WRITING
         if self._connection is None:
             self._start_recovery()
 
+    async def idle(self, within_ms: int | None = None) -> None:
+        """Wait until everything appended so far is settled, one way or the other."""
+        waiters = [waiter for append in (*self._in_flight, *self._queue) for waiter in append.waiters]
+        if waiters:
+            await asyncio.wait(waiters, timeout=None if within_ms is None else within_ms / 1_000)
+
     async def close(self) -> None:
         """Wait for what is in flight, then release the fence; idempotent."""
-        waiters = [waiter for append in (*self._in_flight, *self._queue) for waiter in append.waiters]
-        if waiters and self._standing is Standing.WRITING:
-            await asyncio.wait(waiters, timeout=CLOSE_MS_MAX / 1_000)
+        if self._standing is Standing.WRITING:
+            await self.idle(CLOSE_MS_MAX)
         if self._standing is not Standing.NOT_WRITER:
             self._standing, self._failure = Standing.NOT_WRITER, AppendFailed("this log is closed")
         if self._recovery is not None:
@@ -147,9 +166,9 @@ class FencedWriter:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
-        fail_all((*self._in_flight, *self._queue), LogUnreachable("the log was closed before the outcome was known"))
-        self._in_flight.clear()
-        self._queue.clear()
+        unknown = LogUnreachable("the log was closed before the outcome was known")
+        self._drop(self._in_flight, unknown)
+        self._drop(self._queue, unknown)
 
     # Sending and hearing
 
@@ -189,23 +208,27 @@ class FencedWriter:
         failure = _judged(refused)
         if self._standing is Standing.FAILED and isinstance(failure, LogDiverged):
             # The append before it failed, so this one no longer starts where the log ends.
-            append.fail(later_failure(self._failure))
-            return
-        append.fail(failure)
+            failure = later_failure(self._failure)
+        self._drop(deque([append]), failure)
         if self._standing is not Standing.FAILED:
             self._fail(failure)
 
     def _fail(self, failure: Exception) -> None:
         """Stop for good, unless resumed: everything queued fails; what is in flight hears its own answer."""
         self._standing, self._failure = Standing.FAILED, failure
-        fail_all(self._queue, later_failure(failure))
-        self._queue.clear()
+        self._drop(self._queue, later_failure(failure))
         if isinstance(failure, Fenced | LogDiverged | LogUnreachable):
             # What is in flight behind a fence or a wrong end is refused too. Hanging up frees the lock for the next.
-            fail_all(self._in_flight, failure)
-            self._in_flight.clear()
+            self._drop(self._in_flight, failure)
             if self._connection is not None:
                 self._connection.abort()
+
+    def _drop(self, appends: deque[Append], failure: Exception) -> None:
+        """Fail appends and empty their queue."""
+        while appends:
+            append = appends.popleft()
+            self._heads.forget(append.streams)
+            append.fail(failure)
 
     def _notified(self, channel: str, payload: str) -> None:
         # Anyone may send a notification: only the epoch row itself is believed.
@@ -261,8 +284,7 @@ class FencedWriter:
         self._adopt(found.connection)
         self._recovery = None
         if self._standing is Standing.FAILED:
-            fail_all(self._in_flight, later_failure(self._failure))
-            self._in_flight.clear()
+            self._drop(self._in_flight, later_failure(self._failure))
             return
         self._standing = Standing.WRITING
         for append in self._in_flight:
