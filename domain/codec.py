@@ -30,7 +30,8 @@ def _to_json(value: object) -> str:
     raise NotImplementedError(f"no exact form for {type(value).__name__}")
 
 
-def _from_json(wanted: type, value: object) -> object:
+def from_json(wanted: type, value: object) -> object:
+    """Read the types of ours that JSON does not know; the hook of every decoder."""
     if wanted is Num and isinstance(value, str | int):
         return num(value)
     raise NotImplementedError(f"cannot read {wanted.__name__} from {type(value).__name__}")
@@ -43,11 +44,11 @@ encode: Callable[[object], bytes] = _ENCODER.encode
 
 def decoder(wanted: type[T]) -> msgspec.json.Decoder[T]:
     """Return a decoder to keep; it raises msgspec.ValidationError for what does not fit."""
-    return msgspec.json.Decoder(wanted, dec_hook=_from_json)
+    return msgspec.json.Decoder(wanted, dec_hook=from_json)
 
 
 _EVENT_DECODERS: dict[str, Callable[[bytes], Event]] = {
-    topic: msgspec.json.Decoder(event_type, dec_hook=_from_json).decode for topic, event_type in EVENTS.items()
+    topic: msgspec.json.Decoder(event_type, dec_hook=from_json).decode for topic, event_type in EVENTS.items()
 }
 
 

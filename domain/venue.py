@@ -191,6 +191,42 @@ class MarkReport(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int
 
 
+class FeeRates(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold what the account pays at a venue, as parts of the notional; a negative rate is earned."""
+
+    venue: str
+    symbol: str
+    maker: Decimal
+    taker: Decimal
+
+
+class FundingReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Show one funding payment: `amount` is positive when received. `payment_id` is the venue's own."""
+
+    venue: str
+    account: str
+    symbol: str
+    payment_id: str
+    asset: str
+    amount: Decimal
+    at_us: int
+
+
+class InstrumentReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Show what a venue lists and its filters: prices step by `tick`, quantities by `step`."""
+
+    venue: str
+    symbol: str
+    base: str
+    quote: str
+    settle: str
+    tick: Decimal
+    step: Decimal
+    quantity_min: Decimal
+    quantity_max: Decimal
+    notional_min: Decimal
+
+
 class BookTop(msgspec.Struct, frozen=True, kw_only=True):
     """Hold the best bid and ask."""
 

@@ -1,0 +1,195 @@
+"""Settings: one TOML file, every value with a default in `ballast.toml`, secrets from the environment or from files."""
+
+import os
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from domain.codec import from_json
+from domain.policy import Asset, Instrument, Pair, Policy
+from domain.quantity import Num
+
+
+class SettingsError(Exception):
+    """Say what is wrong with the settings and where."""
+
+
+class BookSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name the book."""
+
+    prefix: str = "ballast"
+
+
+class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name the servers; empty ones are embedded."""
+
+    data_dir: str = ".ballast"
+    postgres_owner: str = ""
+    postgres_service: str = ""
+    postgres_auditor: str = ""
+    nats_core: str = ""
+    nats_api: str = ""
+    nats_worker: str = ""
+    nats_subscriber: str = ""
+
+    @property
+    def embedded_postgres(self) -> bool:
+        """Say whether Postgres is ours to start."""
+        return not self.postgres_owner and not self.postgres_service
+
+    @property
+    def embedded_nats(self) -> bool:
+        """Say whether NATS is ours to start."""
+        return not self.nats_core
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Set the HTTP entrance."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    cors_origins: tuple[str, ...] = ("*",)
+    source_rate_per_s: int = 50
+    source_burst: int = 100
+    benefactor_rate_per_s: int = 20
+    benefactor_burst: int = 40
+    keys_file: str = ""
+
+
+class ChainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name the chain and the contract that orders are signed for."""
+
+    chain_id: int = 1
+    minting_contract: str = "0xe3490297a08d6fc8da46edb7b6142e4f461b62d3"
+    settlement: str = "simulated"
+
+
+class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Set what becomes the book's policy."""
+
+    issued: str
+    gas: Num
+    quote_lifetime_ms: int
+    order_expiry_min_ms: int
+    last_look_bps: Num
+    hedge_slippage_bps: Num
+    hedge_orders_max: int
+    hedge_retry_ms: int
+    benefactors: tuple[str, ...]
+    assets: tuple[Asset, ...]
+    pairs: tuple[Pair, ...]
+    instruments: tuple[Instrument, ...]
+
+
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Set one limit of an empty book."""
+
+    control: str
+    scope: str
+    value: Num
+
+
+class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name the account that hedges."""
+
+    name: str = "binanceusdm"
+    account: str = "main"
+    symbols: tuple[str, ...] = ("ETH/USDT:USDT",)
+    api_key: str = ""
+    api_secret: str = ""
+    loopback_port: int = 0
+    loopback_ca: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Hold every setting of a process."""
+
+    policy: PolicySettings
+    book: BookSettings = BookSettings()
+    services: ServiceSettings = ServiceSettings()
+    http: HttpSettings = HttpSettings()
+    chain: ChainSettings = ChainSettings()
+    limits: tuple[LimitSettings, ...] = ()
+    venue: VenueSettings = VenueSettings()
+
+    @property
+    def data_dir(self) -> Path:
+        """Return the folder of embedded data."""
+        return Path(self.services.data_dir)
+
+    @property
+    def keys_file(self) -> Path:
+        """Return the file of API keys."""
+        return Path(self.http.keys_file) if self.http.keys_file else self.data_dir / "keys.json"
+
+    def book_policy(self) -> Policy:
+        """Return the policy that these settings ask for."""
+        wanted = self.policy
+        return Policy(
+            issued=wanted.issued,
+            assets=wanted.assets,
+            pairs=wanted.pairs,
+            instruments=wanted.instruments,
+            benefactors=wanted.benefactors,
+            chain_id=self.chain.chain_id,
+            minting_contract=self.chain.minting_contract,
+            gas=wanted.gas,
+            quote_lifetime_ms=wanted.quote_lifetime_ms,
+            order_expiry_min_ms=wanted.order_expiry_min_ms,
+            last_look_bps=wanted.last_look_bps,
+            hedge_slippage_bps=wanted.hedge_slippage_bps,
+            hedge_orders_max=wanted.hedge_orders_max,
+            hedge_retry_ms=wanted.hedge_retry_ms,
+        )
+
+
+def read_settings(path: Path) -> Settings:
+    """Read a settings file; raise `SettingsError` with the place and the mend."""
+    try:
+        document = tomllib.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path} does not exist: copy ballast.toml from the repository and edit it") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: {error}") from error
+    try:
+        settings = msgspec.convert(document, Settings, dec_hook=from_json)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{path}: {error}") from error
+    _check(settings, path)
+    return settings
+
+
+def _check(settings: Settings, path: Path) -> None:
+    symbols = {asset.symbol for asset in settings.policy.assets}
+    contracts = {(item.venue, item.symbol) for item in settings.policy.instruments}
+    for pair in settings.policy.pairs:
+        if pair.collateral not in symbols:
+            raise SettingsError(f"{path}: pair {pair.name} needs the asset {pair.collateral} under policy.assets")
+        if pair.hedging == "perpetual" and (pair.venue, pair.symbol) not in contracts:
+            raise SettingsError(f"{path}: pair {pair.name} needs its instrument under policy.instruments")
+    for address in [asset.address for asset in settings.policy.assets] + list(settings.policy.benefactors):
+        if address != address.lower() or not address.startswith("0x"):
+            raise SettingsError(f"{path}: write the address {address} in lower case, with 0x")
+    if settings.chain.settlement != "simulated":
+        raise SettingsError(f"{path}: chain.settlement {settings.chain.settlement!r} is not built yet: use 'simulated'")
+
+
+def secret(value: str, beside: Path) -> str:
+    """Return a setting's secret: `env:NAME`, `file:PATH`, or the value itself.
+
+    Raise `SettingsError` naming the variable or file, never the secret.
+    """
+    if value.startswith("env:"):
+        name = value.removeprefix("env:")
+        found = os.environ.get(name)
+        if not found:
+            raise SettingsError(f"the environment variable {name} is not set")
+        return found
+    if value.startswith("file:"):
+        place = beside / value.removeprefix("file:")
+        try:
+            return place.read_text().strip()
+        except OSError as error:
+            raise SettingsError(f"the secret file {place} cannot be read: {error.strerror}") from error
+    return value
