@@ -12,6 +12,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NoStreamResponseError
 
 from adapters.nats import frames
+from adapters.nats.cancellation import raise_if_cancelled
 from adapters.nats.connection import Connection
 from adapters.nats.delivery import HEARTBEAT_S, SILENCE_S_MAX, Pulse, sequences
 from adapters.nats.failures import NotConnected, OutcomeUnknown
@@ -67,6 +68,7 @@ class AlertPublisher:
         failed: Exception = Unavailable("not tried")
         unknown = False
         for _ in range(ATTEMPTS_MAX):
+            raise_if_cancelled()
             try:
                 return await self._publish_once(subject, alert_id, body)
             except TimeoutError as error:
@@ -124,11 +126,13 @@ class AlertSubscriber:
         end_watch = self._connection.watch(disconnected=self._ask_rebind, reconnected=self._ask_rebind)
         try:
             while True:
+                raise_if_cancelled()
                 if self._rebind or self._pulse.silent_s > SILENCE_S_MAX:
                     await self._connection.until_connected()
                     await self._bind()
                 try:
-                    msg = await asyncio.wait_for(self._waiting.get(), HEARTBEAT_S)
+                    async with asyncio.timeout(HEARTBEAT_S):
+                        msg = await self._waiting.get()
                 except TimeoutError:
                     continue
                 if msg is not None:

@@ -8,6 +8,7 @@ import msgspec
 import nats.errors
 from nats.aio.msg import Msg
 
+from adapters.nats.cancellation import raise_if_cancelled
 from adapters.nats.commands import ACTOR_HEADER, BUSY, COMMAND_ID_HEADER, STATUS_HEADER
 from adapters.nats.connection import Connection
 from adapters.nats.failures import CoreAbsent, CoreBusy, NotConnected, OutcomeUnknown
@@ -65,6 +66,7 @@ class CommandClient:
         last: Unavailable = CoreAbsent(f"{kind} was not asked: no time was given")
         pause = PAUSE_S
         for _ in range(ATTEMPTS_MAX):
+            raise_if_cancelled()
             left = deadline - loop.time()
             if left <= 0:
                 break

@@ -10,6 +10,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from adapters.nats import wire
+from adapters.nats.cancellation import raise_if_cancelled
 from adapters.nats.failures import ClientChanged, ConnectionEnded, NotConnected
 
 CONNECT_TIMEOUT_S = 2
@@ -37,8 +38,8 @@ class Connection:
         self._up = asyncio.Event()
         self._ended = asyncio.Event()
         self._asked_to_close = False
-        self._on_disconnected: list[Callable[[], None]] = []
-        self._on_reconnected: list[Callable[[], None]] = []
+        self._on_disconnected: list[Callable[[], object]] = []
+        self._on_reconnected: list[Callable[[], object]] = []
 
     @property
     def connected(self) -> bool:
@@ -54,7 +55,7 @@ class Connection:
         wire.write(self.client, data)
 
     def watch(
-        self, *, disconnected: Callable[[], None] | None = None, reconnected: Callable[[], None] | None = None
+        self, *, disconnected: Callable[[], object] | None = None, reconnected: Callable[[], object] | None = None
     ) -> Callable[[], None]:
         """Call these when the server is lost or found again; the returned function ends the watch."""
         if disconnected is not None:
@@ -94,13 +95,18 @@ class Connection:
     async def close(self) -> None:
         """Finish what was received and sent, then disconnect; idempotent, and bounded when the server is gone."""
         self._asked_to_close = True
-        if self.client.is_closed:
-            return
-        try:
-            await asyncio.wait_for(self.client.drain(), DRAIN_S_MAX)
-        except (nats.errors.Error, OSError, TimeoutError) as error:
-            _log.info("connection %s: closed without a drain: %r", self.name, error)
-            await self.client.close()
+        if not self.client.is_closed:
+            try:
+                async with asyncio.timeout(DRAIN_S_MAX):
+                    await self.client.drain()
+            except (nats.errors.Error, OSError, TimeoutError) as error:
+                _log.info("connection %s: closed without a drain: %r", self.name, error)
+                await self.client.close()
+            except asyncio.CancelledError:
+                # nats-py cancels its own search for a server, and with it the socket's end that both wait for.
+                raise_if_cancelled()
+        self._up.clear()
+        self._ended.set()
 
     async def open(self, url: str, tls: ssl.SSLContext | None, reconnects_max: int | None) -> None:
         """Connect; part of `open_connection`."""
@@ -166,7 +172,8 @@ async def open_connection(
     """
     connection = Connection(name)
     try:
-        await asyncio.wait_for(connection.open(url, tls, reconnects_max), within_s)
+        async with asyncio.timeout(within_s):
+            await connection.open(url, tls, reconnects_max)
     except (nats.errors.Error, OSError, TimeoutError) as error:
         await connection.close()
         # The url may hold a password: name the connection, not the address.

@@ -6,6 +6,7 @@ import msgspec
 import nats.errors
 from nats.js.errors import APIError, NoStreamResponseError
 
+from adapters.nats.cancellation import raise_if_cancelled
 from adapters.nats.connection import Connection
 from adapters.nats.failures import InboxFull, NotConnected, OutcomeUnknown
 from adapters.nats.frames import token
@@ -65,6 +66,7 @@ class InboxPublisher:
         last: Unavailable = NotConnected(f"{subject} was not sent")
         pause = PAUSE_S
         for _ in range(ATTEMPTS_MAX):
+            raise_if_cancelled()
             try:
                 return await self._publish_once(subject, body, headers)
             except OutcomeUnknown as error:

@@ -17,6 +17,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
 from adapters.nats import frames
+from adapters.nats.cancellation import raise_if_cancelled
 from adapters.nats.connection import Connection
 from adapters.nats.delivery import HEARTBEAT_S, SILENCE_S_MAX, Pulse, sequences
 from adapters.nats.failures import NotConnected
@@ -118,6 +119,7 @@ class InboxConsumer:
         end_watch = self._connection.watch(disconnected=self._ask_rebind, reconnected=self._ask_rebind)
         try:
             while True:
+                raise_if_cancelled()
                 await self._connection.until_connected()
                 self._rebind = False
                 try:
@@ -137,6 +139,8 @@ class InboxConsumer:
         if self.state is None or self.state.generation != state.generation:
             self._receipts.clear()
         self.state = state
+        # Before the first fact: the core knows which INBOX it comes from.
+        self._on_bound(state)
         with contextlib.suppress(NotFoundError):
             await self._jetstream.delete_consumer(self._stream, DURABLE)
         self._next_delivery = 1
@@ -157,15 +161,16 @@ class InboxConsumer:
         )
         self._pulse.beat()
         self.rebinds += 1
-        self._on_bound(state)
 
     async def _until_rebind(self) -> None:
         while not self._rebind:
-            self._wake.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), HEARTBEAT_S)
+            raise_if_cancelled()
             if self._failure is not None:
                 raise self._failure
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await self._wake.wait()
             if self._pulse.silent_s > SILENCE_S_MAX:
                 _log.warning("inbox: the consumer fell silent; binding again")
                 return

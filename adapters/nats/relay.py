@@ -19,6 +19,7 @@ from nats.aio.subscription import Subscription
 from nats.js.errors import NotFoundError
 
 from adapters.nats import frames
+from adapters.nats.cancellation import raise_if_cancelled
 from adapters.nats.connection import Connection
 from adapters.nats.event_frames import EventFrames, TraceOf
 from adapters.nats.failures import EventsAheadOfLog, EventsDiverged, NotConnected
@@ -134,11 +135,13 @@ class Relay:
         subscription: Subscription | None = None
         try:
             while True:
+                raise_if_cancelled()
                 await self._connection.until_connected()
                 try:
                     subscription = subscription or await self._subscribe()
                     await self._resync()
                     while True:
+                        raise_if_cancelled()
                         await self._publish_next()
                         pause = RETRY_PAUSE_S
                 except (_OutOfStep, NotConnected, nats.errors.Error, TimeoutError) as error:
@@ -246,7 +249,8 @@ class Relay:
         answer = self._answer = self._loop.create_future()
         try:
             self._connection.write(data)
-            ack = await asyncio.wait_for(answer, ACK_S_MAX)
+            async with asyncio.timeout(ACK_S_MAX):
+                ack = await answer
         finally:
             self._answer = None
         if ack.error is not None:
@@ -282,6 +286,7 @@ class Relay:
 async def stop_with_tail(relay: Relay, position: int, within_s: float) -> bool:
     """Give the relay up to `within_s` seconds to publish up to `position` before a shutdown; say whether it did."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(relay.settled(position), within_s)
+        async with asyncio.timeout(within_s):
+            await relay.settled(position)
         return True
     return False

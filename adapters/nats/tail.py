@@ -18,6 +18,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from adapters.nats.cancellation import raise_if_cancelled
 from adapters.nats.connection import Connection
 from adapters.nats.delivery import HEARTBEAT_S, SILENCE_S_MAX, Pulse, sequences
 from adapters.nats.event_frames import TailedEvent, read_event
@@ -97,6 +98,7 @@ class Tail:
         use them starts a new `Tail` from its checkpoint.
         """
         while True:
+            raise_if_cancelled()
             if self._behind:
                 page = await self._read_log(limit)
                 if page:
@@ -163,7 +165,8 @@ class Tail:
                 return
         self._wake.clear()
         try:
-            await asyncio.wait_for(self._wake.wait(), POLL_S)
+            async with asyncio.timeout(POLL_S):
+                await self._wake.wait()
         except TimeoutError:
             self._behind = True
 
