@@ -38,7 +38,7 @@ class EmbeddedNats:
 
     def __init__(self, data_dir: Path, *, prefix: str = "ballast", streams: Streams | None = None) -> None:
         self._root = data_dir.absolute()
-        self._allowed = permissions(prefix, streams or Streams())
+        self._allowed = permissions(prefix, streams or Streams.of(prefix))
         self._port = 0
         self._passwords: dict[str, str] = {}
 

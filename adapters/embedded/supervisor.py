@@ -87,7 +87,11 @@ class Supervisor:
                 # Ends whatever an interrupted stop left.
                 await asyncio.to_thread(self._guardian.close)
                 self._guardian = None
-            await self._tasks.__aexit__(kind, error, traceback)
+            # The block's own error leaves as it is; only a keeper's (a defect of ours) comes as the group's.
+            if isinstance(error, asyncio.CancelledError):
+                await self._tasks.__aexit__(kind, error, traceback)
+            else:
+                await self._tasks.__aexit__(None, None, None)
 
     def started(self, role: str, pid: int) -> None:
         """Report a child that is ready."""
