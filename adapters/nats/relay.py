@@ -78,7 +78,7 @@ class Relay:
         self._reader = reader
         self._frames = EventFrames(prefix, trace_of)
         self._jetstream = connection.jetstream()
-        self._head = head
+        self._head = self._started_at = head
         self._published: int | None = None
         self._hot: deque[_Chunk] = deque()
         self._hot_events = 0
@@ -163,7 +163,7 @@ class Relay:
 
     async def _resync(self) -> None:
         """Ask the stream where it stands; make it if it is missing; refuse one that is not this log's."""
-        expected = self._head if self._published is None else self._published
+        expected = self._started_at if self._published is None else self._published
         state = await ensure_events(self._jetstream, self._prefix, next_position=expected + 1)
         last = state.last_sequence
         if state.made_now:
