@@ -71,6 +71,7 @@ class Exchange:
     def restore(self, records: Iterable[Record]) -> dict[str, MarketKept]:
         """Fold a journal into this empty exchange; return where each market stood. Rest open orders afterwards."""
         markets: dict[str, MarketKept] = {}
+        funded: dict[str, int] = {}
         for record in records:
             match record:
                 case OrderKept(order=order):
@@ -81,13 +82,17 @@ class Exchange:
                 case IncomeKept(income=income):
                     self.ledger.income.append(income)
                     self.ledger.wallet += income.amount
+                    if income.kind == "FUNDING_FEE":
+                        funded[income.symbol] = income.time_ms - income.time_ms % FUNDING_INTERVAL_MS
                 case LeverageKept(symbol=symbol, leverage=leverage):
                     self.ledger.leverage[symbol] = leverage
                 case MarketKept(symbol=symbol):
                     markets[symbol] = record
-                    self.funded_until_ms[symbol] = max(self.funded_until_ms[symbol], record.funded_until_ms)
+                    funded[symbol] = max(funded.get(symbol, 0), record.funded_until_ms)
                 case _:
                     pass
+        # What fell due while nobody ran is paid when the market next moves.
+        self.funded_until_ms.update(funded)
         return markets
 
     def rest_open_orders(self, now_ms: int) -> None:

@@ -52,7 +52,6 @@ class MarketKept(msgspec.Struct, frozen=True, kw_only=True, tag="market"):
 
     symbol: str
     mid: int
-    update_id: int
     funded_until_ms: int
 
 

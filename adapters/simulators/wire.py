@@ -7,6 +7,7 @@ from adapters.simulators.instruments import Instrument, plain
 from adapters.simulators.ledger import ZERO, Income, Ledger, Order, Trade
 
 Json = dict[str, Any]
+AVERAGE = Decimal("0.00000001")
 
 
 def order_row(order: Order, instrument: Instrument) -> Json:
@@ -129,8 +130,8 @@ def account_update(reason: str, ledger: Ledger, symbol: str, mark: Decimal, now_
                 {
                     "s": symbol,
                     "pa": plain(position.quantity),
-                    "ep": plain(position.entry_price),
-                    "bep": plain(position.entry_price),
+                    "ep": plain(average(position.cost, position.quantity)),
+                    "bep": plain(average(position.cost, position.quantity)),
                     "cr": "0",
                     "up": plain(position.unrealised(mark)),
                     "mt": "cross",
@@ -196,5 +197,10 @@ def error_row(code: int, message: str) -> Json:
     return {"code": code, "msg": message}
 
 
+def average(cost: Decimal, quantity: Decimal) -> Decimal:
+    """Return cost / quantity to the digits that the venue shows, 0 for nothing."""
+    return (cost / quantity).quantize(AVERAGE) if quantity else ZERO
+
+
 def _average(order: Order, instrument: Instrument) -> Decimal:
-    return order.cost / instrument.quantity(order.filled) if order.filled else ZERO
+    return average(order.cost, instrument.quantity(order.filled))

@@ -1,0 +1,1 @@
+"""Exchanges, through unmodified ccxt: orders out, fills, states and books in."""

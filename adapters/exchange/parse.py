@@ -1,0 +1,333 @@
+"""Binance USD-M payloads into our reports. Pure: dicts in, reports out, `Unreadable` for anything else.
+
+No float survives. The raw payload is read, not ccxt's unified one: its strings are exact and nothing is merged into it.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Literal
+
+from domain.venue import (
+    Acknowledgement,
+    BalanceReport,
+    BookLevel,
+    BookUpdate,
+    FeeRates,
+    FillReport,
+    FundingReport,
+    InstrumentReport,
+    MarkReport,
+    OrderReport,
+    OrderStatus,
+    PositionReport,
+    Side,
+    TimeInForce,
+)
+
+Payload = Mapping[str, Any]
+
+_STATUSES: Mapping[str, OrderStatus] = {
+    "NEW": "new",
+    "PARTIALLY_FILLED": "partially_filled",
+    "FILLED": "filled",
+    "CANCELED": "canceled",
+    "EXPIRED": "expired",
+    "EXPIRED_IN_MATCH": "expired",
+    "REJECTED": "rejected",
+}
+_LIQUIDATION_PREFIX = "autoclose-"
+_ADL_PREFIX = "adl_autoclose"
+TIMES_IN_FORCE: Mapping[TimeInForce, str] = {"gtc": "GTC", "ioc": "IOC", "fok": "FOK", "gtx": "GTX"}
+
+
+class Unreadable(Exception):
+    """Say that a payload is not what the venue documents."""
+
+
+class Account:
+    """Name whose payloads are read: venue, account, and the unified symbol of each of the venue's ids."""
+
+    def __init__(self, venue: str, account: str, symbols: Mapping[str, str]) -> None:
+        self.venue = venue
+        self.account = account
+        self._symbols = symbols
+
+    def symbol(self, market_id: object) -> str:
+        """Return the unified symbol of a market id."""
+        found = self._symbols.get(str(market_id))
+        if found is None:
+            raise Unreadable(f"unknown market {market_id!r}")
+        return found
+
+
+def acknowledgement(row: Payload) -> Acknowledgement:
+    """Read the answer to a new order."""
+    return Acknowledgement(
+        venue_order_id=_id(row, "orderId"),
+        client_order_id=_id(row, "clientOrderId"),
+        status=_status(row, "status"),
+        filled=decimal(row, "executedQty"),
+        accepted_quantity=decimal(row, "origQty"),
+        at_us=_us(row, "updateTime"),
+    )
+
+
+def order(row: Payload, of: Account) -> OrderReport:
+    """Read an order as REST tells it."""
+    filled = decimal(row, "executedQty")
+    return OrderReport(
+        venue=of.venue,
+        account=of.account,
+        symbol=of.symbol(row.get("symbol")),
+        venue_order_id=_id(row, "orderId"),
+        client_order_id=_id(row, "clientOrderId"),
+        side=_side(row, "side"),
+        status=_status(row, "status"),
+        quantity=decimal(row, "origQty"),
+        filled=filled,
+        limit_price=decimal(row, "price") or None,
+        average_price=decimal(row, "avgPrice") if filled else None,
+        reduce_only=_flag(row, "reduceOnly"),
+        at_us=_us(row, "updateTime"),
+    )
+
+
+def order_event(event: Payload, of: Account) -> OrderReport:
+    """Read the order's state out of an ORDER_TRADE_UPDATE."""
+    row = _part(event, "o")
+    filled = decimal(row, "z")
+    return OrderReport(
+        venue=of.venue,
+        account=of.account,
+        symbol=of.symbol(row.get("s")),
+        venue_order_id=_id(row, "i"),
+        client_order_id=_id(row, "c"),
+        side=_side(row, "S"),
+        status=_status(row, "X"),
+        quantity=decimal(row, "q"),
+        filled=filled,
+        limit_price=decimal(row, "p") or None,
+        average_price=decimal(row, "ap") if filled else None,
+        reduce_only=_flag(row, "R"),
+        at_us=_us(row, "T"),
+    )
+
+
+def fill_event(event: Payload, of: Account) -> FillReport | None:
+    """Read the fill out of an ORDER_TRADE_UPDATE, None when it tells of none."""
+    row = _part(event, "o")
+    if row.get("x") not in {"TRADE", "CALCULATED"}:
+        return None
+    client_order_id = _id(row, "c")
+    return FillReport(
+        venue=of.venue,
+        account=of.account,
+        symbol=of.symbol(row.get("s")),
+        trade_id=_id(row, "t"),
+        venue_order_id=_id(row, "i"),
+        client_order_id=client_order_id,
+        side=_side(row, "S"),
+        price=decimal(row, "L"),
+        quantity=decimal(row, "l"),
+        fee_asset=str(row.get("N") or ""),
+        fee_quantity=decimal(row, "n") if row.get("N") else Decimal(0),
+        liquidity="maker" if _flag(row, "m") else "taker",
+        kind=fill_kind(client_order_id),
+        source="stream",
+        at_us=_us(row, "T"),
+    )
+
+
+def fill(row: Payload, of: Account, client_order_id: str | None) -> FillReport:
+    """Read a fill as userTrades tells it; whose order it was, its caller knows."""
+    return FillReport(
+        venue=of.venue,
+        account=of.account,
+        symbol=of.symbol(row.get("symbol")),
+        trade_id=_id(row, "id"),
+        venue_order_id=_id(row, "orderId"),
+        client_order_id=client_order_id,
+        side=_side(row, "side"),
+        price=decimal(row, "price"),
+        quantity=decimal(row, "qty"),
+        fee_asset=str(row.get("commissionAsset") or ""),
+        fee_quantity=decimal(row, "commission"),
+        liquidity="maker" if _flag(row, "maker") else "taker",
+        kind=fill_kind(client_order_id),
+        source="sweep",
+        at_us=_us(row, "time"),
+    )
+
+
+def fill_kind(client_order_id: str | None) -> Literal["trade", "liquidation", "adl"]:
+    """Say what made a fill: the venue's own engine names its orders."""
+    if client_order_id is not None and client_order_id.startswith(_LIQUIDATION_PREFIX):
+        return "liquidation"
+    if client_order_id is not None and client_order_id.startswith(_ADL_PREFIX):
+        return "adl"
+    return "trade"
+
+
+def position(row: Payload, of: Account) -> PositionReport:
+    """Read a position of one-way mode; a row of hedge mode is unreadable to us."""
+    if row.get("positionSide") != "BOTH":
+        raise Unreadable(f"position side {row.get('positionSide')!r}: the account must be in one-way mode")
+    quantity = decimal(row, "positionAmt")
+    return PositionReport(
+        venue=of.venue,
+        account=of.account,
+        symbol=of.symbol(row.get("symbol")),
+        quantity=quantity,
+        entry_price=decimal(row, "entryPrice") if quantity else None,
+        mark_price=decimal(row, "markPrice"),
+        unrealised_profit=decimal(row, "unRealizedProfit"),
+        liquidation_price=decimal(row, "liquidationPrice") or None,
+        initial_margin=decimal(row, "initialMargin"),
+        maintenance_margin=decimal(row, "maintMargin"),
+        at_us=_us(row, "updateTime"),
+    )
+
+
+def balance(row: Payload, of: Account) -> BalanceReport:
+    """Read one asset of the account."""
+    return BalanceReport(
+        venue=of.venue,
+        account=of.account,
+        asset=str(row["asset"]),
+        wallet=decimal(row, "walletBalance"),
+        margin=decimal(row, "marginBalance"),
+        available=decimal(row, "availableBalance"),
+        initial_margin=decimal(row, "initialMargin"),
+        maintenance_margin=decimal(row, "maintMargin"),
+        at_us=_us(row, "updateTime"),
+    )
+
+
+def mark(row: Payload, of: Account) -> MarkReport:
+    """Read mark, index and funding."""
+    return MarkReport(
+        venue=of.venue,
+        symbol=of.symbol(row.get("symbol")),
+        mark_price=decimal(row, "markPrice"),
+        index_price=decimal(row, "indexPrice"),
+        funding_rate=decimal(row, "lastFundingRate"),
+        next_funding_us=_us(row, "nextFundingTime"),
+        at_us=_us(row, "time"),
+    )
+
+
+def fee_rates(row: Payload, of: Account) -> FeeRates:
+    """Read what the account pays."""
+    return FeeRates(
+        venue=of.venue,
+        symbol=of.symbol(row.get("symbol")),
+        maker=decimal(row, "makerCommissionRate"),
+        taker=decimal(row, "takerCommissionRate"),
+    )
+
+
+def funding(row: Payload, of: Account) -> FundingReport:
+    """Read one funding payment out of the income history."""
+    return FundingReport(
+        venue=of.venue,
+        account=of.account,
+        symbol=of.symbol(row.get("symbol")),
+        payment_id=_id(row, "tranId"),
+        asset=str(row["asset"]),
+        amount=decimal(row, "income"),
+        at_us=_us(row, "time"),
+    )
+
+
+def instrument(market: Mapping[str, Any], venue: str) -> InstrumentReport:
+    """Read a listing out of ccxt's market (whose numbers were asked for as strings) and its raw filters."""
+    filters = {str(item["filterType"]): item for item in market["info"]["filters"]}
+    prices, sizes = filters["PRICE_FILTER"], filters["LOT_SIZE"]
+    return InstrumentReport(
+        venue=venue,
+        symbol=str(market["symbol"]),
+        base=str(market["base"]),
+        quote=str(market["quote"]),
+        settle=str(market["settle"]),
+        tick=decimal(prices, "tickSize"),
+        step=decimal(sizes, "stepSize"),
+        quantity_min=decimal(sizes, "minQty"),
+        quantity_max=decimal(sizes, "maxQty"),
+        notional_min=decimal(filters["MIN_NOTIONAL"], "notional"),
+    )
+
+
+def book(ccxt_book: Mapping[str, Any], venue: str, symbol: str, *, levels: int, received_at_us: int) -> BookUpdate:
+    """Copy a live book of ccxt. Its levels are floats: their shortest spelling is the number that the venue sent."""
+    return BookUpdate(
+        venue=venue,
+        symbol=symbol,
+        bids=_levels(ccxt_book["bids"], levels),
+        asks=_levels(ccxt_book["asks"], levels),
+        sequence=int(ccxt_book.get("nonce") or 0),
+        exchange_at_us=int(ccxt_book.get("timestamp") or 0) * 1_000,
+        received_at_us=received_at_us,
+    )
+
+
+def decimal(row: Payload, name: str) -> Decimal:
+    """Return a field as an exact decimal; a missing, binary or non-finite number is unreadable."""
+    value = row.get(name)
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise Unreadable(f"{name} is {value!r}, not a number in a string")
+    try:
+        number = Decimal(value)
+    except ArithmeticError:
+        raise Unreadable(f"{name} is {value!r}, not a number") from None
+    if not number.is_finite():
+        raise Unreadable(f"{name} is {value!r}")
+    return number
+
+
+def _levels(rows: Any, levels: int) -> tuple[BookLevel, ...]:
+    return tuple((Decimal(str(row[0])), Decimal(str(row[1]))) for row in rows[:levels])
+
+
+def _part(row: Payload, name: str) -> Payload:
+    part = row.get(name)
+    if not isinstance(part, Mapping):
+        raise Unreadable(f"{name} is {part!r}, not an object")
+    return part  # pyright: ignore[reportUnknownVariableType] - JSON object, keys are strings
+
+
+def _id(row: Payload, name: str) -> str:
+    value = row.get(name)
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
+        raise Unreadable(f"{name} is {value!r}, not an id")
+    return str(value)
+
+
+def _us(row: Payload, name: str) -> int:
+    value = row.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, str)) or not str(value).isdigit():
+        raise Unreadable(f"{name} is {value!r}, not a time in milliseconds")
+    return int(value) * 1_000
+
+
+def _flag(row: Payload, name: str) -> bool:
+    value = row.get(name)
+    if not isinstance(value, bool):
+        raise Unreadable(f"{name} is {value!r}, not true or false")
+    return value
+
+
+def _side(row: Payload, name: str) -> Side:
+    match row.get(name):
+        case "BUY":
+            return "buy"
+        case "SELL":
+            return "sell"
+        case other:
+            raise Unreadable(f"{name} is {other!r}, not a side")
+
+
+def _status(row: Payload, name: str) -> OrderStatus:
+    status = _STATUSES.get(str(row.get(name)))
+    if status is None:
+        raise Unreadable(f"{name} is {row.get(name)!r}, not an order status")
+    return status

@@ -1,0 +1,36 @@
+"""How to reach a venue account."""
+
+from pathlib import Path
+
+import msgspec
+
+
+class Loopback(msgspec.Struct, frozen=True, kw_only=True):
+    """Send the venue's real host names to a simulator: its port on 127.0.0.1 and the authority to trust."""
+
+    port: int
+    ca_file: Path
+
+
+class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Say which account to use and how.
+
+    `symbols` are unified (`ETH/USDT:USDT`). Without `loopback` the real venue is spoken to. A look-up that finds no
+    order proves absence only `recv_window_ms + settling_ms` after the order was sent.
+    """
+
+    account: str
+    api_key: str
+    api_secret: str
+    symbols: tuple[str, ...]
+    venue: str = "binance_usdm"
+    loopback: Loopback | None = None
+    recv_window_ms: int = 5_000
+    settling_ms: int = 2_000
+    timeout_ms: int = 10_000
+    order_interval_ms: int = 52
+    book_levels: int = 50
+    book_silence_ms: int = 5_000
+    keep_alive_ms: int = 15_000
+    listen_key_renewal_ms: int = 15 * 60_000
+    clock_skew_ms_max: int = 1_000
