@@ -107,6 +107,11 @@ class Core:
         self._snapshot: Snapshot | None = None
         self._stopping = False
 
+    @property
+    def arrived(self) -> int:
+        """Return how many commands wait to be decided."""
+        return len(self._arrived)
+
     def offer(self, asked: Asked) -> None:
         """Take a command from a door; it is answered later, or at once when the core is full or stopping."""
         if self._stopping or len(self._arrived) >= ARRIVED_MAX:

@@ -9,6 +9,7 @@ from api.core import Asked
 from commands.dispatch import ASKED, FACTS
 from commands.envelope import Reply
 from commands.handler import MALFORMED
+from commands.limit import SYSTEM
 from domain.codec import encode
 from domain.ids import natural_id
 
@@ -50,8 +51,8 @@ class CommandDoor:
         except ValueError:
             self._refuse(reply, "command_id", f"the header {COMMAND_ID} must be a UUID")
             return
-        if not actor:
-            self._refuse(reply, "actor", f"the header {ACTOR} must say who asks")
+        if not actor or actor == SYSTEM:
+            self._refuse(reply, "actor", f"the header {ACTOR} must say who asks, and nobody is {SYSTEM!r}")
             return
         self._offer(Asked(command_id, kind, actor, data, "", headers.get(TRACE, ""), self, reply))
 

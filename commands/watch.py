@@ -94,6 +94,34 @@ def acknowledge_alert(book: Book, command: AcknowledgeAlert, context: Context) -
     return (AlertAcknowledged(alert_id=command.alert_id, author=context.actor, text=command.text),)
 
 
-def adopt_policy(book: Book, command: AdoptPolicy, _context: Context) -> tuple[Event, ...]:
-    """Decide `AdoptPolicy`: a policy that is in force already changes nothing."""
-    return () if book.policy == command.policy else (PolicyAdopted(policy=command.policy),)
+def adopt_policy(book: Book, command: AdoptPolicy, _context: Context) -> tuple[Event, ...] | Refusal:
+    """Decide `AdoptPolicy`: one in force already changes nothing; one that forgets what may be held is refused."""
+    before, after = book.policy, command.policy
+    if before == after:
+        return ()
+    lost = _lost(before, after) if before is not None else ""
+    if lost:
+        text = f"the new policy drops or redefines {lost}, which the book may hold: keep it, and halt it instead"
+        return Refusal(reason=Reason.VALUE_INVALID, text=text)
+    return (PolicyAdopted(policy=after),)
+
+
+def _lost(before: Policy, after: Policy) -> str:
+    """Name what the book could no longer value or hedge under the new policy; empty when there is nothing."""
+    assets = {asset.symbol: (asset.decimals, asset.underlying) for asset in after.assets}
+    gone = [asset.symbol for asset in before.assets if assets.get(asset.symbol) != (asset.decimals, asset.underlying)]
+    contracts = {(item.venue, item.account, item.symbol, item.base) for item in after.instruments}
+    gone += [
+        item.symbol
+        for item in before.instruments
+        if (item.venue, item.account, item.symbol, item.base) not in contracts
+    ]
+    pairs = {(pair.name, pair.collateral, pair.hedging, pair.venue, pair.symbol) for pair in after.pairs}
+    gone += [
+        pair.name
+        for pair in before.pairs
+        if (pair.name, pair.collateral, pair.hedging, pair.venue, pair.symbol) not in pairs
+    ]
+    if after.issued != before.issued:
+        gone.append(before.issued)
+    return ", ".join(gone)

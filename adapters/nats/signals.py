@@ -53,6 +53,18 @@ class Signals:
         """Publish on `<prefix>.health.<role>`."""
         self._publish(f"{self._prefix}.health.{token(heartbeat.role)}", msgspec.json.encode(heartbeat))
 
+    def publish_health(self, role: str, body: bytes) -> None:
+        """Publish a role's own numbers on `<prefix>.health.<role>`."""
+        self._publish(f"{self._prefix}.health.{token(role)}", body)
+
+    async def on_health(self, receive: Callable[[str, bytes], None]) -> Subscription:
+        """Call `receive(role, body)` with what every role tells of itself."""
+
+        async def read(msg: Msg) -> None:
+            receive(msg.subject.rpartition(".")[2], msg.data)
+
+        return await self._subscribe(f"{self._prefix}.health.*", read)
+
     def publish_market(self, venue: str, symbol: str, kind: str, body: bytes) -> None:
         """Publish on `<prefix>.market.<venue>.<symbol>.<kind>`; what cannot stand in a subject is escaped."""
         self._publish(f"{self._prefix}.market.{token(venue)}.{escape_token(symbol)}.{token(kind)}", body)

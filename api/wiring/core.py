@@ -1,0 +1,83 @@
+"""The core's process: the one writer of the book, its doors, and the relay."""
+
+import asyncio
+
+import msgspec
+
+from adapters.nats.commands import CommandServer
+from adapters.nats.inbox_consumer import InboxConsumer
+from adapters.nats.relay import Relay, stop_with_tail
+from adapters.nats.signals import MarketMessage, Signals
+from adapters.nats.streams import StreamState
+from api.boot import begin
+from api.core import Core, restore
+from api.doors import CommandDoor, InboxDoor
+from api.http.metrics import Registry
+from api.markets import BookMessage, Markets
+from api.numbers import CoreNumbers
+from api.wiring.process import Process, beat
+from domain.codec import decoder
+
+RELAY_TAIL_S = 5.0
+
+
+class _Traced(msgspec.Struct, gc=False):
+    trace: str = ""
+
+
+_TRACE = msgspec.json.Decoder(_Traced)
+
+
+def _trace_of(metadata: bytes) -> str | None:
+    return _TRACE.decode(metadata).trace or None
+
+
+async def run_core(process: Process) -> None:
+    """Be the writer of the book."""
+    async with process.bus(process.settings.services.nats_core, "core") as bus, process.log() as log:
+        head = await log.take_over()
+        handler = await restore(log, head)
+        markets, read_book = Markets(), decoder(BookMessage).decode
+
+        def hear(message: MarketMessage) -> None:
+            if message.kind == "book":
+                markets.put(read_book(message.data))
+
+        await Signals(bus, process.prefix).on_market(hear)
+        relay = Relay(bus, process.prefix, log, head=head.position, trace_of=_trace_of)
+        core = Core(handler, log, process.clock, markets, relay)
+        commands, inbox = CommandDoor(core.offer), InboxDoor(core.offer)
+        server = CommandServer(bus, process.prefix, commands.receive)
+        commands.replies = server
+        consumer = InboxConsumer(
+            bus,
+            process.prefix,
+            inbox.receive,
+            on_bound=_note_bound,
+            on_malformed=lambda subject, reason: inbox.malformed.update((f"{subject}: {reason}"[:80],)),
+        )
+        inbox.receipts = consumer
+        registry = Registry()
+        numbers = CoreNumbers(registry, core, relay, log, (commands, inbox), (server, consumer))
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(core.run())
+            relaying = tasks.create_task(relay.run())
+            await begin(core, process.settings)
+            await server.start()
+            others = [
+                tasks.create_task(consumer.run()),
+                tasks.create_task(server.until_failed()),
+                tasks.create_task(beat(process, bus, "core", registry, numbers.gather)),
+            ]
+            process.ready()
+            await process.stop.wait()
+            await server.stop()
+            core.stop()
+            await running
+            await stop_with_tail(relay, core.committed_position, RELAY_TAIL_S)
+            for task in (*others, relaying):
+                task.cancel()
+
+
+def _note_bound(_state: StreamState) -> None:
+    """Need nothing: the sources patrol what stays open, and so ask again by themselves."""

@@ -1,0 +1,118 @@
+"""What the roles of one process share: settings, connections, clock, and the ways to be ready and to stop."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from adapters.exchange.binance_usdm import BinanceUsdm
+from adapters.exchange.settings import Loopback
+from adapters.exchange.settings import VenueSettings as ExchangeSettings
+from adapters.nats.connection import Connection, open_connection
+from adapters.nats.signals import Signals
+from adapters.postgres.event_log import PostgresEventLog
+from adapters.postgres.lease import PostgresLease
+from api.http.metrics import Registry
+from api.settings import Settings, secret
+
+HEARTBEAT_S = 1.0
+
+Ready = Callable[[], None]
+Numbers = Callable[[], int | None]
+
+
+class SystemClock:
+    """Tell the machine's date."""
+
+    def now_us(self) -> int:
+        """Return microseconds since the Unix epoch, UTC."""
+        return time.time_ns() // 1_000
+
+
+class Process:
+    """Hold what every role of one process shares: its settings, its place in the file system, its way to stop."""
+
+    def __init__(self, settings: Settings, folder: Path, ready: Ready, stop: asyncio.Event) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.ready = ready
+        self.stop = stop
+        self.clock = SystemClock()
+        self.prefix = settings.book.prefix
+
+    def secret(self, value: str) -> str:
+        """Return a setting's secret."""
+        return secret(value, self.folder)
+
+    @asynccontextmanager
+    async def bus(self, url: str, name: str) -> AsyncGenerator[Connection]:
+        """Connect to NATS as one of its users."""
+        connection = await open_connection(self.secret(url), name=name)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def log(self) -> AsyncGenerator[PostgresEventLog]:
+        """Open the event log under the service's role."""
+        log = PostgresEventLog(self.secret(self.settings.services.postgres_service))
+        try:
+            yield log
+        finally:
+            await log.close()
+
+    @asynccontextmanager
+    async def venue(self) -> AsyncGenerator[BinanceUsdm]:
+        """Open the account that hedges."""
+        wanted = self.settings.venue
+        loopback = None
+        if wanted.loopback_port:
+            loopback = Loopback(port=wanted.loopback_port, ca_file=self.folder / wanted.loopback_ca)
+        venue = BinanceUsdm(
+            ExchangeSettings(
+                account=wanted.account,
+                api_key=self.secret(wanted.api_key),
+                api_secret=self.secret(wanted.api_secret),
+                symbols=wanted.symbols,
+                venue=wanted.name,
+                loopback=loopback,
+            )
+        )
+        async with venue:
+            yield venue
+
+    @asynccontextmanager
+    async def lease(self, name: str) -> AsyncGenerator[PostgresLease]:
+        """Hold the sole right to act on something; wait until whoever held it is gone."""
+        lease = PostgresLease(self.secret(self.settings.services.postgres_service), f"{self.prefix}:{name}")
+        try:
+            await lease.take()
+            yield lease
+        finally:
+            await lease.close()
+
+
+async def until(stop: asyncio.Event, work: Awaitable[None]) -> None:
+    """Run work until `stop` is set, then cancel it; raise what broke it before."""
+    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+            raise RuntimeError("a worker ended by itself")
+    finally:
+        stopped.cancel()
+        task.cancel()
+        await asyncio.gather(task, stopped, return_exceptions=True)
+
+
+async def beat(process: Process, bus: Connection, role: str, registry: Registry, gather: Numbers) -> None:
+    """Publish a role's heartbeat every second: its numbers, and how far in the log it is."""
+    signals = Signals(bus, process.prefix)
+    while True:
+        position = gather()
+        signals.publish_health(role, registry.heartbeat(role, os.getpid(), process.clock.now_us(), position))
+        await asyncio.sleep(HEARTBEAT_S)
