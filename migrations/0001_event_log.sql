@@ -19,6 +19,9 @@ create unique index stored_events_notification_id_idx on public.stored_events (n
 -- Append-only tables gather no dead rows: vacuum only has to freeze, analyse keeps the planner honest.
 alter table public.stored_events set (autovacuum_analyze_scale_factor = 0.05);
 
+-- The library names an application's table after its class: this is the log for the base class `Application` as it is.
+create view public.application_events as select * from public.stored_events;
+
 create table public.command_outcomes (
     command_id uuid primary key,
     sequence bigint not null unique,
