@@ -102,6 +102,8 @@ class AlertPublisher:
 class AlertSubscriber:
     """Give a named subscriber every alert at least once, in order, those from while it was away included.
 
+    It waits for ALERTS to be there; the publisher makes it.
+
     `handle` is awaited for each; an alert counts as handled when it returns. If it raises, `run` ends with its error
     and the alert comes again to the next `run` under the same name. Two at a time under one name take turns; don't.
     """
@@ -156,7 +158,6 @@ class AlertSubscriber:
         await self._unsubscribe()
         client = self._connection.client
         try:
-            await ensure_alerts(self._jetstream, self._prefix)
             subject = client.new_inbox()
             self._subscription = await client.subscribe(subject, cb=self._receive)
             await client.flush()

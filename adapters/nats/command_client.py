@@ -9,7 +9,7 @@ import nats.errors
 from nats.aio.msg import Msg
 
 from adapters.nats.cancellation import raise_if_cancelled
-from adapters.nats.commands import ACTOR_HEADER, BUSY, COMMAND_ID_HEADER, STATUS_HEADER
+from adapters.nats.commands import ACTOR_HEADER, BUSY, COMMAND_ID_HEADER
 from adapters.nats.connection import Connection
 from adapters.nats.failures import CoreAbsent, CoreBusy, NotConnected, OutcomeUnknown
 from adapters.nats.frames import token
@@ -23,13 +23,23 @@ ATTEMPT_S_MAX = 2.0
 PAUSE_S = 0.05
 PAUSE_S_MAX = 0.5
 TIMEOUT_S = 10.0
+UNDECIDED = (BUSY, "stopping")
+"""Statuses that say that nothing was decided, so that the same request may be made again."""
 
 
 class CommandReply(msgspec.Struct, frozen=True):
-    """Hold a command's reply as received: its JSON and headers."""
+    """Hold a command's reply as received: its JSON, the status in it ("" if it has none), and its headers."""
 
+    status: str
     data: bytes
     headers: Mapping[str, str]
+
+
+class _Status(msgspec.Struct, gc=False):
+    status: str = ""
+
+
+_status_of = msgspec.json.Decoder(_Status).decode
 
 
 class CommandClient:
@@ -92,7 +102,10 @@ class CommandClient:
             raise NotConnected(f"{subject} was not sent: {error}") from error
         except TimeoutError as error:
             raise OutcomeUnknown(f"no reply to {subject} within {timeout_s:.3f} s; it may have been decided") from error
-        got = msg.headers or {}
-        if got.get(STATUS_HEADER) == BUSY:
-            raise CoreBusy(f"the core has too many commands in flight for {subject}")
-        return CommandReply(msg.data, got)
+        try:
+            status = _status_of(msg.data).status
+        except msgspec.DecodeError as error:
+            raise OutcomeUnknown(f"the reply to {subject} cannot be read: {error}") from error
+        if status in UNDECIDED:
+            raise CoreBusy(f"the core did not decide {subject}: it is {status}")
+        return CommandReply(status, msg.data, msg.headers or {})

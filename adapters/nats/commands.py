@@ -20,13 +20,11 @@ from commands.envelope import Reply
 COMMANDS_IN_FLIGHT_MAX = 4096
 COMMAND_ID_HEADER = "Ballast-Command-Id"
 ACTOR_HEADER = "Ballast-Actor"
-STATUS_HEADER = "Ballast-Status"
 BUSY = "busy"
 # Above the bound on what is in flight, so that it is the bound, with its reply, that is met first.
 _QUEUED_MAX = 16 * COMMANDS_IN_FLIGHT_MAX
 
 _EMPTY: Mapping[str, str] = {}
-_BUSY_HEADERS = frames.header_block({STATUS_HEADER: BUSY})
 
 Offer = Callable[[str, bytes, Mapping[str, str], str], None]
 
@@ -45,7 +43,7 @@ class CommandServer:
         self.in_flight = 0
         self.received = 0
         self.refused_busy = 0
-        self.without_reply = 0
+        self.ignored = 0
         self.replies_lost = 0
         self._connection = connection
         self._subject = f"{checked_prefix(prefix)}.cmd.>"
@@ -99,8 +97,9 @@ class CommandServer:
         if self._failure is None or self._failure.done():
             return
         self.received += 1
-        if not msg.reply:
-            self.without_reply += 1
+        if not msg.reply or not msg.subject.startswith(self._subject[:-1]):
+            # Nobody waits for it, or a JetStream consumer was pointed at us: its messages keep the subject they had.
+            self.ignored += 1
             return
         if self.in_flight >= self._in_flight_max:
             self._refuse_busy(msg)
@@ -116,6 +115,6 @@ class CommandServer:
         reply = Reply(status=BUSY, command_id=(msg.headers or _EMPTY).get(COMMAND_ID_HEADER, ""))
         payload = msgspec.json.encode(reply)
         try:
-            self._connection.write(frames.publication(msg.reply.encode(), payload, headers=_BUSY_HEADERS))
+            self._connection.write(frames.publication(msg.reply.encode(), payload))
         except NotConnected:
             self.replies_lost += 1

@@ -21,6 +21,7 @@ PING_INTERVAL_S = 5
 UNANSWERED_PINGS_MAX = 2
 DRAIN_S_MAX = 5
 API_TIMEOUT_S = 3.0
+INBOX_PREFIX = "_INBOX"
 _FOR_EVER = -1
 
 _log = logging.getLogger("ballast.nats")
@@ -108,7 +109,7 @@ class Connection:
         self._up.clear()
         self._ended.set()
 
-    async def open(self, url: str, tls: ssl.SSLContext | None, reconnects_max: int | None) -> None:
+    async def open(self, url: str, tls: ssl.SSLContext | None, inbox_prefix: str, reconnects_max: int | None) -> None:
         """Connect; part of `open_connection`."""
         options = {} if tls is None else {"tls": tls}
         await self.client.connect(
@@ -124,6 +125,7 @@ class Connection:
             ping_interval=PING_INTERVAL_S,
             max_outstanding_pings=UNANSWERED_PINGS_MAX,
             drain_timeout=DRAIN_S_MAX,
+            inbox_prefix=inbox_prefix,
             **options,  # pyright: ignore[reportArgumentType] # nats-py tells "no TLS" by the absence of the option
         )
         wire.verify(self.client)
@@ -161,19 +163,21 @@ async def open_connection(
     *,
     name: str,
     tls: ssl.SSLContext | None = None,
+    inbox_prefix: str = INBOX_PREFIX,
     reconnects_max: int | None = None,
     within_s: float = FIRST_CONNECT_S_MAX,
 ) -> Connection:
     """Connect to `url` (several separated by commas; user and password inside) and keep connected.
 
-    A server that is lost is sought every `RECONNECT_WAIT_S`: for ever when `reconnects_max` is None, else that often,
-    after which `until_ended` raises. Raise `NotConnected` when no server answers within `within_s` seconds, and
-    `ClientChanged` when the installed nats-py cannot write raw frames.
+    Replies come to subjects under `inbox_prefix`; a server may let each user hear only its own. A server that is lost
+    is sought every `RECONNECT_WAIT_S`: for ever when `reconnects_max` is None, else that often, after which
+    `until_ended` raises. Raise `NotConnected` when no server answers within `within_s` seconds, and `ClientChanged`
+    when the installed nats-py cannot write raw frames.
     """
     connection = Connection(name)
     try:
         async with asyncio.timeout(within_s):
-            await connection.open(url, tls, reconnects_max)
+            await connection.open(url, tls, inbox_prefix, reconnects_max)
     except (nats.errors.Error, OSError, TimeoutError) as error:
         await connection.close()
         # The url may hold a password: name the connection, not the address.

@@ -79,8 +79,8 @@ async def test_commands_arrive_in_order_and_a_group_is_answered_in_one_write(
         ]
         await core.until(100)
         assert [data for _, data, _, _ in core.offered] == [b"%d" % n for n in range(100)]
-        server.reply_many([(reply, b"re:" + data, None) for _, data, _, reply in core.offered])
-        assert [each.data for each in await asyncio.gather(*asked)] == [b"re:%d" % n for n in range(100)]
+        server.reply_many([(reply, b'{"status":"re:%b"}' % data, None) for _, data, _, reply in core.offered])
+        assert [each.status for each in await asyncio.gather(*asked)] == [f"re:{n}" for n in range(100)]
         assert len(writes) == 1
     await server.stop()
 
@@ -108,9 +108,29 @@ async def test_above_its_bound_the_core_says_busy_and_stays_right_about_it(
         server.reply_many([(reply, b"", None) for _, _, _, reply in core.offered])
         await asyncio.gather(*raw)
         await core.until(3)
-        server.reply_many([(core.offered[2][3], b"at last", None)])
-        assert (await waiting).data == b"at last"
+        server.reply_many([(core.offered[2][3], b'{"status":"at last"}', None)])
+        assert (await waiting).status == "at last"
         assert server.refused_busy >= 2
+    await server.stop()
+
+
+async def test_a_core_that_stops_is_asked_again(connection: Connection, nats_server: NatsServer, nats_prefix: str):
+    core = Core()
+    server = CommandServer(connection, nats_prefix, core.offer)
+    await server.start()
+    async with connected(nats_server.url) as asker:
+        client = CommandClient(asker, nats_prefix)
+        asked = asyncio.create_task(client.request("a.b", b"", command_id=uuid4(), actor="x", timeout_s=5))
+        await core.until(1)
+        server.reply_many([(core.offered[0][3], b'{"status":"stopping"}', None)])
+        await core.until(2)
+        server.reply_many([(core.offered[1][3], b'{"status":"accepted"}', None)])
+        assert (await asked).status == "accepted"
+        unreadable = asyncio.create_task(client.request("a.b", b"", command_id=uuid4(), actor="x", timeout_s=0.3))
+        await core.until(3)
+        server.reply_many([(core.offered[2][3], b"gibberish", None)])
+        with pytest.raises(OutcomeUnknown):
+            await unreadable
     await server.stop()
 
 
@@ -135,8 +155,8 @@ async def test_a_lost_reply_is_asked_for_again_under_the_same_id(
         command_id = uuid4()
         asked = asyncio.create_task(client.request("a.b", b"body", command_id=command_id, actor="x"))
         await core.until(2)
-        server.reply_many([(core.offered[1][3], b"the outcome", None)])
-        assert (await asked).data == b"the outcome"
+        server.reply_many([(core.offered[1][3], b'{"status":"the outcome"}', None)])
+        assert (await asked).status == "the outcome"
         assert {headers[COMMAND_ID_HEADER] for _, _, headers, _ in core.offered[:2]} == {str(command_id)}
         with pytest.raises(OutcomeUnknown):
             await client.request("a.b", b"", command_id=uuid4(), actor="x", timeout_s=0.5)
@@ -185,7 +205,7 @@ async def test_requests_nobody_waits_for_are_not_decided(connection: Connection,
     await connection.client.publish(f"{nats_prefix}.cmd.a.b", b"with", reply="nowhere")
     await core.until(1)
     assert [data for _, data, _, _ in core.offered] == [b"with"]
-    assert server.without_reply == 1
+    assert server.ignored == 1
     await server.stop()
 
 
@@ -201,13 +221,13 @@ async def test_commands_go_on_after_the_server_was_killed(mortal: OwnNats):
         inner.watch(disconnected=lost.set)
         mortal.kill()
         await asyncio.wait_for(lost.wait(), 5)
-        server.reply_many([(core.offered[0][3], b"lost", None)])
+        server.reply_many([(core.offered[0][3], b'{"status":"lost"}', None)])
         assert server.replies_lost == 1
         with pytest.raises((NotConnected, OutcomeUnknown)):
             await client.request("a.b", b"2", command_id=uuid4(), actor="x", timeout_s=0.3)
         mortal.start()
         await core.until(2)
-        server.reply_many([(reply, b"again", None) for _, _, _, reply in core.offered[1:]])
-        assert (await asyncio.wait_for(asked, 10)).data == b"again"
+        server.reply_many([(reply, b'{"status":"again"}', None) for _, _, _, reply in core.offered[1:]])
+        assert (await asyncio.wait_for(asked, 10)).status == "again"
         assert core.offered[0][2][COMMAND_ID_HEADER] == core.offered[1][2][COMMAND_ID_HEADER]
         await server.stop()
