@@ -1,5 +1,7 @@
 """Keep what a child prints, within a bound: one current file and one older."""
 
+import os
+from io import FileIO
 from pathlib import Path
 
 LOG_BYTES_MAX = 8 * 1024 * 1024  # of each of the two files
@@ -13,7 +15,7 @@ class BoundedLog:
         self.path = path
         self._bytes_max = bytes_max
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
+        self._file = _open_private(path)
         self._size = self._file.tell()
 
     def write(self, chunk: bytes) -> None:
@@ -21,7 +23,7 @@ class BoundedLog:
         if self._size + len(chunk) > self._bytes_max and self._size > 0:
             self._file.close()
             self.path.replace(self.path.with_name(self.path.name + ".1"))
-            self._file = self.path.open("ab", buffering=0)
+            self._file = _open_private(self.path)
             self._size = 0
         self._file.write(chunk)
         self._size += len(chunk)
@@ -37,3 +39,8 @@ class BoundedLog:
     def close(self) -> None:
         """Close the file; idempotent."""
         self._file.close()
+
+
+def _open_private(path: Path) -> FileIO:
+    """Open for appending; only we may read it, since errors quote data."""
+    return FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "ab")

@@ -140,12 +140,14 @@ class Process:
         finally:
             os.close(output_end)
             os.close(ready_end)
-        guardian.watch(process.pid, child.death_signal)
         run = cls(child, process, log, guardian)
         try:
+            guardian.watch(process.pid, child.death_signal)
             await run._listen(*pipes)
         except BaseException:
             await run.stop()
+            for pipe in pipes[len(run._transports) :]:
+                pipe.close()
             raise
         return run
 
@@ -226,4 +228,5 @@ class Process:
 
     async def _last_output(self) -> None:
         """Wait for the end of the output: what a dying child printed last is what explains its death."""
-        await asyncio.wait(self._tasks[:1], timeout=LAST_OUTPUT_WITHIN_S)
+        if self._tasks:
+            await asyncio.wait(self._tasks[:1], timeout=LAST_OUTPUT_WITHIN_S)

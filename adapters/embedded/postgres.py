@@ -58,6 +58,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
+    "log_min_error_statement": "panic",  # a failed statement may hold a secret; its client is told what failed
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
 

@@ -141,8 +141,8 @@ def become(account: AccountPlan) -> None:
             # Without this bit access(2) forgets the capabilities of a non-root user, and Postgres asks access(2).
             _prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP)
         os.setgroups([])
-        os.setresgid(account["gid"], account["gid"], account["gid"])
-        os.setresuid(account["uid"], account["uid"], account["uid"])
+        os.setgid(account["gid"])  # being root, this sets the real, effective and saved ids at once
+        os.setuid(account["uid"])
         if kept:
             _keep_only(kept)
     except OSError as error:

@@ -23,7 +23,8 @@ class Supervisor:
     """Run children inside `async with`: leaving the block stops them all, last launched first.
 
     Callbacks run in the event loop and must not block: `on_started(role, pid)` when a child is ready, first or again;
-    `on_died(role, code)` at each unwanted death; `on_failed(role, why)` when a role is given up.
+    `on_died(role, code)` at each unwanted death; `on_failed(role, why)` when a role is given up. When a foundation is
+    given up, what stands on it waits for ever once it dies: the caller should stop then.
     """
 
     def __init__(

@@ -17,6 +17,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from adapters.embedded import account
 from adapters.embedded.account import (
     CAP_DAC_OVERRIDE,
     CAP_DAC_READ_SEARCH,
@@ -194,7 +195,8 @@ async def test_root_may_keep_its_data_where_only_root_may_go(closed_folder: Path
             assert await connection.fetchval("SELECT 1") == 1
 
 
-def test_capabilities_are_kept_only_for_what_is_closed(tmp_path: Path) -> None:
+@as_root
+def test_capabilities_are_kept_only_for_what_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o755)
     file, program, closed = tmp_path / "file", tmp_path / "program", tmp_path / "closed"
     for path, mode in ((file, 0o644), (program, 0o755)):
@@ -212,6 +214,11 @@ def test_capabilities_are_kept_only_for_what_is_closed(tmp_path: Path) -> None:
     program.chmod(0o700)
     both = (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE)
     assert with_reach(stranger, programs=(program,), files=(file,)).capabilities == both
+    monkeypatch.setattr(account, "_held_capabilities", lambda: {CAP_DAC_OVERRIDE})  # as a container's root
+    assert with_reach(stranger, programs=(program,), files=(file,)).capabilities == (CAP_DAC_OVERRIDE,)
+    monkeypatch.setattr(account, "_held_capabilities", set)
+    with pytest.raises(AccountUnusable, match=r"stranger cannot reach .*program"):
+        with_reach(stranger, programs=(program,), files=(file,))
 
 
 @as_root
@@ -229,7 +236,7 @@ async def test_works_without_root(closed_folder: Path) -> None:
     place = closed_folder / "theirs"
     place.mkdir()
     os.chown(place, somebody.uid, somebody.gid)
-    account = Account(name=somebody.name, uid=somebody.uid, gid=somebody.gid, capabilities=(CAP_DAC_READ_SEARCH,))
+    them = Account(name=somebody.name, uid=somebody.uid, gid=somebody.gid, capabilities=(CAP_DAC_READ_SEARCH,))
     code = (
         "import asyncio, os, pathlib, asyncpg\n"
         "from adapters.embedded.postgres import EmbeddedPostgres\n"
@@ -249,7 +256,7 @@ async def test_works_without_root(closed_folder: Path) -> None:
     )
     argv = (sys.executable, "-W", "error", "-c", code)
     process = await asyncio.create_subprocess_exec(
-        *shim_command(argv, death_signal=signal.SIGKILL, account=account, lock=None),
+        *shim_command(argv, death_signal=signal.SIGKILL, account=them, lock=None),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3]), "PYTHONDONTWRITEBYTECODE": "1"},
