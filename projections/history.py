@@ -6,8 +6,6 @@ state and the events from S to P make of the open ones. So an answer folds at mo
 however old P is, and reads only the page that is asked for.
 """
 
-import msgspec
-
 from projections.folding import Fold, Folding
 from projections.ports import LogReader, Page, PositionAhead, Query, ViewStore
 from projections.query import checked, cut, matching
@@ -48,8 +46,7 @@ async def as_of(view: View, position: int, query: Query, store: ViewStore, reade
     begun, fold = await fold_at(view, position, store, reader)
     rows = matching(view, fold.changed.values(), query)
     if begun > 0 and query.open is not True:
-        # One more than asked tells whether there is a next page.
-        rows += await store.closed_before(view, begun, msgspec.structs.replace(query, limit=query.limit + 1))
+        rows += await store.closed_before(view, begun, query)
     page, following = cut(rows, query)
     recorded_at = await reader.recorded_at_us(position) if position else None
     return Page(rows=page, next=following, as_of_position=position, as_of_us=recorded_at)

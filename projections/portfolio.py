@@ -2,14 +2,17 @@
 
 import msgspec
 
-from domain.fill import FillRecorded
+from domain.fill import FillRecorded, Position
 from domain.instant import rfc3339
 from domain.policy import PolicyAdopted
 from domain.quantity import Num, to_units
 from domain.quote import Side
 from domain.settlement import SettlementConfirmed
-from projections.positions import PositionLine, after, position_key
-from projections.view import Row, Rows, View
+from projections.positions import PositionLine, filled, position_line
+from projections.view import LateRows, Row, View
+
+ISSUED_DECIMALS = 18
+"""The issued dollar has 18 decimals by its contract."""
 
 
 class BackingLine(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="backing"):
@@ -44,14 +47,21 @@ class HeldLine(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="k
 PortfolioLine = BackingLine | IssuedLine | HeldLine
 
 
-class Portfolio(Rows[PortfolioLine]):
-    """Hold every line, and the decimals of each asset as the policy in force tells them."""
+class Balance(msgspec.Struct, gc=False):
+    """Hold the sum of an asset's confirmed settlements in atoms, and how many they were."""
+
+    asset: str
+    atoms: int = 0
+    settlements: int = 0
+
+
+class Portfolio(LateRows[PortfolioLine]):
+    """Hold backing, issued dollars and positions by row key, and the decimals of each asset by the policy in force."""
 
     decimals: dict[str, int] = msgspec.field(default_factory=dict[str, int])
-
-
-ISSUED_DECIMALS = 18
-"""The issued dollar has 18 decimals by its contract."""
+    backing: dict[str, Balance] = msgspec.field(default_factory=dict[str, Balance])
+    issued: dict[str, Balance] = msgspec.field(default_factory=dict[str, Balance])
+    held: dict[str, Position] = msgspec.field(default_factory=dict[str, Position])
 
 
 def _policy(state: Portfolio, event: PolicyAdopted, _position: int, _at_us: int) -> tuple[Row[PortfolioLine], ...]:
@@ -60,37 +70,44 @@ def _policy(state: Portfolio, event: PolicyAdopted, _position: int, _at_us: int)
     return ()
 
 
-def _units(state: Portfolio, asset: str, atoms: int) -> Num | None:
-    decimals = state.decimals.get(asset)
-    return None if decimals is None else to_units(atoms, decimals)
-
-
 def _settled(state: Portfolio, event: SettlementConfirmed, position: int, at_us: int) -> tuple[Row[PortfolioLine], ...]:
     sign = 1 if event.side is Side.MINT else -1
-    at = rfc3339(at_us)
-    rows: tuple[Row[PortfolioLine], ...] = ()
-    for line_type, amount in ((BackingLine, event.collateral), (IssuedLine, event.issued)):
-        key = f"{line_type.__struct_config__.tag}|{amount.asset}"
-        held = state.find(key)
-        atoms, settlements = sign * amount.atoms, 1
-        if isinstance(held, line_type):
-            atoms, settlements = atoms + int(held.atoms), held.settlements + 1
-        line = line_type(
-            asset=amount.asset,
-            atoms=str(atoms),
-            units=_units(state, amount.asset, atoms),
-            settlements=settlements,
-            updated_at=at,
-        )
-        rows += state.keep(key, position, line)
-    return rows
+    for balances, kind, amount in (
+        (state.backing, "backing", event.collateral),
+        (state.issued, "issued", event.issued),
+    ):
+        key = f"{kind}|{amount.asset}"
+        balance = balances.get(key)
+        if balance is None:
+            balance = balances[key] = Balance(amount.asset)
+        balance.atoms += sign * amount.atoms
+        balance.settlements += 1
+        state.touch(key, position, at_us)
+    return ()
 
 
 def _filled(state: Portfolio, event: FillRecorded, position: int, at_us: int) -> tuple[Row[PortfolioLine], ...]:
-    key = f"position|{position_key(event)}"
-    held = state.find(key)
-    line = after(held.position if isinstance(held, HeldLine) else None, event, at_us)
-    return state.keep(key, position, HeldLine(position=line))
+    state.touch(filled(state.held, event), position, at_us)
+    return ()
+
+
+def _lines(state: Portfolio) -> tuple[Row[PortfolioLine], ...]:
+    return state.write(lambda key, at_us: _line(state, key, at_us))
+
+
+def _line(state: Portfolio, key: str, at_us: int) -> PortfolioLine:
+    if key in state.held:
+        return HeldLine(position=position_line(state.held[key], at_us))
+    line_type, balances = (BackingLine, state.backing) if key in state.backing else (IssuedLine, state.issued)
+    balance = balances[key]
+    decimals = state.decimals.get(balance.asset)
+    return line_type(
+        asset=balance.asset,
+        atoms=str(balance.atoms),
+        units=None if decimals is None else to_units(balance.atoms, decimals),
+        settlements=balance.settlements,
+        updated_at=rfc3339(at_us),
+    )
 
 
 PORTFOLIO = View(
@@ -98,4 +115,5 @@ PORTFOLIO = View(
     document=PortfolioLine,
     state=Portfolio,
     steps={PolicyAdopted: _policy, SettlementConfirmed: _settled, FillRecorded: _filled},
+    render=_lines,
 )

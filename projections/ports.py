@@ -192,7 +192,7 @@ class ViewStore(Protocol):
         ...
 
     async def closed_before(self, view: View, position: int, query: Query) -> Sequence[StoredRow]:
-        """Return up to `query.limit` rows that were closed at or before a position; they never change again."""
+        """Return the first `query.limit + 1` rows that were closed at or before a position; they never change again."""
         ...
 
 

@@ -5,7 +5,7 @@ import msgspec
 from domain.fill import FillRecorded, Position, after_fill
 from domain.instant import rfc3339
 from domain.quantity import Num
-from projections.view import Row, Rows, View
+from projections.view import LateRows, Row, View
 
 
 class PositionLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -22,47 +22,42 @@ class PositionLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     updated_at: str
 
 
-class Positions(Rows[PositionLine]):
+class Positions(LateRows[PositionLine]):
     """Hold every position, flat ones too: there are as many as contracts were ever traded."""
 
-
-def position_key(fill: FillRecorded) -> str:
-    """Return the key of the position that a fill belongs to."""
-    return f"{fill.venue}|{fill.account}|{fill.symbol}"
+    held: dict[str, Position] = msgspec.field(default_factory=dict[str, Position])
 
 
-def after(line: PositionLine | None, fill: FillRecorded, at_us: int) -> PositionLine:
-    """Return a position's line after one more fill."""
-    if line is None:
-        before = Position(fill.venue, fill.account, fill.symbol)
-    else:
-        before = Position(
-            line.venue,
-            line.account,
-            line.symbol,
-            line.quantity,
-            line.entry_price,
-            line.realised,
-            line.fees,
-            line.fills,
-        )
-    now = after_fill(before, fill)
+def filled(held: dict[str, Position], fill: FillRecorded) -> str:
+    """Fold a fill into the position that it belongs to; return the position's key."""
+    key = f"{fill.venue}|{fill.account}|{fill.symbol}"
+    before = held.get(key) or Position(fill.venue, fill.account, fill.symbol)
+    held[key] = after_fill(before, fill)
+    return key
+
+
+def position_line(position: Position, at_us: int) -> PositionLine:
+    """Return a position's line."""
     return PositionLine(
-        venue=now.venue,
-        account=now.account,
-        symbol=now.symbol,
-        quantity=now.quantity,
-        entry_price=now.entry_price,
-        realised=now.realised,
-        fees=now.fees,
-        fills=now.fills,
+        venue=position.venue,
+        account=position.account,
+        symbol=position.symbol,
+        quantity=position.quantity,
+        entry_price=position.entry_price,
+        realised=position.realised,
+        fees=position.fees,
+        fills=position.fills,
         updated_at=rfc3339(at_us),
     )
 
 
 def _filled(state: Positions, event: FillRecorded, position: int, at_us: int) -> tuple[Row[PositionLine], ...]:
-    key = position_key(event)
-    return state.keep(key, position, after(state.find(key), event, at_us))
+    state.touch(filled(state.held, event), position, at_us)
+    return ()
 
 
-POSITIONS = View(name="positions", document=PositionLine, state=Positions, steps={FillRecorded: _filled})
+def _lines(state: Positions) -> tuple[Row[PositionLine], ...]:
+    return state.write(lambda key, at_us: position_line(state.held[key], at_us))
+
+
+POSITIONS = View(name="positions", document=PositionLine, state=Positions, steps={FillRecorded: _filled}, render=_lines)

@@ -6,12 +6,14 @@ the last time and lets it go: a closed row never changes again, which is what le
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from domain.codec import UPCASTERS, decoder, encode, schema_fingerprint
+from domain.codec import UPCASTERS, decoder, schema_fingerprint
 from domain.event import Event
+from domain.quantity import plain
 
 D = TypeVar("D")
 
@@ -34,10 +36,10 @@ class Rows(msgspec.Struct, Generic[D]):
 
     rows: dict[str, Row[D]] = {}
 
-    def keep(self, key: str, position: int, document: D) -> tuple[Row[D], ...]:
-        """Write a row that may change again; a new one takes its place in the listing at `position`."""
+    def keep(self, key: str, position: int, document: D, *, sort: int = 0) -> tuple[Row[D], ...]:
+        """Write a row that may change again; a new one takes its place in the listing at `sort`, else at `position`."""
         held = self.rows.get(key)
-        row = Row(key, position if held is None else held.sort, position, open=True, document=document)
+        row = Row(key, (sort or position) if held is None else held.sort, position, open=True, document=document)
         self.rows[key] = row
         return (row,)
 
@@ -52,6 +54,25 @@ class Rows(msgspec.Struct, Generic[D]):
         return None if held is None else held.document
 
 
+class LateRows(Rows[D]):
+    """Hold rows that are written once after a run of events: for few rows that nearly every event changes."""
+
+    touched: dict[str, tuple[int, int, int]] = msgspec.field(default_factory=dict[str, tuple[int, int, int]])
+
+    def touch(self, key: str, position: int, at_us: int) -> None:
+        """Note that a row changes."""
+        held = self.touched.get(key)
+        self.touched[key] = (position if held is None else held[0], position, at_us)
+
+    def write(self, document: Callable[[str, int], D]) -> tuple[Row[D], ...]:
+        """Write the rows that changed; `document` makes one of its key and the instant of its last change."""
+        rows: tuple[Row[D], ...] = ()
+        for key, (first, position, at_us) in self.touched.items():
+            rows += self.keep(key, position, document(key, at_us), sort=first)
+        self.touched = {}
+        return rows
+
+
 Step = Callable[[Any, Any, int, int], tuple[Row[Any], ...]]
 """Folds one event: (state, event, position, at_us) -> the rows to write."""
 
@@ -62,7 +83,7 @@ class View:
 
     `steps` folds each type of event that the view needs; other events only move its position. `lookups` are the fields
     of the document that rows can be asked by. `render`, if given, writes what follows from the state alone, once after
-    each run of events instead of after each event. `key` names a row by what a path would call it.
+    each run of events instead of after each event.
     """
 
     name: str
@@ -92,14 +113,23 @@ class View:
         return () if step is None else step(state, event, position, at_us)
 
     def freeze(self, state: Any) -> bytes:
-        """Return a state's bytes."""
-        return encode(state)
+        """Return a state's bytes. Nobody compares them, so that keys need not be sorted, nor be text."""
+        return _freeze(state)
 
     def thaw(self, frozen: bytes) -> Any:
         """Return the state of these bytes, its rows in the order of the listing, as folding would have left them."""
         state = decoder(self.state).decode(frozen)
         state.rows = dict(sorted(state.rows.items(), key=_place))
         return state
+
+
+def _exact(value: object) -> str:
+    if isinstance(value, Decimal):
+        return plain(value)
+    raise NotImplementedError(f"no exact form for {type(value).__name__}")
+
+
+_freeze = msgspec.json.Encoder(enc_hook=_exact).encode
 
 
 def _place(item: tuple[str, Row[Any]]) -> tuple[int, str]:

@@ -112,7 +112,7 @@ class MemoryViewStore:
 
     async def closed_before(self, view: View, position: int, query: Query) -> Sequence[StoredRow]:
         closed = [row for row in self.rows.get(view.name, {}).values() if not row.open and row.position <= position]
-        return matching(view, closed, query)[: query.limit]
+        return matching(view, closed, query)
 
     async def wait_for(self, view: str, position: int, timeout_s: float) -> int:
         try:
