@@ -6,7 +6,7 @@ The server (`LogStore`) outlives every process. An append has three moments: sen
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
 from commands.ports import AppendFailed, Fenced
@@ -47,6 +47,7 @@ class LogStore:
         self.holder: SimEventLog | None = None
         self.generation = 0
         self.sharing = 0
+        self.on_commit: list[Callable[[Batch], None]] = []
         self._versions: set[tuple[UUID, int]] = set()
         self._up = asyncio.Event()
         self._up.set()
@@ -103,6 +104,8 @@ class LogStore:
             self.commands.append(command)
             self.kept[command.command_id] = command
         self.sim.note("postgres", "committed", f"{batch.first_position}+{len(batch.events)}", len(batch.commands))
+        for told in self.on_commit:
+            told(batch)
 
     def release(self, log: "SimEventLog") -> None:
         """End a writer's session, and with it its lock."""

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.simulation.bus import NoResponders, Request, Requests, Stream, StreamMissing, WrongLastSequence
+from tests.simulation.bus import NoResponders, Request, Requests
 from tests.simulation.faults import Plan
 from tests.simulation.loop import Process
 from tests.simulation.sim import Sim
+from tests.simulation.stream import Stream, StreamMissing, WrongLastSequence
 
 
 def simulate(main: Callable[[Sim], Coroutine[Any, Any, None]], **plan: Any) -> None:

@@ -5,12 +5,13 @@ same intent sent again after it filled trades again. Orders and fills become vis
 happen. A request that is late by more than its own validity (`RECEIVE_WINDOW_US`) is refused on arrival.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
 
-from domain.venue import AccountEvent, FillReport, OrderReport, OrderStatus, Rejected, RejectReason, VenueOrder
+from domain.venue import AccountEvent, FillReport, OrderReport, OrderStatus, Rejected, RejectReason, Unknown, VenueOrder
 from tests.simulation.market import Market
 from tests.simulation.sim import Sim
 
@@ -58,11 +59,17 @@ class VenueServer:
         self.positions: dict[str, Decimal] = {}
         self.listeners: list[Callable[[AccountEvent], None]] = []
         self.on_placed: list[Callable[[Placed], None]] = []
+        self.on_filled: list[Callable[[FillReport], None]] = []
         self._by_client_id: dict[str, list[Placed]] = {}
 
-    def place(self, order: VenueOrder, sent_us: int) -> Placed | Rejected:
-        """Take an order that has arrived, sent at `sent_us` of virtual time."""
+    def place(self, order: VenueOrder, sent_us: int) -> Placed | Rejected | Unknown:
+        """Take an order that has arrived, sent at `sent_us` of virtual time; a second open one of its id is `Unknown`.
+
+        The venue does refuse the second, but it may be an echo of the first: as adapters do, tell it as not known.
+        """
         now_us = self.sim.loop.now_us
+        if any(known.open for known in self._by_client_id.get(order.client_order_id, ())):
+            return Unknown(f"an order {order.client_order_id} is open")
         refusal = self._refusal(order, now_us - sent_us)
         if refusal is not None:
             self.sim.note(self.name, "rejected", order.client_order_id, refusal)
@@ -79,8 +86,6 @@ class VenueServer:
     def _refusal(self, order: VenueOrder, age_us: int) -> RejectReason | None:
         if age_us > RECEIVE_WINDOW_US:
             return "malformed"
-        if any(known.open for known in self._by_client_id.get(order.client_order_id, ())):
-            return "duplicate_client_order_id"
         if order.quantity <= 0:
             return "size_or_price_step"
         if self.sim.faults.hit("venue.rejected"):
@@ -118,30 +123,58 @@ class VenueServer:
         placed.paid += quantity * price
         placed.status = "filled" if placed.filled == order.quantity else "partially_filled"
         placed.updated_us = self.sim.loop.now_us
-        signed = quantity if order.side == "buy" else -quantity
-        self.positions[order.symbol] = self.positions.get(order.symbol, Decimal(0)) + signed
-        fill = FillReport(
-            venue=self.name,
-            account=order.account,
-            symbol=order.symbol,
-            trade_id=f"{len(self.fills) + 1}",
-            venue_order_id=placed.venue_order_id,
-            client_order_id=order.client_order_id,
-            side=order.side,
-            price=price,
-            quantity=quantity,
-            fee_asset="USDT",
-            fee_quantity=quantity * price * FEE_RATE,
-            liquidity="taker",
-            kind="trade",
-            source="stream",
-            at_us=self.wall_us(),
+        self._trade(
+            FillReport(
+                venue=self.name,
+                account=order.account,
+                symbol=order.symbol,
+                trade_id=f"{len(self.fills) + 1}",
+                venue_order_id=placed.venue_order_id,
+                client_order_id=order.client_order_id,
+                side=order.side,
+                price=price,
+                quantity=quantity,
+                fee_asset="USDT",
+                fee_quantity=quantity * price * FEE_RATE,
+                liquidity="taker",
+                kind="trade",
+                source="stream",
+                at_us=self.wall_us(),
+            )
         )
+        self._tell(self.report(placed))
+
+    def liquidate(self, account: str, symbol: str, quantity: Decimal) -> None:
+        """Buy back a part of a short that nobody of ours ordered: a fill without an order."""
+        self._trade(
+            FillReport(
+                venue=self.name,
+                account=account,
+                symbol=symbol,
+                trade_id=f"{len(self.fills) + 1}",
+                venue_order_id=f"autoclose-{len(self.fills) + 1}",
+                client_order_id=None,
+                side="buy",
+                price=self.market.best_ask,
+                quantity=quantity,
+                fee_asset="USDT",
+                fee_quantity=quantity * self.market.best_ask * FEE_RATE,
+                liquidity="taker",
+                kind="liquidation",
+                source="stream",
+                at_us=self.wall_us(),
+            )
+        )
+
+    def _trade(self, fill: FillReport) -> None:
+        signed = fill.quantity if fill.side == "buy" else -fill.quantity
+        self.positions[fill.symbol] = self.positions.get(fill.symbol, Decimal(0)) + signed
         self.fills.append(fill)
         self.fill_times_us.append(self.sim.loop.now_us)
-        self.sim.note(self.name, "filled", order.client_order_id, signed, "at", price)
+        self.sim.note(self.name, "filled", fill.client_order_id or fill.kind, signed, "at", fill.price)
+        for told in self.on_filled:
+            told(fill)
         self._tell(fill)
-        self._tell(self.report(placed))
 
     def _end(self, placed: Placed) -> None:
         if placed.open:
@@ -175,11 +208,19 @@ class VenueServer:
             at_us=self.wall_us(),
         )
 
+    def placed(self, client_order_id: str) -> list[Placed]:
+        """Return every order that ever came under a client id, visible to queries or not."""
+        return self._by_client_id.get(client_order_id, [])
+
     def find(self, client_order_id: str) -> Placed | None:
         """Return the newest order of that client id that queries can see yet."""
         visible = self.sim.loop.now_us - VISIBLE_AFTER_US
         seen = [one for one in self._by_client_id.get(client_order_id, ()) if one.placed_us <= visible]
         return seen[-1] if seen else None
+
+    def first_fill_since(self, since_us: int) -> int:
+        """Return the index of the first fill at or after an instant of the venue's clock."""
+        return bisect_left(self.fills, since_us, key=lambda fill: fill.at_us)
 
     def fills_after(self, symbol: str, index: int, limit: int) -> tuple[list[FillReport], int]:
         """Return up to `limit` fills from `index` on that queries can see yet, and the index after the last."""

@@ -80,7 +80,7 @@ class SimVenue:
         self._sim.strike(self._process, "venue.placed")
         if future is None:
             return
-        if isinstance(placed, Rejected):
+        if isinstance(placed, Rejected | Unknown):
             self._sim.settle(future, error=placed)
         else:
             answer = Acknowledgement(
@@ -119,6 +119,16 @@ class SimVenue:
         page, index = self._server.fills_after(symbol, int(cursor or 0), SWEEP_PAGE)
         await self._sim.travel(self._process, "venue.fills.answer", *HOP_US)
         return page, str(index)
+
+    async def fills_since(self, symbol: str, since_us: int) -> Sequence[FillReport]:
+        """Return every fill from an instant of the venue's clock on, page by page; one failed page fails all."""
+        cursor = str(self._server.first_fill_since(since_us))
+        found: list[FillReport] = []
+        while True:
+            page, cursor = await self.fills_after(symbol, cursor)
+            found.extend(page)
+            if len(page) < SWEEP_PAGE:
+                return found
 
     async def _query(self, site: str) -> None:
         failed = self._sim.faults.hit("venue.query_failed")
