@@ -18,7 +18,7 @@ from commands.envelope import Envelope, Reply
 from commands.handler import ACCEPTED, Closed, Decision, Handler, remembered, reply, reused
 from commands.ports import Clock, EventLog, Evidence, Publisher, Source
 from domain.book import Book
-from domain.codec import decode_event, decoder, encode, schema_fingerprint
+from domain.codec import decode_event, decoder, encode_state, schema_fingerprint
 from domain.log import Head, KeptCommand, Snapshot
 from domain.refusal import Broken
 from domain.wake import Wake
@@ -272,7 +272,7 @@ class Core:
     def _book_snapshot(self) -> Snapshot:
         book = self.handler.book
         position, sequence = self.handler.position, self.handler.sequence
-        return Snapshot(SNAPSHOT_NAME, position, sequence, schema_fingerprint(Book), encode(book))
+        return Snapshot(SNAPSHOT_NAME, position, sequence, schema_fingerprint(Book), encode_state(book))
 
     async def _save_last(self) -> None:
         """Keep a last snapshot on the way out, so that the next start reads little."""

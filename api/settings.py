@@ -102,6 +102,15 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     loopback_ca: str = ""
 
 
+class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Set the simulated venue that a demonstration trades on; it speaks the venue's own protocol over TLS."""
+
+    enabled: bool = False
+    seed: int = 7
+    replay: str = ""
+    deposit_usdt: Num = Num(10_000_000)
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Hold every setting of a process."""
 
@@ -112,6 +121,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     chain: ChainSettings = ChainSettings()
     limits: tuple[LimitSettings, ...] = ()
     venue: VenueSettings = VenueSettings()
+    simulator: SimulatorSettings = SimulatorSettings()
 
     @property
     def data_dir(self) -> Path:
@@ -145,12 +155,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def read_settings(path: Path) -> Settings:
-    """Read a settings file; raise `SettingsError` with the place and the mend."""
+    """Read a settings file, TOML or (as a running house writes it for its roles) JSON.
+
+    Raise `SettingsError` with the place and the mend.
+    """
     try:
-        document = tomllib.loads(path.read_text())
+        content = path.read_bytes()
+        document = msgspec.json.decode(content) if path.suffix == ".json" else tomllib.loads(content.decode())
     except FileNotFoundError as error:
         raise SettingsError(f"{path} does not exist: copy ballast.toml from the repository and edit it") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: {error}") from error
     try:
         settings = msgspec.convert(document, Settings, dec_hook=from_json)

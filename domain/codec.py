@@ -32,14 +32,19 @@ def _to_json(value: object) -> str:
 
 def from_json(wanted: type, value: object) -> object:
     """Read the types of ours that JSON does not know; the hook of every decoder."""
-    if wanted is Num and isinstance(value, str | int):
+    # A TypeError or ValueError here becomes msgspec's ValidationError: bad input, not a broken program.
+    if wanted is Num and isinstance(value, str | int) and not isinstance(value, bool):
         return num(value)
-    raise NotImplementedError(f"cannot read {wanted.__name__} from {type(value).__name__}")
+    raise TypeError(f"cannot read {wanted.__name__} from {type(value).__name__}")
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_to_json, order="sorted")
 
 encode: Callable[[object], bytes] = _ENCODER.encode
+
+# States have maps keyed by UUID and int, which cannot be sorted; they are written in the order in which they grew, the
+# same for the same events.
+encode_state: Callable[[object], bytes] = msgspec.json.Encoder(enc_hook=_to_json).encode
 
 
 def decoder(wanted: type[T]) -> msgspec.json.Decoder[T]:

@@ -1,0 +1,161 @@
+"""The whole house under one supervising process: services where none are given, the schema, a process a role."""
+
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from adapters.embedded.child import Child
+from adapters.embedded.loopback import remembered_port
+from adapters.embedded.nats import EmbeddedNats
+from adapters.embedded.passwords import PasswordsUnusable, load_passwords, new_passwords, save_passwords, write_private
+from adapters.embedded.postgres import EmbeddedPostgres
+from adapters.embedded.supervisor import Supervisor
+from adapters.postgres.migrate import migrate
+from adapters.postgres.roles import Login, create_logins, login_dsn
+from api.settings import Settings, secret
+from domain.codec import encode
+
+SERVICE, AUDITOR, VENUE_KEY, VENUE_SECRET = "ballast_service", "ballast_reader", "venue_key", "venue_secret"
+LOGINS = (SERVICE, AUDITOR, VENUE_KEY, VENUE_SECRET)
+
+# Each process and the roles it runs, in the order in which they are started.
+PROCESSES: dict[str, tuple[str, ...]] = {
+    "core": ("core",),
+    "market": ("market",),
+    "execution": ("execution", "chain"),
+    "projections": ("projections", "watch"),
+    "api": ("api",),
+}
+SIMULATOR = "simulator"
+
+OnPids = Callable[[Mapping[str, int]], None]
+OnFailed = Callable[[str, str], None]
+
+
+class House:
+    """Hold what a running house is made of: the settings its roles run on, and their process ids."""
+
+    def __init__(self, settings: Settings, supervisor: Supervisor) -> None:
+        self.settings = settings
+        self._supervisor = supervisor
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Return the process id of every role and service that is up."""
+        return role_pids(self._supervisor.pids)
+
+
+def role_pids(processes: Mapping[str, int]) -> dict[str, int]:
+    """Return process ids by role; roles that share a process share its id."""
+    found: dict[str, int] = {}
+    for process, pid in processes.items():
+        for role in PROCESSES.get(process, (process,)):
+            found[role] = pid
+    return found
+
+
+@asynccontextmanager
+async def open_house(
+    settings: Settings, folder: Path, *, on_pids: OnPids, on_failed: OnFailed
+) -> AsyncGenerator[House]:
+    """Start everything in order, keep it running, stop it in reverse order.
+
+    `on_pids` is told after every start; `on_failed(role, why)` when a role only ever dies and is given up.
+    """
+    data_dir = settings.data_dir
+    data_dir.mkdir(parents=True, exist_ok=True)
+
+    def started(process: str, pid: int) -> None:
+        on_pids(role_pids({**supervisor.pids, process: pid}))
+
+    supervisor = Supervisor(on_started=started, on_failed=on_failed)
+    async with supervisor:
+        settings = await _open_services(supervisor, settings, folder)
+        settings = await _open_log(settings, folder)
+        settings = _open_venue(settings)
+        run = data_dir / "run"
+        run.mkdir(exist_ok=True, mode=0o700)
+        resolved = run / "settings.json"
+        write_private(resolved, encode(settings))
+        processes = ((SIMULATOR, (SIMULATOR,)),) if settings.simulator.enabled else ()
+        for process, roles in (*processes, *PROCESSES.items()):
+            await supervisor.launch(_child(process, roles, resolved, data_dir))
+        yield House(settings, supervisor)
+
+
+async def _open_services(supervisor: Supervisor, settings: Settings, folder: Path) -> Settings:
+    """Start Postgres and NATS where no server is given, and write their addresses into the settings."""
+    given = settings.services
+    services = {name: secret(value, folder) for name, value in _addresses(settings).items()}
+    data_dir = settings.data_dir
+    if given.embedded_postgres:
+        postgres = EmbeddedPostgres(data_dir / "postgres")
+        await supervisor.launch(await postgres.prepare())
+        services["postgres_owner"] = postgres.dsn()
+    if given.embedded_nats:
+        nats = EmbeddedNats(data_dir / "nats", prefix=settings.book.prefix)
+        await supervisor.launch(await nats.prepare())
+        services |= {f"nats_{user}": nats.url(user) for user in ("core", "api", "worker", "subscriber")}
+    return _with_services(settings, services)
+
+
+def _addresses(settings: Settings) -> dict[str, str]:
+    services = settings.services
+    names = [name for name in services.__struct_fields__ if name != "data_dir"]
+    return {name: getattr(services, name) for name in names if getattr(services, name)}
+
+
+def _with_services(settings: Settings, services: Mapping[str, str]) -> Settings:
+    changed = msgspec.structs.replace(settings.services, **services)
+    return msgspec.structs.replace(settings, services=changed)
+
+
+async def _open_log(settings: Settings, folder: Path) -> Settings:
+    """Bring the schema up to date; give the service and the auditor logins of their own where none are given."""
+    services, kept = settings.services, settings.data_dir / "logins.json"
+    owner = secret(services.postgres_owner, folder)
+    if not owner:
+        return settings  # given servers with a schema that somebody else keeps
+    await migrate(owner)
+    try:
+        passwords = load_passwords(kept, LOGINS)
+    except PasswordsUnusable:
+        passwords = new_passwords(LOGINS)
+        save_passwords(kept, passwords)
+    if services.postgres_service:
+        return settings
+    service, auditor = Login(SERVICE, passwords[SERVICE]), Login(AUDITOR, passwords[AUDITOR])
+    await create_logins(owner, service, auditor)
+    addresses = {"postgres_service": login_dsn(owner, service), "postgres_auditor": login_dsn(owner, auditor)}
+    return _with_services(settings, addresses)
+
+
+def _open_venue(settings: Settings) -> Settings:
+    """Point the venue at the simulator, under keys of its own, when there is one."""
+    if not settings.simulator.enabled:
+        return settings
+    home = settings.data_dir / SIMULATOR
+    home.mkdir(exist_ok=True)
+    passwords = load_passwords(settings.data_dir / "logins.json", LOGINS)
+    venue = msgspec.structs.replace(
+        settings.venue,
+        api_key=passwords[VENUE_KEY],
+        api_secret=passwords[VENUE_SECRET],
+        loopback_port=remembered_port(home / "given_port"),
+        loopback_ca=str((home / "tls" / "ca.pem").absolute()),
+    )
+    return msgspec.structs.replace(settings, venue=venue)
+
+
+def _child(process: str, roles: tuple[str, ...], settings: Path, data_dir: Path) -> Child:
+    wanted = [part for role in roles for part in ("--role", role)]
+    return Child(
+        role=process,
+        argv=(sys.executable, "-m", "api.cli", "up", "--config", str(settings.absolute()), *wanted),
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        log=data_dir / "log" / f"{process}.log",
+    )

@@ -1,0 +1,53 @@
+"""The roles by name, and the one way to run some of them in this process."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import uvloop
+
+from adapters.embedded.readiness import announce_ready
+from api.settings import Settings
+from api.wiring.core import run_core
+from api.wiring.process import Process
+from api.wiring.workers import run_execution, run_market, run_simulator
+
+Run = Callable[[Process], Awaitable[None]]
+
+ROLES: dict[str, Run] = {
+    "core": run_core,
+    "market": run_market,
+    "execution": run_execution,
+    "simulator": run_simulator,
+}
+# Roles that run inside another's process: asking for both starts one.
+WITHIN = {"chain": "execution", "watch": "projections"}
+
+
+def run_roles(roles: Sequence[str], settings: Settings, folder: Path) -> None:
+    """Run roles until SIGTERM or SIGINT; what they have taken is finished first. Raise what broke one of them."""
+    wanted = sorted({WITHIN.get(role, role) for role in roles})
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(wanted, settings, folder))
+
+
+async def _run(roles: Sequence[str], settings: Settings, folder: Path) -> None:
+    stop, waiting = asyncio.Event(), set(roles)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    def ready(role: str) -> None:
+        waiting.discard(role)
+        if not waiting:
+            gc.freeze()  # what is loaded now stays: the collector need not look at it again
+            announce_ready()
+
+    async def run(role: str) -> None:
+        await ROLES[role](Process(settings, folder, lambda: ready(role), stop))
+        stop.set()
+
+    async with asyncio.TaskGroup() as tasks:
+        for role in roles:
+            tasks.create_task(run(role))
