@@ -76,7 +76,7 @@ class MemoryViewStore:
         self.log = log
         self.rows: dict[str, dict[str, Row[Any]]] = {}
         self.places: dict[str, Checkpoint] = {}
-        self.states: dict[str, dict[int, bytes]] = {}
+        self.states: dict[tuple[str, str], dict[int, bytes]] = {}
         self.applied = 0
         self._moved = asyncio.Event()
 
@@ -95,12 +95,12 @@ class MemoryViewStore:
             self.rows.setdefault(name, {}).update({row.key: row for row in change.rows})
             self.places[name] = Checkpoint(change.position, change.view.schema)
             if change.snapshot is not None:
-                self.states.setdefault(name, {})[change.position] = change.snapshot
+                self.states.setdefault((name, change.view.schema), {})[change.position] = change.snapshot
         self.applied += 1
         self._moved.set()
 
     async def snapshot(self, view: View, at_or_before: int) -> ViewSnapshot | None:
-        kept = self.states.get(view.name, {})
+        kept = self.states.get((view.name, view.schema), {})
         best = max((position for position in kept if position <= at_or_before), default=None)
         return None if best is None else ViewSnapshot(best, kept[best])
 
