@@ -55,7 +55,7 @@ async def test_an_empty_log_is_sound(migrated: str) -> None:
 
 CHANGES = {
     "state": ("update stored_events set state = '{\"n\":8}' where notification_id = 7", 7),
-    "one bit": ("update stored_events set state = set_bit(state, 3, 1) where notification_id = 7", 7),
+    "one bit": ("update stored_events set state = set_bit(state, 2, 1) where notification_id = 7", 7),
     "metadata": ("update stored_events set metadata = '{}' where notification_id = 9", 9),
     "topic": ("update stored_events set topic = 'tried.v2' where notification_id = 11", 11),
     "version": ("update stored_events set originator_version = 2 where notification_id = 13", 13),
