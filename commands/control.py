@@ -7,7 +7,8 @@ from domain.exposure import exposure, with_request
 from domain.limit import Control, Limit
 from domain.mode import GLOBAL, Mode
 from domain.policy import Hedging, Pair
-from domain.quantity import BPS, Num, divide, multiply, subtract
+from domain.pricing import BPS_STEP
+from domain.quantity import BPS, Num, Rounding, divide, multiply, round_to, subtract
 from domain.quote import Side
 from domain.refusal import Reason, Refusal
 
@@ -87,5 +88,5 @@ def check_collar(book: Book, price: Decimal, reference: Decimal) -> Refusal | No
         control=limit.control,
         scope=limit.scope,
         limit=str(limit.value),
-        value=str(Num(distance.quantize(Decimal("0.0001")))),
+        value=str(round_to(distance, BPS_STEP, Rounding.NEAREST)),
     )

@@ -88,7 +88,7 @@ class Handler:
         self.position = head.position
         self.sequence = head.sequence
         self.epoch = head.epoch
-        self.at_us = 0
+        self.at_us = book.at_us
         self._open: deque[Decision] = deque()
         self._pending: dict[UUID, Decision] = {}
 
@@ -128,7 +128,7 @@ class Handler:
         decode, decide = reader
         try:
             command = decode(envelope.body)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return malformed(envelope, str(error))
         self.at_us = at_us
         if envelope.at_us != at_us:

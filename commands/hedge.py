@@ -19,11 +19,11 @@ from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgeLegCompleted, Hedg
 from domain.ids import derive_id
 from domain.instant import MILLISECOND_US
 from domain.limit import Control
-from domain.mode import Mode
-from domain.order import OrderAcknowledged, OrderClosed
-from domain.policy import Instrument, Policy
+from domain.mode import GLOBAL, Mode
+from domain.order import Ending, OrderAcknowledged, OrderClosed
+from domain.policy import Instrument, Pair, Policy
 from domain.pricing import check_evidence, limit_price
-from domain.quantity import ZERO, Num, Rounding, divide, multiply, round_to, subtract
+from domain.quantity import ZERO, Num, Rounding, divide, round_to, subtract
 from domain.refusal import Reason, Refusal
 from domain.request import RequestCancelled, RequestSettlementFailed
 from domain.wake import Wake
@@ -56,6 +56,8 @@ def react_planned(book: Book, event: HedgePlanned, at_us: int) -> tuple[Message,
         return (Record(completed),)
     instrument = _book_instrument(book, event)
     quantity = _slice(book, instrument, event.quantity, event.reference)
+    if quantity == 0:  # the limit allows no order at all: asked again, and refused aloud, until it does
+        return (Arm(_next_order(book, event.hedge_id, 0, at_us)),)
     requested, attempted = intend(
         event.hedge_id, 1, instrument, quantity=quantity, limit_price=event.limit_price, at_us=at_us
     )
@@ -67,12 +69,16 @@ def _book_instrument(book: Book, planned: HedgePlanned) -> Instrument:
 
 
 def _slice(book: Book, instrument: Instrument, quantity: Decimal, reference: Decimal) -> Num:
-    """Cut a signed quantity to what one order may be worth; the rest follows in further orders."""
+    """Cut a signed quantity to what one order may be worth; the rest follows in further orders.
+
+    Zero when the limit is missing, or allows less than the venue takes: then nothing may be sent.
+    """
     limit = book.limit(Control.ORDER_NOTIONAL)
-    if limit is None or multiply(abs(quantity), reference) <= limit.value:
-        return Num(quantity)
+    if limit is None:
+        return ZERO
     most = round_to(divide(limit.value, reference), instrument.lot, Rounding.DOWN)
-    return most if quantity > 0 else Num(-most)
+    cut = min(abs(quantity), most)
+    return tradable(instrument, cut if quantity > 0 else -cut, reference)
 
 
 def react_acknowledged(book: Book, event: OrderAcknowledged, _at_us: int) -> tuple[Message, ...]:
@@ -92,12 +98,13 @@ def react_closed(book: Book, event: OrderClosed, at_us: int) -> tuple[Message, .
     """Complete the hedge, ask for its next order, or give it up and say so."""
     hedge, policy = book.hedges[event.hedge_id], book.policy
     sign = 1 if hedge.planned.quantity > 0 else -1
-    leg = Record(HedgeLegCompleted(hedge_id=event.hedge_id, order_id=event.order_id, filled=Num(event.filled * sign)))
+    leg = Record(HedgeLegCompleted(hedge_id=event.hedge_id, order_id=event.order_id, filled=event.filled * sign))
     left = subtract(hedge.planned.quantity, hedge.filled)
     if left * sign <= 0 or tradable(_book_instrument(book, hedge.planned), left, hedge.planned.reference) == 0:
         return (leg, Record(_completed(hedge)))
-    if policy is not None and hedge.orders < policy.hedge_orders_max:
-        return (leg, Arm(_next_order(policy, event.hedge_id, hedge.orders, at_us)))
+    # A hedge that was cut to the size limit goes on as long as its orders fill.
+    if event.ending is Ending.FILLED or (policy is not None and hedge.orders < policy.hedge_orders_max):
+        return (leg, Arm(_next_order(book, event.hedge_id, hedge.orders, at_us)))
     abandoned = HedgeAbandoned(
         hedge_id=event.hedge_id,
         request_id=hedge.planned.request_id,
@@ -118,11 +125,12 @@ def _completed(hedge: OpenHedge) -> HedgeCompleted:
     )
 
 
-def _next_order(policy: Policy, hedge_id: UUID, orders: int, at_us: int) -> Wake:
+def _next_order(book: Book, hedge_id: UUID, orders: int, at_us: int) -> Wake:
+    delay_ms = book.policy.hedge_retry_ms if book.policy is not None else 0
     return Wake(
         key=f"hedge.continue|{hedge_id}|{orders}",
         subject=hedge_id,
-        at_us=at_us + policy.hedge_retry_ms * MILLISECOND_US,
+        at_us=at_us + delay_ms * MILLISECOND_US,
         kind="hedge.continue",
         body=f'{{"hedge_id":"{hedge_id}"}}',
     )
@@ -134,10 +142,7 @@ def continue_hedge(book: Book, command: ContinueHedge, context: Context) -> tupl
     if hedge is None or policy is None or hedge.working is not None:
         return ()
     planned = hedge.planned
-    refusal = _check_halted(book, planned)
-    if refusal is not None:
-        return refusal
-    edge = _edge(book, policy, planned.venue, planned.symbol, context, sell=planned.quantity < 0)
+    edge = _edge(book, policy, _pair_of(book, policy, planned), context, sell=planned.quantity < 0)
     if isinstance(edge, Refusal):
         return edge
     price, reference = edge
@@ -146,33 +151,45 @@ def continue_hedge(book: Book, command: ContinueHedge, context: Context) -> tupl
     if left == 0:
         return (_completed(hedge),)
     quantity = _slice(book, instrument, left, reference)
+    if quantity == 0:
+        return _too_tight(book, instrument)
     return intend(
         planned.hedge_id, hedge.orders + 1, instrument, quantity=quantity, limit_price=price, at_us=context.at_us
     )
 
 
-def _check_halted(book: Book, planned: HedgePlanned) -> Refusal | None:
-    if book.mode(f"venue:{planned.venue}", f"asset:{planned.underlying}") is Mode.HALTED:
-        text = f"halted: {planned.underlying} stays open on {planned.venue}"
-        return Refusal(reason=Reason.HALTED, text=text)
-    return None
+def _pair_of(book: Book, policy: Policy, planned: HedgePlanned) -> Pair:
+    """Return the pair that a hedge is for: its request's, or for an unwind one that trades there."""
+    request = book.requests.get(planned.request_id)
+    named = book.pair(request.accepted.pair) if request is not None else None
+    return named or next(pair for pair in policy.pairs if (pair.venue, pair.symbol) == (planned.venue, planned.symbol))
 
 
-def _edge(
-    book: Book, policy: Policy, venue: str, symbol: str, context: Context, *, sell: bool
-) -> tuple[Num, Num] | Refusal:
+def _edge(book: Book, policy: Policy, pair: Pair, context: Context, *, sell: bool) -> tuple[Num, Num] | Refusal:
     """Return the limit price of an order decided now, and the reference it was made from."""
-    limit = need_limit(book, Control.ORDER_NOTIONAL)
-    if isinstance(limit, Refusal):
-        return limit
-    pair = next(pair for pair in policy.pairs if pair.venue == venue and pair.symbol == symbol)
+    underlying = book.asset(pair.collateral).underlying
+    if book.mode(f"venue:{pair.venue}", f"asset:{underlying}", f"pair:{pair.name}") is Mode.HALTED:
+        return Refusal(reason=Reason.HALTED, text=f"halted: {underlying} stays open on {pair.venue}")
     seen = check_evidence(book, pair, context.evidence)
     if isinstance(seen, Refusal):
         return seen
-    price = limit_price(
-        book.instrument(venue, symbol), sell=sell, reference=seen.mid, slippage_bps=policy.hedge_slippage_bps
-    )
+    limit = need_limit(book, Control.ORDER_NOTIONAL)
+    if isinstance(limit, Refusal):
+        return limit
+    instrument = book.instrument(pair.venue, pair.symbol)
+    price = limit_price(instrument, sell=sell, reference=seen.mid, slippage_bps=policy.hedge_slippage_bps)
     return check_collar(book, price, seen.mid) or (price, seen.mid)
+
+
+def _too_tight(book: Book, instrument: Instrument) -> Refusal:
+    limit = book.limit(Control.ORDER_NOTIONAL)
+    return Refusal(
+        reason=Reason.ORDER_NOTIONAL,
+        text=f"the least order that {instrument.venue} takes in {instrument.symbol} is above the limit",
+        control=Control.ORDER_NOTIONAL,
+        scope=GLOBAL,
+        limit=str(limit.value) if limit is not None else "",
+    )
 
 
 def react_fallen(book: Book, event: RequestCancelled | RequestSettlementFailed, at_us: int) -> tuple[Message, ...]:
@@ -197,7 +214,9 @@ def unwind_hedge(book: Book, command: UnwindHedge, context: Context) -> tuple[Ev
         return ()
     underlying = book.asset(pair.collateral).underlying
     carry = book.carry.get(underlying, ZERO)
-    edge = _edge(book, policy, pair.venue, pair.symbol, context, sell=carry < 0)
+    if carry == 0:
+        return ()
+    edge = _edge(book, policy, pair, context, sell=carry < 0)
     if isinstance(edge, Refusal):
         return edge
     price, reference = edge
@@ -218,4 +237,4 @@ def unwind_hedge(book: Book, command: UnwindHedge, context: Context) -> tuple[Ev
         limit_price=price,
         reference=reference,
     )
-    return _check_halted(book, planned) or (planned,)
+    return (planned,)

@@ -25,6 +25,7 @@ from domain.order import (
 )
 from domain.policy import Instrument
 from domain.quantity import Num
+from domain.refusal import Reason, Refusal
 
 # An attempt may be sent for this long after it was recorded; later it is asked about, never sent.
 ATTEMPT_VALIDITY_MS = 2_000
@@ -96,12 +97,18 @@ def _current(book: Book, order_id: UUID, attempt: int) -> OpenOrder | None:
     return order if order is not None and order.attempt == attempt else None
 
 
-def record_acknowledged(book: Book, command: RecordAcknowledged, _context: Context) -> tuple[Event, ...]:
-    """Decide `RecordAcknowledged`: once, and again only when the venue has become certain of more."""
+def record_acknowledged(book: Book, command: RecordAcknowledged, _context: Context) -> tuple[Event, ...] | Refusal:
+    """Decide `RecordAcknowledged`: once, and again only when the venue has become certain of more.
+
+    Once it was done with the order, a report of less is late or wrong: the order stays open until the fills are here.
+    """
     order = _current(book, command.order_id, command.attempt)
     if order is None:
         return ()
-    if order.venue_order_id and not order.unknown and not (command.terminal and order.reported != command.filled):
+    if command.filled < 0 or command.accepted_quantity < 0 or not command.venue_order_id:
+        return Refusal(reason=Reason.VALUE_INVALID, text="a venue has no order without its id or of less than nothing")
+    news = command.terminal and (order.reported is None or command.filled > order.reported)
+    if order.venue_order_id and not news:
         return ()
     return (
         OrderAcknowledged(
@@ -142,12 +149,23 @@ def record_absent(book: Book, command: RecordAbsent, _context: Context) -> tuple
     return (OrderClosed(order_id=command.order_id, hedge_id=order.hedge_id, ending=Ending.ABSENT, filled=order.filled),)
 
 
-def record_fill(book: Book, command: RecordFill, _context: Context) -> tuple[Event, ...]:
-    """Decide `RecordFill`. The command's id is the fill's natural key, so a second report never gets here."""
+def _order_of(book: Book, command: RecordFill) -> UUID | None:
+    """Return the open order that a fill is of; one that trades something else is a surprise, whatever it is called."""
     order_id = book.client_orders.get(command.client_order_id)
     if order_id is None:
         key = f"{command.venue}|{command.account}|{command.symbol}|{command.venue_order_id}"
         order_id = book.venue_orders.get(key)
+    if order_id is None:
+        return None
+    order = book.orders[order_id].order
+    same = (order.venue, order.account, order.symbol, order.side)
+    return order_id if same == (command.venue, command.account, command.symbol, command.side) else None
+
+
+def record_fill(book: Book, command: RecordFill, _context: Context) -> tuple[Event, ...] | Refusal:
+    """Decide `RecordFill`. The command's id is the fill's natural key, so a second report never gets here."""
+    if command.quantity <= 0 or command.price <= 0:
+        return Refusal(reason=Reason.VALUE_INVALID, text="a fill trades more than nothing, at a price above zero")
     return (
         FillRecorded(
             fill_id=fill_id(
@@ -163,7 +181,7 @@ def record_fill(book: Book, command: RecordFill, _context: Context) -> tuple[Eve
             symbol=command.symbol,
             trade_id=command.trade_id,
             venue_order_id=command.venue_order_id,
-            order_id=order_id,
+            order_id=_order_of(book, command),
             side=command.side,
             price=command.price,
             quantity=command.quantity,
@@ -195,7 +213,7 @@ def intend(
         account=instrument.account,
         symbol=instrument.symbol,
         side=OrderSide.BUY if quantity > 0 else OrderSide.SELL,
-        quantity=Num(abs(quantity)),
+        quantity=abs(quantity),
         limit_price=limit_price,
         time_in_force=TimeInForce.IOC,
         reduce_only=False,

@@ -9,7 +9,7 @@ from domain.ids import derive_id
 from domain.instant import MILLISECOND_US
 from domain.policy import Pair
 from domain.pricing import price
-from domain.quantity import Num
+from domain.quantity import Num, significant
 from domain.quote import QuoteIssued, Side
 from domain.refusal import Reason, Refusal
 
@@ -54,7 +54,7 @@ def issue_quote(book: Book, command: IssueQuote, context: Context) -> tuple[Even
     side = Side(command.side)
     if command.size <= 0:
         return Refusal(reason=Reason.SIZE_NOT_POSITIVE, text="a size must be above zero")
-    if len(command.size.normalize().as_tuple().digits) > policy.size_digits_max:
+    if significant(command.size) > policy.size_digits_max:
         text = f"a size has at most {policy.size_digits_max} significant figures"
         return Refusal(reason=Reason.SIZE_TOO_PRECISE, text=text)
     refusal = check_benefactor(book, command.benefactor) or check_mode(book, pair, side)

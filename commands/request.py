@@ -6,17 +6,17 @@ from uuid import UUID
 from commands.context import Context
 from commands.control import check_collar, check_delta, check_mode, check_notional
 from commands.envelope import Command, command
-from commands.quote import check_benefactor, find_pair
+from commands.quote import check_benefactor
 from domain.book import Book, underlying_exposure
 from domain.event import Event
 from domain.hedge import HedgePlanned, Purpose
 from domain.ids import derive_id, natural_id
 from domain.instant import MILLISECOND_US, SECOND_US
 from domain.policy import Hedging, Instrument, Pair, Policy
-from domain.pricing import Pricing, check_evidence, limit_price, price
+from domain.pricing import BPS_STEP, Pricing, check_evidence, limit_price, price
 from domain.quantity import BPS, ZERO, Num, Rounding, divide, multiply, round_to, subtract
 from domain.quote import QuoteIssued, QuoteUsed, Side
-from domain.refusal import Reason, Refusal
+from domain.refusal import Reason, Refusal, least
 from domain.request import RequestAccepted
 
 NONCE_END = 1 << 120
@@ -49,40 +49,49 @@ def accept_request(book: Book, command: AcceptRequest, context: Context) -> tupl
     policy = book.policy
     if policy is None:
         return Refusal(reason=Reason.POLICY_MISSING, text="the book has no policy yet")
-    refusal = _check_parties(book, policy, command)
+    if command.order_type not in Side.__members__:
+        return Refusal(reason=Reason.ORDER_TYPE_INVALID, text=f"an order is MINT or REDEEM, not {command.order_type!r}")
+    pair = _find_pair(book, policy, command.collateral_asset)
+    if isinstance(pair, Refusal):
+        return pair
+    refusal = _check_parties(book, command) or check_mode(book, pair, Side(command.order_type))
     if refusal is not None:
         return refusal
     quote = _find_quote(book, command.order_id, context.at_us)
     if isinstance(quote, Refusal):
         return quote
-    refusal = _check_match(book, quote, command) or _check_freshness(book, policy, command, context.at_us)
-    if refusal is not None:
-        return refusal
-    pair = find_pair(book, quote.pair)
-    if isinstance(pair, Refusal):
-        return pair
-    refusal = check_mode(book, pair, quote.side)
-    if refusal is not None:
-        return refusal
+    refusal = _check_match(pair, quote, command) or _check_freshness(book, policy, command, context.at_us)
+    return refusal or _promise(book, policy, pair, quote, command, context)
+
+
+def _promise(
+    book: Book, policy: Policy, pair: Pair, quote: QuoteIssued, command: AcceptRequest, context: Context
+) -> tuple[Event, ...] | Refusal:
+    """Price the quote's size again, test every limit with it, and plan its hedge."""
     priced = price(book, pair, quote.side, quote.size, context.evidence)
     if isinstance(priced, Refusal):
         return priced
-    refusal = check_notional(book, priced.notional) or _last_look(policy, quote, priced)
-    if refusal is not None:
-        return refusal
     accepted = _accepted(quote, command, context)
     used = QuoteUsed(quote_id=quote.quote_id, request_id=accepted.request_id)
-    if pair.hedging is Hedging.HOLD:
-        return (used, accepted)
-    planned = _plan(book, policy, pair, accepted, context)
-    return planned if isinstance(planned, Refusal) else (used, accepted, planned)
+    events: tuple[Event, ...] = (used, accepted)
+    refusal = least(check_notional(book, priced.notional), _last_look(policy, quote, priced))
+    if pair.hedging is Hedging.PERPETUAL:
+        planned = _plan(book, policy, pair, accepted, context)
+        if isinstance(planned, Refusal):
+            return least(refusal, planned) or planned
+        events = (used, accepted, planned)
+    return refusal or events
 
 
-def _check_parties(book: Book, policy: Policy, command: AcceptRequest) -> Refusal | None:
-    if command.order_type not in Side.__members__:
-        return Refusal(reason=Reason.ORDER_TYPE_INVALID, text=f"an order is MINT or REDEEM, not {command.order_type!r}")
-    if all(asset.address != command.collateral_asset for asset in policy.assets):
-        return Refusal(reason=Reason.ASSET_UNSUPPORTED, text=f"{command.collateral_asset} is no collateral here")
+def _find_pair(book: Book, policy: Policy, collateral: str) -> Pair | Refusal:
+    """Return the pair of a collateral's contract address."""
+    for pair in policy.pairs:
+        if book.asset(pair.collateral).address == collateral:
+            return pair
+    return Refusal(reason=Reason.ASSET_UNSUPPORTED, text=f"{collateral} is no collateral here")
+
+
+def _check_parties(book: Book, command: AcceptRequest) -> Refusal | None:
     refusal = check_benefactor(book, command.benefactor)
     if refusal is not None:
         return refusal
@@ -115,13 +124,13 @@ def _find_quote(book: Book, order_id: str, at_us: int) -> QuoteIssued | Refusal:
     return found.quote
 
 
-def _check_match(book: Book, quote: QuoteIssued, command: AcceptRequest) -> Refusal | None:
+def _check_match(pair: Pair, quote: QuoteIssued, command: AcceptRequest) -> Refusal | None:
     differs = [
         name
         for name, same in (
             ("order_type", command.order_type == quote.side.value),
             ("benefactor", command.benefactor == quote.benefactor),
-            ("collateral_asset", command.collateral_asset == book.asset(quote.collateral.asset).address),
+            ("collateral_asset", quote.pair == pair.name and quote.collateral.asset == pair.collateral),
             ("collateral_amount", command.collateral_amount == quote.collateral.atoms),
             ("usde_amount", command.issued_amount == quote.issued.atoms),
         )
@@ -151,7 +160,9 @@ def _last_look(policy: Policy, quote: QuoteIssued, now: Pricing) -> Refusal | No
         promised, fair = Decimal(quote.collateral.atoms), Decimal(now.collateral.atoms)
     moved = multiply(divide(subtract(promised, fair), promised), BPS)
     if moved > policy.last_look_bps:
-        text = f"the market moved {Num(moved.quantize(Decimal('0.01')))} bps against the quote: ask for a new one"
+        text = (
+            f"the market moved {round_to(moved, BPS_STEP, Rounding.NEAREST)} bps against the quote: ask for a new one"
+        )
         return Refusal(reason=Reason.MARKET_MOVED, text=text)
     return None
 
@@ -188,11 +199,8 @@ def _plan(
     underlying = book.asset(pair.collateral).underlying
     wanted = subtract(book.carry.get(underlying, ZERO), change)
     quantity = tradable(instrument, wanted, seen.mid)
-    refusal = check_delta(book, underlying, change, quantity)
-    if refusal is not None:
-        return refusal
     edge = limit_price(instrument, sell=quantity < 0, reference=seen.mid, slippage_bps=policy.hedge_slippage_bps)
-    refusal = check_collar(book, edge, seen.mid)
+    refusal = least(check_delta(book, underlying, change, quantity), check_collar(book, edge, seen.mid))
     if refusal is not None:
         return refusal
     return HedgePlanned(

@@ -68,6 +68,7 @@ NONCE_MASK = (1 << 64) - 1
 class Book(msgspec.Struct, kw_only=True):
     """Hold the whole consistency boundary of one book."""
 
+    at_us: int = 0  # of the latest event: no later one is before it, across restarts too
     policy: Policy | None = None
     modes: dict[str, Mode] = {}
     mode_authors: dict[str, str] = {}
@@ -153,6 +154,7 @@ def position_key(venue: str, account: str, symbol: str) -> str:
 
 def evolve(book: Book, event: Event, at_us: int) -> None:
     """Fold one event that was recorded at `at_us`; its stream's version counts up."""
+    book.at_us = max(book.at_us, at_us)
     if not isinstance(event, FillRecorded):  # a fill is a stream of one, never continued
         originator = event.originator
         book.versions[originator] = book.versions.get(originator, 0) + 1
@@ -409,6 +411,11 @@ _APPLY: dict[type[Event], Callable[[Book, Any, int], None]] = {
 
 
 def remaining(order: OpenOrder) -> Num:
-    """Return the signed quantity that an open order may still trade, as far as is known for certain."""
-    quantity = order.reported if order.reported is not None else order.order.quantity
-    return Num(subtract(quantity, order.filled) * order.direction)
+    """Return the signed quantity that an open order may still trade; never less than none, though it was overfilled.
+
+    Until the venue is done with it, that is what is left of what was asked or of what the venue wrote down, if more.
+    """
+    quantity = order.reported
+    if quantity is None:
+        quantity = max(order.order.quantity, order.accepted or ZERO)
+    return max(subtract(quantity, order.filled), ZERO) * order.direction

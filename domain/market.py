@@ -30,8 +30,8 @@ class BookEvidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def sound(self) -> bool:
-        """Say whether both sides are there and not crossed."""
-        return bool(self.bids) and bool(self.asks) and self.bids[0].price < self.asks[0].price
+        """Say whether both sides are there, above zero and not crossed."""
+        return bool(self.bids) and bool(self.asks) and 0 < self.bids[0].price < self.asks[0].price
 
     @property
     def mid(self) -> Num:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from domain.book import Book
-from domain.market import BookEvidence, buy_from, sell_into, spend_on
+from domain.market import BookEvidence, sell_into, spend_on
 from domain.policy import Hedging, Instrument, Pair
 from domain.quantity import (
     BPS,
@@ -49,15 +49,15 @@ def find_evidence(pair: Pair, evidence: tuple[BookEvidence, ...]) -> BookEvidenc
 
 def check_evidence(book: Book, pair: Pair, evidence: tuple[BookEvidence, ...]) -> BookEvidence | Refusal:
     """Return evidence that a decision may rest on: there, sound, and younger than the limit on quote age."""
+    found = find_evidence(pair, evidence)
+    if found is None or not found.sound:
+        text = f"no sound book of {pair.symbol} on {pair.venue}: no price without a source"
+        return Refusal(reason=Reason.REFERENCE_MISSING, text=text)
     limit = book.limit("quote_age")
     if limit is None:
         return Refusal(
             reason=Reason.LIMIT_MISSING, text="no quote_age limit is set", control="quote_age", scope="global"
         )
-    found = find_evidence(pair, evidence)
-    if found is None or not found.sound:
-        text = f"no sound book of {pair.symbol} on {pair.venue}: no price without a source"
-        return Refusal(reason=Reason.REFERENCE_MISSING, text=text)
     if found.age_ms > limit.value:
         return Refusal(
             reason=Reason.REFERENCE_STALE,
@@ -211,9 +211,3 @@ def limit_price(instrument: Instrument, *, sell: bool, reference: Decimal, slipp
     sign = Decimal(-1) if sell else Decimal(1)
     edge = divide(multiply(reference, add(BPS, slippage_bps * sign)), BPS)
     return round_to(edge, instrument.tick, Rounding.CEILING if sell else Rounding.FLOOR)
-
-
-def expected_quote(seen: BookEvidence, quantity: Decimal) -> Num:
-    """Return what trading a signed base quantity on this evidence moves, in quote units, positive."""
-    walked = buy_from(seen.asks, quantity) if quantity > 0 else sell_into(seen.bids, -quantity)
-    return walked[1]

@@ -22,11 +22,16 @@ EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, Divi
 
 BPS = Decimal(10_000)
 
+# What a number from outside may be: as many digits as arithmetic keeps, and no further from the point than that.
+NUM_DIGITS_MAX = 60
+NUM_TEXT_MAX = 2 * NUM_DIGITS_MAX + 8
+
 
 class Num(Decimal):
     """Carry a decimal that is written in plain notation, without exponent or trailing zeros.
 
-    The log's bytes depend on it: Decimal writes 0.00000001 as `1E-8`, and 1.50 and 1.5 differently.
+    The log's bytes depend on it: Decimal writes 0.00000001 as `1E-8`, and 1.50 and 1.5 differently. Its operators work
+    in the exact context: those of Decimal, the minus sign and `abs` too, round at 28 digits.
     """
 
     __slots__ = ()
@@ -34,6 +39,21 @@ class Num(Decimal):
     def __str__(self) -> str:
         """Return plain notation."""
         return plain(self)
+
+    def __neg__(self) -> "Num":
+        return Num(self.copy_negate())
+
+    def __abs__(self) -> "Num":
+        return Num(self.copy_abs())
+
+    def __add__(self, other: Decimal | int) -> "Num":
+        return Num(EXACT.add(self, other))
+
+    def __sub__(self, other: Decimal | int) -> "Num":
+        return Num(EXACT.subtract(self, other))
+
+    def __mul__(self, other: Decimal | int) -> "Num":
+        return Num(EXACT.multiply(self, other))
 
 
 ZERO = Num(0)
@@ -60,14 +80,27 @@ def plain(value: Decimal) -> str:
 
 
 def num(value: Decimal | int | str) -> Num:
-    """Return an exact `Num`; raise ValueError for what is not a finite number."""
+    """Return an exact `Num`; raise ValueError for what is not a finite number of at most 60 digits.
+
+    The bounds keep `1e999999999` from being written out, and sums from losing digits unseen.
+    """
+    if isinstance(value, str) and len(value) > NUM_TEXT_MAX:
+        raise ValueError(f"a number has at most {NUM_TEXT_MAX} characters")
     try:
         result = Num(value)
     except InvalidOperation as error:
         raise ValueError(f"not a number: {value!r}") from error
     if not result.is_finite():
         raise ValueError(f"not a finite number: {value!r}")
+    short = isinstance(value, str) and len(value) <= NUM_DIGITS_MAX
+    if abs(result.adjusted()) > NUM_DIGITS_MAX or not (short or significant(result) <= NUM_DIGITS_MAX):
+        raise ValueError(f"a number has at most {NUM_DIGITS_MAX} digits, before or after the point")
     return result
+
+
+def significant(value: Decimal) -> int:
+    """Return how many significant figures a finite decimal has, zeros at its end left out."""
+    return len("".join(map(str, value.as_tuple().digits)).strip("0"))
 
 
 def round_to(value: Decimal, step: Decimal, direction: Rounding) -> Num:
@@ -143,10 +176,6 @@ class Interval(msgspec.Struct, frozen=True, gc=False):
     low: Num
     high: Num
 
-    def shift(self, by: Decimal) -> "Interval":
-        """Move both ends by what is certain."""
-        return Interval(add(self.low, by), add(self.high, by))
-
     def widen(self, by: Decimal) -> "Interval":
         """Add what may or may not happen: the ends move apart by the signed amount."""
         if by >= 0:
@@ -156,7 +185,4 @@ class Interval(msgspec.Struct, frozen=True, gc=False):
     @property
     def worst(self) -> Num:
         """Return the greatest absolute value inside."""
-        return Num(max(abs(self.low), abs(self.high)))
-
-
-EMPTY = Interval(ZERO, ZERO)
+        return max(abs(self.low), abs(self.high))

@@ -14,7 +14,11 @@ import msgspec
 
 @unique
 class Reason(IntEnum):
-    """Order the reasons by precedence: the least one that applies is the one that is told."""
+    """Order the reasons by precedence: the least one that applies is the one that is told.
+
+    What rests on another answer is judged after it: nothing without a policy, no age without its limit, no control of
+    a size that has no price.
+    """
 
     # What was asked for.
     ORDER_TYPE_INVALID = 100
@@ -90,6 +94,11 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     scope: str = ""
     limit: str = ""
     value: str = ""
+
+
+def least(*found: Refusal | None) -> Refusal | None:
+    """Return the refusal that takes precedence among those found, if any was."""
+    return min((each for each in found if each is not None), key=lambda each: each.reason, default=None)
 
 
 class Broken(Exception):

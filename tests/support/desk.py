@@ -7,13 +7,14 @@ from uuid import UUID
 import msgspec
 
 from commands.envelope import Envelope, Reply
-from commands.handler import Decision, Handler
+from commands.handler import Closed, Decision, Handler
 from domain.book import Book
 from domain.chain import GENESIS
 from domain.event import Event
 from domain.ids import natural_id
-from domain.log import Head
+from domain.log import Head, NewEvent
 from domain.market import BookEvidence, Level
+from domain.order import Order
 from domain.policy import Asset, Hedging, Instrument, Pair, Policy
 from domain.quantity import Num
 
@@ -82,8 +83,8 @@ def a_book(bid: str = "2000", ask: str = "2000.1", *, age_ms: int = 20, depth: s
     return BookEvidence(
         venue="binanceusdm",
         symbol="ETH/USDT:USDT",
-        bids=(Level(Num(bid), Num(depth)), Level(Num(bid) - Num(1), Num(depth))),  # pyright: ignore[reportArgumentType] - Num minus Num is a Decimal of the same digits
-        asks=(Level(Num(ask), Num(depth)), Level(Num(ask) + Num(1), Num(depth))),  # pyright: ignore[reportArgumentType] - as above
+        bids=(Level(Num(bid), Num(depth)), Level(Num(bid) - 1, Num(depth))),
+        asks=(Level(Num(ask), Num(depth)), Level(Num(ask) + 1, Num(depth))),
         sequence=7,
         received_at_us=START_US,
         age_ms=age_ms,
@@ -98,6 +99,7 @@ class Desk:
         self.events: list[Event] = []
         self.now_us = START_US
         self.evidence: tuple[BookEvidence, ...] = (a_book(),)
+        self.closed: list[Closed] = []
         self._count = 0
         self.do("policy.adopt", {"policy": policy or a_policy()}, actor="system")
         if limits:
@@ -138,7 +140,18 @@ class Desk:
 
     def commit(self) -> None:
         while (closed := self.handler.take(self.now_us, 100)) is not None:
+            self.closed.append(closed)
             self.handler.committed(closed)
+
+    @property
+    def stored(self) -> list[NewEvent]:
+        """Return every event as it went to the log, in order of position."""
+        return [event for closed in self.closed for event in closed.batch.events]
+
+    def order(self) -> Order:
+        """Return the one order that works."""
+        (open_order,) = self.book.orders.values()
+        return open_order.order
 
     def wake(self, later_ms: int = 0) -> list[Decision]:
         """Let time pass and fire what is due."""
@@ -184,8 +197,33 @@ class Desk:
         }
         return self.do("order.acknowledged", body)
 
-    def fill(self, order: Any, quantity: str, *, price: str = "2000", trade: str = "t1") -> Decision:
-        body = {
+    def reject(self, order: Any, *, attempt: int = 1) -> Decision:
+        body = {"order_id": order.order_id, "attempt": attempt, "code": "-2019", "text": "margin is insufficient"}
+        return self.do("order.rejected", body)
+
+    def unknown(self, order: Any, *, attempt: int = 1) -> Decision:
+        return self.do("order.outcome_unknown", {"order_id": order.order_id, "attempt": attempt, "text": "timed out"})
+
+    def absent(self, order: Any, *, attempt: int = 1) -> Decision:
+        return self.do("order.absent", {"order_id": order.order_id, "attempt": attempt, "text": "never had it"})
+
+    def trade(self, order: Any, quantity: str, *, trade: str = "t1") -> Decision:
+        """Let the venue fill this much of an order and be done with it."""
+        self.acknowledge(order, filled=quantity)
+        return self.fill(order, quantity, trade=trade)
+
+    def confirm(self) -> Decision:
+        """Let the one open settlement become final."""
+        (settlement_id,) = self.book.settlements
+        return self.do("settlement.confirmed", {"settlement_id": settlement_id, "reference": "0xabc"})
+
+    def revert(self) -> Decision:
+        """Let the one open settlement fail for certain."""
+        (settlement_id,) = self.book.settlements
+        return self.do("settlement.reverted", {"settlement_id": settlement_id, "text": "out of gas"})
+
+    def fill(self, order: Any, quantity: str, *, price: str = "2000", trade: str = "t1", **changes: object) -> Decision:
+        body: dict[str, object] = {
             "venue": order.venue,
             "account": order.account,
             "symbol": order.symbol,
@@ -203,7 +241,29 @@ class Desk:
             "source": "stream",
             "traded_at_us": self.now_us,
         }
-        return self.do("fill.recorded", body)
+        return self.do("fill.recorded", body | changes)
+
+    def set_limit(self, control: str, value: str, *, scope: str = "global") -> Decision:
+        body = {"control": control, "scope": scope, "value": value, "reason": "for this test"}
+        return self.do("limit.set", body, actor="system")
+
+    def remove_limit(self, control: str, *, scope: str = "global") -> Decision:
+        body = {"control": control, "scope": scope, "reason": "for this test"}
+        return self.do("limit.remove", body, actor="system")
+
+    def change_mode(self, mode: str, *, scope: str = "global", actor: str = "ada") -> Decision:
+        return self.do("mode.change", {"scope": scope, "mode": mode, "reason": "for this test"}, actor=actor)
+
+    def held(self) -> None:
+        """Mint 10 WETH to the end, so that there is something to redeem."""
+        self.accept(self.quote("10"), nonce=9_000)
+        self.trade(self.order(), "10", trade="held")
+        self.confirm()
+
+
+def reason(decision: Decision) -> str:
+    """Return the name of the reason for which a command was refused; empty when it was not."""
+    return decision.outcome.reason
 
 
 def tags(events: Iterable[Event]) -> list[str]:
