@@ -18,6 +18,8 @@ from api.http.metrics import Registry
 from api.settings import Settings, secret
 
 HEARTBEAT_S = 1.0
+# Reply subjects by NATS user, each heard by its own user alone (and by the core).
+CORE_INBOX, API_INBOX, WORKER_INBOX = "_INBOX", "_INBOX_api", "_INBOX_worker"
 
 Ready = Callable[[], None]
 Numbers = Callable[[], int | None]
@@ -47,9 +49,9 @@ class Process:
         return secret(value, self.folder)
 
     @asynccontextmanager
-    async def bus(self, url: str, name: str) -> AsyncGenerator[Connection]:
-        """Connect to NATS as one of its users."""
-        connection = await open_connection(self.secret(url), name=name)
+    async def bus(self, url: str, name: str, inbox_prefix: str = CORE_INBOX) -> AsyncGenerator[Connection]:
+        """Connect to NATS as one of its users; replies come where no other user but the core can hear them."""
+        connection = await open_connection(self.secret(url), name=name, inbox_prefix=inbox_prefix)
         try:
             yield connection
         finally:

@@ -12,6 +12,7 @@ from adapters.embedded.readiness import announce_ready
 from api.settings import Settings
 from api.wiring.core import run_core
 from api.wiring.process import Process
+from api.wiring.reading import run_api, run_projections
 from api.wiring.workers import run_execution, run_market, run_simulator
 
 Run = Callable[[Process], Awaitable[None]]
@@ -20,6 +21,8 @@ ROLES: dict[str, Run] = {
     "core": run_core,
     "market": run_market,
     "execution": run_execution,
+    "projections": run_projections,
+    "api": run_api,
     "simulator": run_simulator,
 }
 # Roles that run inside another's process: asking for both starts one.

@@ -15,7 +15,7 @@ from api.feeding import Feeding
 from api.http.metrics import Registry
 from api.replica import restore_replica
 from api.settling import Settling
-from api.wiring.process import Process, beat, until
+from api.wiring.process import WORKER_INBOX, Process, beat, until
 from domain.ids import derive_id
 from domain.settlement import SettlementSubmissionRequested
 
@@ -33,7 +33,7 @@ async def run_execution(process: Process) -> None:
     """Act on the venue's account and on the chain, as their only lease-holder."""
     settings = process.settings
     async with AsyncExitStack() as stack:
-        bus = await stack.enter_async_context(process.bus(settings.services.nats_worker, "execution"))
+        bus = await stack.enter_async_context(process.bus(settings.services.nats_worker, "execution", WORKER_INBOX))
         log = await stack.enter_async_context(process.log())
         lease = await stack.enter_async_context(process.lease(f"{settings.venue.name}:{settings.venue.account}"))
         venue = await stack.enter_async_context(process.venue())
@@ -60,7 +60,7 @@ async def run_market(process: Process) -> None:
     """Hear the venue's books, publish them and the ladders priced on them."""
     settings = process.settings
     async with AsyncExitStack() as stack:
-        bus = await stack.enter_async_context(process.bus(settings.services.nats_worker, "market"))
+        bus = await stack.enter_async_context(process.bus(settings.services.nats_worker, "market", WORKER_INBOX))
         log = await stack.enter_async_context(process.log())
         venue = await stack.enter_async_context(process.venue())
         replica = await restore_replica(log)

@@ -1,0 +1,1 @@
+"""The demonstration: simulated benefactors, a status line, and the invariants it must hold to end with 0."""

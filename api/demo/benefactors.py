@@ -1,0 +1,164 @@
+"""Simulated benefactors: they mint and redeem through the public HTTP API with real signatures, as integrators would.
+
+A seed fixes their keys, sizes and pauses; how their requests fall together is left to the machine.
+"""
+
+import asyncio
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+import msgspec
+
+PAUSE_S = (0.3, 1.2)
+EXPIRY_S = 120
+TIMEOUT_S = 15.0
+RETRIES_MAX = 5
+RETRY_PAUSE_S = 0.3
+# A benefactor redeems at most this share of what it minted: fees and gas leave less than it put in.
+REDEEM_SHARE = Decimal("0.5")
+REDEEM_MIN = Decimal(200)
+HEDGED_ODDS, REDEEM_ODDS = 0.7, 0.45
+
+OK, ACCEPTED, FIRST_ERROR = 200, 202, 400
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold the fields of an order as they are signed and posted."""
+
+    order_id: str
+    order_type: str
+    expiry: int
+    nonce: int
+    benefactor: str
+    beneficiary: str
+    collateral_asset: str
+    collateral_amount: int
+    usde_amount: int
+
+
+class Wallet(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold a benefactor's key and address."""
+
+    address: str
+    private_key: str
+
+
+Sign = Callable[[Terms, str], str]
+
+
+def private_key(seed: int, number: int) -> str:
+    """Return a benefactor's key; the same seed gives the same keys. It protects nothing: the money is simulated."""
+    return "0x" + hashlib.sha256(f"ballast demo benefactor {seed} {number}".encode()).hexdigest()
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """Count what the benefactors saw."""
+
+    quoted: int = 0
+    accepted: int = 0
+    refused: Counter[str] = field(default_factory=Counter[str])
+    unreachable: int = 0
+    accepted_ids: list[str] = field(default_factory=list[str])
+
+
+class Benefactor:
+    """Mint and redeem until cancelled."""
+
+    def __init__(
+        self, url: str, wallet: Wallet, sign: Sign, now_s: Callable[[], float], seed: int, tally: Tally
+    ) -> None:
+        self._url = url
+        self._wallet = wallet
+        self._sign = sign
+        self._now_s = now_s
+        self._random = random.Random(f"{seed}:{wallet.address}")  # noqa: S311 - a seeded choice of sizes, no secret
+        self._tally = tally
+        self._minted: dict[str, Decimal] = {}
+        self._nonce = 0
+
+    async def run(self, session: aiohttp.ClientSession, stop: asyncio.Event) -> None:
+        """Trade until `stop` is set; a request under way is finished."""
+        while not stop.is_set():
+            await self._request(session)
+            pause = self._random.uniform(*PAUSE_S)
+            try:
+                async with asyncio.timeout(pause):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+    def _choose(self) -> tuple[str, str, Decimal]:
+        """Return a pair, a side and a size: collateral to mint with, dollars to redeem."""
+        pair = "WETH/USDe" if self._random.random() < HEDGED_ODDS else "USDT/USDe"
+        redeemable = self._minted.get(pair, Decimal(0)) * REDEEM_SHARE
+        if redeemable > REDEEM_MIN and self._random.random() < REDEEM_ODDS:
+            share = Decimal(self._random.randint(10, 100)) / 100
+            return pair, "REDEEM", (redeemable * share).quantize(Decimal("0.01"))
+        if pair == "WETH/USDe":
+            return pair, "MINT", Decimal(self._random.randint(50, 2_500)) / 1_000
+        return pair, "MINT", Decimal(self._random.randint(100, 20_000))
+
+    async def _request(self, session: aiohttp.ClientSession) -> None:
+        pair, side, size = self._choose()
+        asked = {"pair": pair, "type_": "ALGO", "side": side, "size": str(size), "benefactor": self._wallet.address}
+        status, quote = await self._call(session, "GET", "/rfq", params=asked)
+        if status != OK:
+            return
+        self._tally.quoted += 1
+        terms = self._terms(quote, side)
+        body = msgspec.json.encode(terms)
+        signature = self._sign(terms, self._wallet.private_key)
+        for _ in range(RETRIES_MAX):
+            status, answer = await self._call(session, "POST", "/order", params={"signature": signature}, data=body)
+            if status == ACCEPTED:
+                self._tally.accepted += 1
+                self._tally.accepted_ids.append(terms.order_id)
+                self._note(pair, side, terms)
+                return
+            if answer.get("error_code") not in {"1", "21", ""}:
+                return
+            await asyncio.sleep(RETRY_PAUSE_S)
+
+    def _terms(self, quote: Mapping[str, Any], side: str) -> Terms:
+        now_s = int(self._now_s())
+        self._nonce = max(self._nonce + 1, int(self._now_s() * 1_000_000))
+        return Terms(
+            order_id=quote["rfq_id"],
+            order_type=side,
+            expiry=now_s + EXPIRY_S,
+            nonce=self._nonce,
+            benefactor=self._wallet.address,
+            beneficiary=self._wallet.address,
+            collateral_asset=quote["collateral_asset"],
+            collateral_amount=int(quote["collateral_amount"]),
+            usde_amount=int(quote["usde_amount"]),
+        )
+
+    def _note(self, pair: str, side: str, terms: Terms) -> None:
+        dollars = Decimal(terms.usde_amount) / Decimal(10) ** 18
+        self._minted[pair] = self._minted.get(pair, Decimal(0)) + (dollars if side == "MINT" else -dollars)
+
+    async def _call(
+        self, session: aiohttp.ClientSession, method: str, path: str, **options: Any
+    ) -> tuple[int, dict[str, Any]]:
+        """Call the API; a process that is being restarted counts as unreachable, nothing more."""
+        try:
+            timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+            async with session.request(method, self._url + path, timeout=timeout, **options) as response:
+                answer: dict[str, Any] = await response.json(content_type=None)
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            self._tally.unreachable += 1
+            return 0, {"error_code": ""}
+        if status >= FIRST_ERROR:
+            error = answer.get("error", {})
+            self._tally.refused[f"{error.get('error_code', status)} {error.get('error_name', '')}".strip()] += 1
+            return status, {"error_code": str(error.get("error_code", status))}
+        return status, answer

@@ -1,0 +1,134 @@
+"""The invariants a demonstration must hold, each a sentence with its verdict."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from domain.book import Book
+from domain.event import Event
+from domain.exposure import exposure, imbalance
+from domain.fill import FillRecorded
+from domain.hedge import HedgeAbandoned
+from domain.limit import Control
+from domain.quantity import ZERO, add
+from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Say whether an invariant held, and on what."""
+
+    held: bool
+    invariant: str
+    found: str
+
+
+class Evidence(Protocol):
+    """Show the house from outside: what is in the log, on the bus, in the read models and at the venue."""
+
+    async def history(self) -> tuple[Book, Sequence[Event]]:
+        """Return the Book folded from the log, and the log's events that checks read."""
+        ...
+
+    async def head(self) -> int:
+        """Return the log's last position."""
+        ...
+
+    async def stream(self) -> tuple[int, int]:
+        """Return EVENTS' first and last sequence."""
+        ...
+
+    async def missing_in_stream(self) -> int:
+        """Return how many sequences between EVENTS' first and last are gone."""
+        ...
+
+    async def checkpoints(self) -> Mapping[str, int]:
+        """Return each read model's checkpoint."""
+        ...
+
+    async def chain(self) -> str:
+        """Walk the hash chain; return "" when it verifies, else what is wrong."""
+        ...
+
+    async def venue_positions(self) -> Mapping[str, Decimal]:
+        """Return the venue's own positions by symbol."""
+        ...
+
+
+async def check(evidence: Evidence, accepted_ids: Sequence[str]) -> list[Verdict]:
+    """Return every invariant's verdict."""
+    book, events = await evidence.history()
+    return [
+        await _positions(evidence, book, events),
+        _exposures(book),
+        _requests(book, events, accepted_ids),
+        await _events(evidence),
+        await _chain(evidence),
+    ]
+
+
+async def _positions(evidence: Evidence, book: Book, events: Sequence[Event]) -> Verdict:
+    venue = await evidence.venue_positions()
+    wrong: list[str] = []
+    sums: dict[str, Decimal] = {}
+    seen: set[object] = set()
+    for event in events:
+        if isinstance(event, FillRecorded) and event.fill_id not in seen:
+            seen.add(event.fill_id)
+            sums[event.symbol] = add(sums.get(event.symbol, ZERO), event.signed)
+    for held in book.positions.values():
+        parts = {held.quantity, sums.get(held.symbol, ZERO), venue.get(held.symbol, ZERO)}
+        if len(parts) > 1:
+            wrong.append(
+                f"{held.symbol}: book {held.quantity}, fills {sums.get(held.symbol)}, venue {venue.get(held.symbol)}"
+            )
+    found = "; ".join(wrong) or ", ".join(f"{held.symbol} {held.quantity}" for held in book.positions.values())
+    return Verdict(not wrong, f"position = sum of {len(seen)} unique fills = the venue's own", found or "flat")
+
+
+def _exposures(book: Book) -> Verdict:
+    wrong: list[str] = []
+    found: list[str] = []
+    for instrument in book.policy.instruments if book.policy else ():
+        limit = book.limit(Control.NET_DELTA, f"asset:{instrument.base}")
+        here = exposure(book, instrument.base)
+        told = f"{instrument.base} in [{here.interval.low}, {here.interval.high}]"
+        if limit is None or here.interval.worst > limit.value:
+            wrong.append(f"{told} leaves its limit")
+        if imbalance(book, instrument.base) != 0:
+            wrong.append(f"{instrument.base}: plans leave {imbalance(book, instrument.base)} unhedged")
+        found.append(told)
+    return Verdict(not wrong, "exposure inside its limits, every plan hedged", "; ".join(wrong or found))
+
+
+def _requests(book: Book, events: Sequence[Event], accepted_ids: Sequence[str]) -> Verdict:
+    accepted = {event.request_id: event for event in events if isinstance(event, RequestAccepted)}
+    ended = {
+        event.request_id
+        for event in events
+        if isinstance(event, RequestCompleted | RequestCancelled | RequestSettlementFailed)
+    }
+    reported = {event.request_id for event in events if isinstance(event, HedgeAbandoned)}
+    known = {event.order_id.lower().removeprefix("rfq-") for event in accepted.values()}
+    lost = [order_id for order_id in accepted_ids if order_id.lower().removeprefix("rfq-") not in known]
+    open_ones = set(accepted) - ended - reported
+    completed = sum(isinstance(event, RequestCompleted) for event in events)
+    found = f"{len(accepted)} accepted, {completed} completed, {len(ended) - completed} cancelled or failed"
+    if open_ones or lost or book.requests:
+        found += f"; {len(open_ones)} still open, {len(lost)} acknowledged but not in the log"
+    return Verdict(not open_ones and not lost, "every accepted request hedged and settled, or reported", found)
+
+
+async def _events(evidence: Evidence) -> Verdict:
+    head, (first, last), gone = await evidence.head(), await evidence.stream(), await evidence.missing_in_stream()
+    behind = {name: position for name, position in (await evidence.checkpoints()).items() if position != head}
+    held = last == head and gone == 0 and not behind
+    found = f"log at {head}, EVENTS {first} to {last}, {gone} missing"
+    found += f", behind: {behind}" if behind else ", every read model there"
+    return Verdict(held, "no event lost between Postgres, NATS and the read models", found)
+
+
+async def _chain(evidence: Evidence) -> Verdict:
+    wrong = await evidence.chain()
+    return Verdict(not wrong, "the hash chain verifies", wrong or f"{await evidence.head()} events")

@@ -1,0 +1,299 @@
+"""`ballast demo`: the house on a simulated venue, benefactors who trade through its API, and a verdict at the end."""
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import msgspec
+from rich.console import Console
+
+from adapters.chain.eip712 import ContractDomain
+from adapters.chain.signature import address_of, sign_order
+from adapters.embedded.passwords import write_private
+from adapters.nats.connection import Connection
+from adapters.nats.streams import stream_name
+from adapters.nats.tail import Tail
+from adapters.postgres.event_log import PostgresEventLog
+from adapters.postgres.verify import verify
+from api.demo.benefactors import Benefactor, Tally, Terms, Wallet, private_key
+from api.demo.checks import Verdict, check
+from api.demo.status import Status, print_summary
+from api.http.keys import KeyEntry, key_digest, new_key
+from api.http.roles import Role
+from api.replica import Replica, restore_replica
+from api.settings import Settings
+from api.wiring.house import House, open_house
+from api.wiring.process import WORKER_INBOX, Process
+from domain.book import Book
+from domain.codec import decode_event
+from domain.event import Event
+from projections.catalogue import VIEWS
+
+BENEFACTORS = 6
+DRAIN_S_MAX = 45.0
+DRAW_S = 0.25
+PAGE = 10_000
+
+# Who holds which key: two risk officers are two people.
+PEOPLE: dict[str, tuple[str, Role]] = {
+    "viewer": ("vera", Role.VIEWER),
+    "operator": ("otto", Role.OPERATOR),
+    "risk": ("rita", Role.RISK),
+    "risk2": ("rolf", Role.RISK),
+    "auditor": ("anna", Role.AUDITOR),
+}
+
+
+class DemoSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Say what is asked of a demonstration."""
+
+    data_dir: Path
+    port: int
+    seconds: float | None
+    seed: int
+    replay: Path | None
+
+
+def demo_settings(asked: DemoSettings, base: Settings, wallets: Sequence[Wallet]) -> Settings:
+    """Return the settings of the house: the given ones, embedded services, a simulated venue, these benefactors."""
+    replace = msgspec.structs.replace
+    return replace(
+        base,
+        services=replace(base.services, data_dir=str(asked.data_dir.absolute())),
+        http=replace(base.http, port=asked.port, keys_file=str(asked.data_dir.absolute() / "keys.json")),
+        policy=replace(base.policy, benefactors=tuple(wallet.address for wallet in wallets)),
+        simulator=replace(
+            base.simulator,
+            enabled=True,
+            seed=asked.seed,
+            replay=str(asked.replay.absolute()) if asked.replay else "",
+        ),
+    )
+
+
+def _keys(data_dir: Path) -> dict[str, str]:
+    """Return the people's keys, the same as last time on the same data."""
+    kept = data_dir / "demo_keys.json"
+    if kept.exists():
+        return msgspec.json.decode(kept.read_bytes(), type=dict[str, str])
+    keys = {name: new_key() for name in PEOPLE}
+    entries = [
+        KeyEntry(digest=key_digest(keys[name]), person=person, role=role) for name, (person, role) in PEOPLE.items()
+    ]
+    write_private(data_dir / "keys.json", msgspec.json.encode(entries))
+    write_private(kept, msgspec.json.encode(keys))
+    return keys
+
+
+class _Card:
+    """Keep DIR/demo.json, by which others find the running demonstration."""
+
+    def __init__(self, data_dir: Path, wallets: Sequence[Wallet], keys: Mapping[str, str]) -> None:
+        self._path = data_dir / "demo.json"
+        self._path.unlink(missing_ok=True)
+        self._wallets = wallets
+        self._keys = keys
+        self._settings: Settings | None = None
+
+    def ready(self, settings: Settings, pids: Mapping[str, int]) -> None:
+        """Write it for the first time: everything is up."""
+        self._settings = settings
+        self.update(pids)
+
+    def update(self, pids: Mapping[str, int]) -> None:
+        """Write it again when a process was restarted."""
+        settings = self._settings
+        if settings is None:
+            return
+        card = {
+            "url": f"http://{settings.http.host}:{settings.http.port}",
+            "keys": dict(self._keys),
+            "benefactors": self._wallets,
+            "postgres": settings.services.postgres_owner,
+            "auditor_dsn": settings.services.postgres_auditor,
+            "nats": settings.services.nats_subscriber,
+            "pids": dict(pids),
+        }
+        write_private(self._path, msgspec.json.encode(card))
+
+    def remove(self) -> None:
+        """Take it away: the demonstration is over."""
+        self._path.unlink(missing_ok=True)
+
+
+class HouseEvidence:
+    """Show a running house to the checks."""
+
+    def __init__(self, process: Process, log: PostgresEventLog, bus: Connection) -> None:
+        self._process = process
+        self._log = log
+        self._bus = bus
+
+    async def history(self) -> tuple[Book, Sequence[Event]]:
+        """Return the Book folded from the first event on, and every event."""
+        replica, events = Replica(Book(), 0), list[Event]()
+        while page := await self._log.read(replica.position, PAGE):
+            for stored in page:
+                replica.fold(stored)
+                events.append(decode_event(stored.topic, stored.state))
+        return replica.book, events
+
+    async def head(self) -> int:
+        """Return the log's last position."""
+        return int(await self._value("select coalesce(max(notification_id), 0) from stored_events"))
+
+    async def _value(self, query: str) -> int:
+        connection = await asyncpg.connect(self._process.secret(self._process.settings.services.postgres_auditor))
+        try:
+            return await connection.fetchval(query)
+        finally:
+            await connection.close()
+
+    async def stream(self) -> tuple[int, int]:
+        """Return EVENTS' first and last sequence."""
+        state = (await self._bus.jetstream().stream_info(stream_name(self._process.prefix, "EVENTS"))).state
+        return state.first_seq, state.last_seq
+
+    async def missing_in_stream(self) -> int:
+        """Return how many sequences between EVENTS' first and last are gone."""
+        state = (await self._bus.jetstream().stream_info(stream_name(self._process.prefix, "EVENTS"))).state
+        return state.last_seq - state.first_seq + 1 - state.messages
+
+    async def checkpoints(self) -> Mapping[str, int]:
+        """Return each read model's checkpoint."""
+        dsn = self._process.secret(self._process.settings.services.postgres_auditor)
+        connection = await asyncpg.connect(dsn)
+        try:
+            rows = await connection.fetch("select name, position from projection_checkpoints")
+        finally:
+            await connection.close()
+        found = {row["name"]: row["position"] for row in rows}
+        return {name: found.get(name, 0) for name in VIEWS}
+
+    async def chain(self) -> str:
+        """Walk the hash chain under the role that may only select."""
+        result = await verify(self._process.secret(self._process.settings.services.postgres_auditor))
+        return "" if result.bad_position is None else f"position {result.bad_position}: {result.reason}"
+
+    async def venue_positions(self) -> Mapping[str, Decimal]:
+        """Return the venue's own positions by symbol."""
+        async with self._process.venue() as venue:
+            return {position.symbol: position.quantity for position in await venue.positions()}
+
+
+async def run_demo(asked: DemoSettings, base: Settings) -> int:
+    """Run until the time is over or a signal comes; return 0 only if every invariant held."""
+    console = Console(stderr=True)
+    asked.data_dir.mkdir(parents=True, exist_ok=True)
+    keys_of = [private_key(asked.seed, number) for number in range(BENEFACTORS)]
+    wallets = [Wallet(address=address_of(key), private_key=key) for key in keys_of]
+    card, stop = _Card(asked.data_dir, wallets, _keys(asked.data_dir)), asyncio.Event()
+    failed: list[str] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    def give_up(role: str, why: str) -> None:
+        failed.append(f"{role}: {why}")
+        stop.set()
+
+    console.print("starting Postgres, NATS, a simulated venue and the roles …")
+    settings = demo_settings(asked, base, wallets)
+    try:
+        async with open_house(settings, Path(), on_pids=card.update, on_failed=give_up) as house:
+            card.ready(house.settings, house.pids)
+            verdicts, tally = await _show(asked, house, wallets, console, stop)
+    finally:
+        card.remove()
+    verdicts += [Verdict(held=False, invariant="every role runs", found=text) for text in failed]
+    print_summary(console, verdicts, tally)
+    return 0 if all(verdict.held for verdict in verdicts) else 1
+
+
+@asynccontextmanager
+async def _watching(process: Process) -> AsyncGenerator[tuple[PostgresEventLog, Connection, Replica, Tail]]:
+    async with AsyncExitStack() as stack:
+        log = await stack.enter_async_context(process.log())
+        bus = await stack.enter_async_context(process.bus(process.settings.services.nats_worker, "demo", WORKER_INBOX))
+        replica = await restore_replica(log)
+        tail = await stack.enter_async_context(Tail(bus, process.prefix, log, after=replica.position))
+        yield log, bus, replica, tail
+
+
+async def _show(
+    asked: DemoSettings, house: House, wallets: Sequence[Wallet], console: Console, stop: asyncio.Event
+) -> tuple[list[Verdict], Tally]:
+    settings, tally = house.settings, Tally()
+    process = Process(settings, Path(), lambda: None, stop)
+    url = f"http://{settings.http.host}:{settings.http.port}"
+    console.print(f"ready at {url}  (keys and addresses: {asked.data_dir / 'demo.json'})", highlight=False)
+    async with _watching(process) as (log, bus, replica, tail):
+        following = asyncio.create_task(_follow(replica, tail))
+        try:
+            with Status(console, url, replica, tally) as status:
+                await _trade(asked, house, wallets, tally, status, stop)
+                await _drain(replica, status)
+            verdicts = await check(HouseEvidence(process, log, bus), tally.accepted_ids)
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+    return verdicts, tally
+
+
+async def _follow(replica: Replica, tail: Tail) -> None:
+    while True:
+        await replica.follow(tail)
+
+
+async def _trade(
+    asked: DemoSettings,
+    house: House,
+    wallets: Sequence[Wallet],
+    tally: Tally,
+    status: Status,
+    stop: asyncio.Event,
+) -> None:
+    settings = house.settings
+    domain = ContractDomain(chain_id=settings.chain.chain_id, verifying_contract=settings.chain.minting_contract)
+
+    def sign(terms: Terms, key: str) -> str:
+        return sign_order(domain, terms, key)
+
+    url, loop = f"http://{settings.http.host}:{settings.http.port}", asyncio.get_running_loop()
+    deadline = None if asked.seconds is None else loop.time() + asked.seconds
+    over = asyncio.Event()
+    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
+        for wallet in wallets:
+            benefactor = Benefactor(url, wallet, sign, time.time, asked.seed, tally)
+            tasks.create_task(benefactor.run(session, over))
+        while not stop.is_set() and (deadline is None or loop.time() < deadline):
+            status.pids(house.pids)
+            status.draw()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAW_S):
+                    await stop.wait()
+        over.set()
+
+
+async def _drain(replica: Replica, status: Status) -> None:
+    """Wait until nothing is open, up to a bound: what is open after it is told by the checks."""
+    loop = asyncio.get_running_loop()
+    deadline, quiet = loop.time() + DRAIN_S_MAX, 0.0
+    while loop.time() < deadline and quiet < 1.0:
+        book = replica.book
+        busy = bool(book.requests or book.hedges or book.orders or book.settlements)
+        quiet = 0.0 if busy else quiet + DRAW_S
+        status.draw("draining")
+        await asyncio.sleep(DRAW_S)
+
+
+def fresh_seed() -> int:
+    """Return a seed for a demonstration that was given none."""
+    return secrets.randbelow(1_000_000)
