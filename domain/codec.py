@@ -42,6 +42,17 @@ _ENCODER = msgspec.json.Encoder(enc_hook=_to_json, order="sorted")
 
 encode: Callable[[object], bytes] = _ENCODER.encode
 
+_STATE_ENCODER = msgspec.json.Encoder(enc_hook=_to_json)
+
+
+def encode_state(state: object) -> bytes:
+    """Encode a fold's state for a snapshot: keys may be ids and numbers, which the sorted encoder of events refuses.
+
+    The order of keys is the order of entry: two equal states may differ in bytes, and no hash is ever taken of them.
+    """
+    return _STATE_ENCODER.encode(state)
+
+
 # States have maps keyed by UUID and int, which cannot be sorted; they are written in the order in which they grew, the
 # same for the same events.
 encode_state: Callable[[object], bytes] = msgspec.json.Encoder(enc_hook=_to_json).encode
