@@ -78,7 +78,7 @@ class Projector:
                 self._restarts += 1
             except StoreUnreachable:
                 self._restarts += 1
-                await _pause(stop)
+                await pause(stop, RETRY_S)
 
     async def _follow(self, stop: asyncio.Event) -> None:
         folding = self._folding = Folding(await restore(self._views, self._store, self._reader))
@@ -90,7 +90,7 @@ class Projector:
                 break
         async with self._tail(folding.position) as tail:
             while not stop.is_set():
-                batch = await _next_batch(tail, stop)
+                batch = await next_batch(tail, stop)
                 folding.follow(batch)
                 await self._write(folding)
 
@@ -119,12 +119,12 @@ async def restore(views: Sequence[View], store: ViewStore, reader: LogReader) ->
     return folds
 
 
-async def _next_batch(tail: EventTail, stop: asyncio.Event) -> Sequence[LoggedEvent]:
-    """Return the next batch, empty when told to stop before there is one."""
+async def next_batch(tail: EventTail, stop: asyncio.Event, within_s: float | None = None) -> Sequence[LoggedEvent]:
+    """Return the next batch, empty when told to stop, or when the time is over, before there is one."""
     batch = asyncio.create_task(tail.next_batch(LIVE_EVENTS_MAX))
     stopped = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait((batch, stopped), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((batch, stopped), timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         return batch.result() if batch.done() else ()
     finally:
         batch.cancel()
@@ -132,9 +132,10 @@ async def _next_batch(tail: EventTail, stop: asyncio.Event) -> Sequence[LoggedEv
         await asyncio.gather(batch, stopped, return_exceptions=True)
 
 
-async def _pause(stop: asyncio.Event) -> None:
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep, or wake when told to stop."""
     try:
-        async with asyncio.timeout(RETRY_S):
+        async with asyncio.timeout(seconds):
             await stop.wait()
     except TimeoutError:
         return

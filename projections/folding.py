@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from domain.codec import UPCASTERS, UnknownTopic, decode_event
-from domain.event import CATALOGUE
+from domain.event import CATALOGUE, Event
 from domain.instant import parse_rfc3339
 from projections.ports import Change, LoggedEvent
 from projections.view import Row, Step, View, current_topic
@@ -87,7 +87,7 @@ class Folding:
         self.folds = tuple(folds)
         self.recorded_at = ""
         self._steps: dict[str, list[tuple[Fold, Step]]] = {}
-        for topic in _known_topics():
+        for topic in known_topics():
             wanted = current_topic(topic)
             self._steps[topic] = [
                 (fold, step)
@@ -118,11 +118,7 @@ class Folding:
                 raise CannotFold(stored.position, stored.topic, "this version does not know the tag")
             if not steps:
                 continue
-            try:
-                event = decode_event(stored.topic, stored.state)
-                at_us = parse_rfc3339(_read_times(stored.metadata).at)
-            except (UnknownTopic, msgspec.DecodeError, ValueError) as error:
-                raise CannotFold(stored.position, stored.topic, str(error)) from error
+            event, at_us = read_event(stored)
             for fold, step in steps:
                 if stored.position > fold.position:
                     fold.step(step, event, stored.position, at_us)
@@ -146,5 +142,14 @@ class Folding:
         return tuple(fold.take() for fold in self.folds)
 
 
-def _known_topics() -> frozenset[str]:
+def read_event(stored: LoggedEvent) -> tuple[Event, int]:
+    """Return an event and when it was decided (microseconds since the Unix epoch); raise `CannotFold`."""
+    try:
+        return decode_event(stored.topic, stored.state), parse_rfc3339(_read_times(stored.metadata).at)
+    except (UnknownTopic, msgspec.DecodeError, ValueError) as error:
+        raise CannotFold(stored.position, stored.topic, str(error)) from error
+
+
+def known_topics() -> frozenset[str]:
+    """Return every tag that this version can read, old ones too."""
     return frozenset(CATALOGUE) | frozenset(UPCASTERS)

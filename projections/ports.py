@@ -204,6 +204,25 @@ class CheckpointWatch(Protocol):
         ...
 
 
+class Bookmark(msgspec.Struct, frozen=True):
+    """Hold a position that a worker keeps, and what it counts in (a generation of a stream), empty for the log."""
+
+    position: int
+    of: str = ""
+
+
+class Bookmarks(Protocol):
+    """Keep bookmarks."""
+
+    async def load(self, name: str) -> Bookmark:
+        """Return a bookmark, position 0 when it was never kept."""
+        ...
+
+    async def save(self, name: str, bookmark: Bookmark) -> None:
+        """Keep a bookmark."""
+        ...
+
+
 class Shadow(Protocol):
     """Build a view's table anew beside the one that is read, then take its place."""
 

@@ -1,13 +1,10 @@
 """Reading the log for folds: long stretches without what nobody needs, and instants turned into positions."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from adapters.postgres.views_reach import Pool, reaching
-from domain.instant import rfc3339
 from projections.ports import LogPage
 
 _HEAD = "select coalesce(max(notification_id), 0) from public.stored_events"
@@ -19,13 +16,6 @@ order by notification_id
 _RECORDED_AT = """
 select (extract(epoch from recorded_at) * 1000000)::bigint from public.stored_events where notification_id = $1
 """
-_EVENTS = """
-select notification_id, originator_id, originator_version, topic, state, metadata, chain_hash, command_id,
-    (extract(epoch from recorded_at) * 1000000)::bigint as recorded_at_us
-from public.stored_events
-where notification_id > $1 and notification_id <= $2 and ($3::text = '' or topic = $3)
-order by notification_id limit $4
-"""
 
 
 class Logged(msgspec.Struct, frozen=True, gc=False):
@@ -35,20 +25,6 @@ class Logged(msgspec.Struct, frozen=True, gc=False):
     topic: str
     state: bytes
     metadata: bytes
-
-
-class EventDocument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Show one event to an auditor: its body and metadata as stored, its hash in hex."""
-
-    position: int
-    originator_id: UUID
-    version: int
-    topic: str
-    state: msgspec.Raw
-    metadata: msgspec.Raw
-    chain_hash: str | None
-    command_id: UUID | None
-    recorded_at: str | None
 
 
 class PostgresLog:
@@ -95,24 +71,3 @@ class PostgresLog:
                     else:
                         high = middle - 1
                 return low
-
-    async def events(self, after: int, until: int, limit: int, topic: str = "") -> Sequence[EventDocument]:
-        """Return up to `limit` events of the positions after+1 … until, of one topic if it is given."""
-        with reaching():
-            records = await self._pool.fetch(_EVENTS, after, until, topic, limit)
-        return [_document(record) for record in records]
-
-
-def _document(record: asyncpg.Record) -> EventDocument:
-    chain_hash, recorded_at_us = record["chain_hash"], record["recorded_at_us"]
-    return EventDocument(
-        position=record["notification_id"],
-        originator_id=UUID(bytes=record["originator_id"].bytes),
-        version=record["originator_version"],
-        topic=record["topic"],
-        state=msgspec.Raw(record["state"]),
-        metadata=msgspec.Raw(record["metadata"]),
-        chain_hash=None if chain_hash is None else chain_hash.hex(),
-        command_id=None if record["command_id"] is None else UUID(bytes=record["command_id"].bytes),
-        recorded_at=None if recorded_at_us is None else rfc3339(recorded_at_us),
-    )

@@ -1,0 +1,133 @@
+"""What a person should be told, from the events alone: which alert each event is a cause of.
+
+An alert's id derives from its cause, so that folding the same events again names the same alerts.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from domain.event import Event
+from domain.fill import FillRecorded
+from domain.hedge import HedgeAbandoned
+from domain.ids import natural_id
+from domain.mode import Mode, ModeChanged
+from domain.order import OrderOutcomeUnknown
+from domain.request import RequestSettlementFailed
+from domain.watch import ControlRefused, DependencyDegraded, DependencyRestored, Severity
+from projections.exposure import EXPOSURE, Exposures, line, underlyings
+from projections.fills import is_surprise
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Say what to raise; it is the body of the fact `alert.raise`. `area` can stand in a subject."""
+
+    alert_id: UUID
+    severity: Severity
+    area: str
+    subject: str
+    text: str
+    cause_position: int
+
+
+_MODES = {Mode.HALTED: Severity.CRITICAL, Mode.REDUCE_ONLY: Severity.WARNING, Mode.ACTIVE: Severity.INFO}
+
+
+def _candidate(position: int, severity: Severity, area: str, subject: str, text: str) -> Candidate:
+    return Candidate(
+        alert_id=natural_id("alert", str(position), area, subject.replace("\n", " ")),
+        severity=severity,
+        area=area,
+        subject=subject,
+        text=text,
+        cause_position=position,
+    )
+
+
+def _mode_changed(event: ModeChanged, position: int) -> Candidate:
+    text = f"{event.scope} went from {event.previous} to {event.mode} by {event.author}: {event.reason}"
+    return _candidate(position, _MODES[event.mode], "mode", event.scope, text)
+
+
+def _control_refused(event: ControlRefused, position: int) -> Candidate:
+    subject = f"{event.control} {event.scope}"
+    text = f"{event.command_kind} of {event.actor} was refused: {event.text}"
+    return _candidate(position, Severity.WARNING, "control", subject, text)
+
+
+def _outcome_unknown(event: OrderOutcomeUnknown, position: int) -> Candidate:
+    text = f"what became of attempt {event.attempt} is not known, it counts as exposure: {event.text}"
+    return _candidate(position, Severity.CRITICAL, "order", str(event.order_id), text)
+
+
+def _degraded(event: DependencyDegraded, position: int) -> Candidate:
+    return _candidate(position, Severity.CRITICAL, "dependency", event.dependency, event.text)
+
+
+def _restored(event: DependencyRestored, position: int) -> Candidate:
+    return _candidate(position, Severity.INFO, "dependency", event.dependency, event.text)
+
+
+def _abandoned(event: HedgeAbandoned, position: int) -> Candidate:
+    text = f"{event.residual!s} base units are untraded and nobody trades them: {event.text}"
+    return _candidate(position, Severity.CRITICAL, "hedge", str(event.hedge_id), text)
+
+
+def _surprised(event: FillRecorded, position: int) -> Candidate | None:
+    if not is_surprise(event):
+        return None
+    what = f"{event.kind} of {event.signed!s} {event.symbol} at {event.price!s}"
+    text = f"{event.venue} {event.account}: {what}, not asked for"
+    return _candidate(position, Severity.CRITICAL, "fill", str(event.fill_id), text)
+
+
+def _settlement_failed(event: RequestSettlementFailed, position: int) -> Candidate:
+    return _candidate(position, Severity.CRITICAL, "settlement", str(event.request_id), event.text)
+
+
+_RULES: dict[type[Event], Callable[[Any, int], Candidate | None]] = {
+    ModeChanged: _mode_changed,
+    ControlRefused: _control_refused,
+    OrderOutcomeUnknown: _outcome_unknown,
+    DependencyDegraded: _degraded,
+    DependencyRestored: _restored,
+    HedgeAbandoned: _abandoned,
+    FillRecorded: _surprised,
+    RequestSettlementFailed: _settlement_failed,
+}
+
+
+def candidate(event: Event, position: int) -> Candidate | None:
+    """Return the alert that an event is by itself the cause of, if it is."""
+    rule = _RULES.get(type(event))
+    return None if rule is None else rule(event, position)
+
+
+class ExposureWatch:
+    """Watch the invariant that exposure lies inside its limits: tell each time it leaves them, not while it is out."""
+
+    def __init__(self, state: Exposures) -> None:
+        self._state = state
+        self._outside = {name for name in underlyings(state.book) if line(state.book, name, 0).within is False}
+
+    def step(self, event: Event, position: int, at_us: int) -> tuple[Candidate, ...]:
+        """Fold an event; return an alert for each underlying whose worst case it took out of its limit."""
+        if type(event) not in EXPOSURE.steps:
+            return ()
+        EXPOSURE.fold(self._state, event, position, at_us)
+        told: list[Candidate] = []
+        for name in underlyings(self._state.book):
+            now = line(self._state.book, name, at_us)
+            if now.within is not False:
+                self._outside.discard(name)
+            elif name not in self._outside:
+                self._outside.add(name)
+                text = f"worst-case exposure of {now.worst!s} {name} is outside its limit of {now.limit!s}"
+                told.append(_candidate(position, Severity.CRITICAL, "exposure", name, text))
+        return tuple(told)
+
+
+WATCHED_TOPICS = frozenset(event_type.TOPIC for event_type in _RULES) | EXPOSURE.topics
+"""The tags of the events that can be causes."""

@@ -1,0 +1,144 @@
+"""Which events a person is told of."""
+
+import pytest
+
+from benchmarks.mint_log import START_US, policy
+from domain.event import CATALOGUE, Event
+from domain.fill import FillKind
+from domain.hedge import HedgeAbandoned
+from domain.limit import Control, LimitRemoved, LimitSet
+from domain.mode import Mode, ModeChanged
+from domain.order import OrderOutcomeUnknown, OrderSide
+from domain.policy import PolicyAdopted
+from domain.quantity import Num
+from domain.request import RequestSettlementFailed
+from domain.watch import AlertRaised, ControlRefused, DependencyDegraded, DependencyRestored, Severity
+from projections.alert_rules import WATCHED_TOPICS, ExposureWatch, candidate
+from projections.exposure import EXPOSURE
+from tests.spec.projections.test_views import fill, uid
+
+
+def changed(mode: Mode) -> ModeChanged:
+    return ModeChanged(scope="global", mode=mode, previous=Mode.ACTIVE, author="ada", reason="drill")
+
+
+@pytest.mark.parametrize(
+    ("event", "severity", "area", "subject", "says"),
+    [
+        (changed(Mode.HALTED), "critical", "mode", "global", "by ada: drill"),
+        (changed(Mode.REDUCE_ONLY), "warning", "mode", "global", "REDUCE_ONLY"),
+        (changed(Mode.ACTIVE), "info", "mode", "global", "ACTIVE"),
+        (
+            ControlRefused(
+                control="net_delta",
+                scope="asset:ETH",
+                limit="3",
+                value="4",
+                command_kind="request.accept",
+                actor="0xabc",
+                text="above 3",
+            ),
+            "warning",
+            "control",
+            "net_delta asset:ETH",
+            "request.accept of 0xabc was refused: above 3",
+        ),
+        (
+            OrderOutcomeUnknown(order_id=uid(1), attempt=2, text="timed out"),
+            "critical",
+            "order",
+            str(uid(1)),
+            "attempt 2",
+        ),
+        (DependencyDegraded(dependency="binanceusdm", text="no book"), "critical", "dependency", "binanceusdm", "no"),
+        (DependencyRestored(dependency="binanceusdm", text="back"), "info", "dependency", "binanceusdm", "back"),
+        (
+            HedgeAbandoned(hedge_id=uid(5), request_id=uid(6), filled=Num(-1), residual=Num("-0.5"), text="no depth"),
+            "critical",
+            "hedge",
+            str(uid(5)),
+            "-0.5 base units",
+        ),
+        (fill(1, OrderSide.SELL, "2", "3000", None), "critical", "fill", str(uid(1001)), "trade of -2 ETH"),
+        (
+            fill(1, OrderSide.BUY, "2", "3000", kind=FillKind.LIQUIDATION),
+            "critical",
+            "fill",
+            str(uid(1001)),
+            "liquidation of 2",
+        ),
+        (fill(1, OrderSide.BUY, "2", "3000", kind=FillKind.ADL), "critical", "fill", str(uid(1001)), "adl of 2"),
+        (
+            RequestSettlementFailed(
+                request_id=uid(6), settlement_id=uid(7), pair="WETH/USDe", text="it did not happen"
+            ),
+            "critical",
+            "settlement",
+            str(uid(6)),
+            "it did not",
+        ),
+    ],
+)
+def test_what_is_told(event: Event, severity: str, area: str, subject: str, says: str):
+    found = candidate(event, 17)
+    assert found is not None
+    assert (found.severity, found.area, found.subject, found.cause_position) == (severity, area, subject, 17)
+    assert says in found.text
+    assert event.TOPIC in WATCHED_TOPICS
+
+
+def test_what_is_not_told():
+    assert candidate(fill(1, OrderSide.SELL, "2", "3000"), 17) is None
+    raised = AlertRaised(
+        alert_id=uid(1), severity=Severity.CRITICAL, area="mode", subject="global", text="", cause_position=1
+    )
+    assert candidate(raised, 17) is None
+    assert raised.TOPIC not in WATCHED_TOPICS
+    assert set(CATALOGUE) >= WATCHED_TOPICS
+
+
+def test_the_same_cause_names_the_same_alert_and_another_another():
+    halted = changed(Mode.HALTED)
+    assert candidate(halted, 17) == candidate(halted, 17)
+    ids = {
+        candidate(each, position).alert_id  # type: ignore[union-attr]
+        for each in (halted, DependencyDegraded(dependency="x", text=""), DependencyDegraded(dependency="y", text=""))
+        for position in (17, 18)
+    }
+    assert len(ids) == 6
+
+
+def limit(value: int) -> LimitSet:
+    return LimitSet(
+        control=Control.NET_DELTA, scope="asset:ETH", value=Num(value), unit="base", author="ada", reason="opening"
+    )
+
+
+def test_exposure_that_leaves_its_limit_is_told_once_until_it_is_back():
+    watch = ExposureWatch(EXPOSURE.initial())
+    events = [
+        PolicyAdopted(policy=policy()),
+        limit(3),
+        fill(1, OrderSide.SELL, "3", "3000", None),
+        fill(2, OrderSide.SELL, "1", "3000", None),
+        fill(3, OrderSide.SELL, "1", "3000", None),
+        fill(4, OrderSide.BUY, "2", "3000", None),
+        limit(2),
+        LimitRemoved(control=Control.NET_DELTA, scope="asset:ETH", author="ada", reason="oops"),
+        limit(2),
+        changed(Mode.HALTED),
+    ]
+    told = {
+        position: [(each.subject, each.text, each.severity, each.area) for each in found]
+        for position, event in enumerate(events, 1)
+        if (found := watch.step(event, position, START_US))
+    }
+    assert list(told) == [4, 7, 9]
+    assert told[4] == [("ETH", "worst-case exposure of 4 ETH is outside its limit of 3", "critical", "exposure")]
+
+
+def test_a_watch_begun_outside_the_limit_does_not_tell_again():
+    state = EXPOSURE.initial()
+    for position, event in enumerate((PolicyAdopted(policy=policy()), limit(1), fill(1, OrderSide.SELL, "3", "1"))):
+        EXPOSURE.fold(state, event, position + 1, START_US)
+    assert ExposureWatch(state).step(fill(2, OrderSide.SELL, "3", "1"), 4, START_US) == ()
