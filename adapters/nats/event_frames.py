@@ -68,13 +68,14 @@ class EventFrames:
             raise Unpublishable(f"the metadata of position {position} has a line break")
         cause = event.command_id
         trace = self._trace_of(metadata) if self._trace_of is not None else None
-        extra = "" if cause is None else f"{COMMAND_ID}: {cause}\r\n"
+        # A UUID as 32 hex digits costs a third of its usual form, and UUID() reads both.
+        extra = "" if cause is None else f"{COMMAND_ID}: {cause.int:032x}\r\n"
         if trace is not None:
             extra += f"{TRACEPARENT}: {trace}\r\n"
         head = (
             f"NATS/1.0\r\n{POSITION}: {position}\r\nNats-Msg-Id: {position}\r\n"
             f"Nats-Expected-Last-Sequence: {position - 1}\r\n{TOPIC}: {event.topic}\r\n"
-            f"{ORIGINATOR}: {event.originator_id}\r\n{VERSION}: {event.version}\r\n{extra}{METADATA}: "
+            f"{ORIGINATOR}: {event.originator_id.int:032x}\r\n{VERSION}: {event.version}\r\n{extra}{METADATA}: "
         )
         headers = b"%b%b\r\n\r\n" % (head.encode(), metadata)
         if len(headers) + len(event.state) > size_max:

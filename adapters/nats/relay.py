@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Sequence
+from time import monotonic
 
 import msgspec
 import nats.errors
@@ -43,7 +44,7 @@ class _OutOfStep(Exception):
 
 
 class _Chunk(msgspec.Struct, frozen=True):
-    """Hold events offered together, and the loop's time when they were."""
+    """Hold events offered together, and when, on the machine's clock: uvloop's own goes in whole milliseconds."""
 
     first: int
     events: Sequence[EventBody]
@@ -107,17 +108,26 @@ class Relay:
     def offer(self, first_position: int, events: Sequence[EventBody]) -> None:
         """Take events just committed at `first_position` and on. Never waits; above the bound it keeps none."""
         last = first_position + len(events) - 1
-        if not events or last <= self._head:
+        if not events or last <= (self._started_at if self._published is None else self._published):
             return
-        self._head = self.metrics.head = last
+        self._head = self.metrics.head = max(last, self._head)
         if self._hot_events + len(events) > HOT_EVENTS_MAX:
             self.metrics.hot_drops += self._hot_events + len(events)
             self._hot.clear()
             self._hot_events = 0
         else:
-            self._hot.append(_Chunk(first_position, events, self._loop.time()))
-            self._hot_events += len(events)
+            self._keep_hot(_Chunk(first_position, events, monotonic()))
         self._work.set()
+
+    def _keep_hot(self, chunk: _Chunk) -> None:
+        """Keep a chunk at its place: of two commits ending in one turn of the loop, the later may be offered first."""
+        place = len(self._hot)
+        while place and self._hot[place - 1].first > chunk.first:
+            place -= 1
+        if place and self._hot[place - 1].last >= chunk.first:
+            return
+        self._hot.insert(place, chunk)
+        self._hot_events += len(chunk.events)
 
     async def settled(self, position: int) -> None:
         """Wait until the stream holds every event up to `position`."""
@@ -259,7 +269,7 @@ class Relay:
         if ack.seq != last or ack.stream != self._stream:
             raise EventsDiverged(f"position {last} was stored as {ack.stream} {ack.seq}")
         self._note_published(last)
-        self.metrics.note_lags(group.offered, last - group.first + 1, self._loop.time())
+        self.metrics.note_lags(group.offered, last - group.first + 1, monotonic())
 
     def _note_published(self, position: int) -> None:
         self._published = self.metrics.published = position

@@ -13,17 +13,6 @@ from adapters.nats.frames import escape_token, token, unescape_token
 from adapters.nats.streams import checked_prefix
 
 
-class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """Say that a role is alive: when, as which process, how far it is in the log, and whether it can do its work."""
-
-    role: str
-    pid: int
-    at_us: int
-    position: int = 0
-    ready: bool = True
-    text: str = ""
-
-
 class MarketMessage(msgspec.Struct, frozen=True, gc=False):
     """Carry one normalised market publication; `data` is its body as published."""
 
@@ -45,13 +34,8 @@ class Signals:
 
     def __init__(self, connection: Connection, prefix: str) -> None:
         self.dropped = 0
-        self.malformed = 0
         self._connection = connection
         self._prefix = checked_prefix(prefix)
-
-    def beat(self, heartbeat: Heartbeat) -> None:
-        """Publish on `<prefix>.health.<role>`."""
-        self._publish(f"{self._prefix}.health.{token(heartbeat.role)}", msgspec.json.encode(heartbeat))
 
     def publish_health(self, role: str, body: bytes) -> None:
         """Publish a role's own numbers on `<prefix>.health.<role>`."""
@@ -72,19 +56,6 @@ class Signals:
     def publish_indicative(self, pair: str, body: bytes) -> None:
         """Publish on `<prefix>.indicative.<pair>`."""
         self._publish(f"{self._prefix}.indicative.{escape_token(pair)}", body)
-
-    async def on_heartbeat(self, receive: Callable[[Heartbeat], None]) -> Subscription:
-        """Call `receive` with every role's heartbeats; those that cannot be read are counted."""
-
-        async def read(msg: Msg) -> None:
-            try:
-                heartbeat = msgspec.json.decode(msg.data, type=Heartbeat)
-            except msgspec.DecodeError:
-                self.malformed += 1
-                return
-            receive(heartbeat)
-
-        return await self._subscribe(f"{self._prefix}.health.*", read)
 
     async def on_market(
         self, receive: Callable[[MarketMessage], None], *, venue: str | None = None, symbol: str | None = None

@@ -93,6 +93,23 @@ async def test_what_is_committed_is_published_in_order_without_asking_the_log(co
     assert got[0][2]["traceparent"] == TRACE
 
 
+async def test_commits_offered_out_of_turn_go_out_in_turn(connection: Connection, nats_prefix: str):
+    log = MemoryLog()
+    async with running(connection, nats_prefix, log) as relay:
+        log.commit(9)
+        relay.offer(4, log.events[3:6])
+        relay.offer(1, log.events[0:3])
+        relay.offer(1, log.events[0:3])
+        relay.offer(7, log.events[6:9])
+        assert relay.hot_events == 9
+        await settled(relay, 9)
+        assert relay.metrics.refilled == 0
+        relay.offer(1, log.events[0:3])
+        assert relay.hot_events <= 9
+    _, got = await stream_content(connection, nats_prefix)
+    check(log, got)
+
+
 async def test_a_relay_that_starts_late_fills_up_from_the_log(connection: Connection, nats_prefix: str):
     log = MemoryLog()
     await ensure_events(connection.jetstream(), nats_prefix, next_position=1)

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from adapters.nats.connection import Connection
-from adapters.nats.signals import Heartbeat, IndicativeMessage, MarketMessage, Signals
+from adapters.nats.signals import IndicativeMessage, MarketMessage, Signals
 from tests.support.bus import OwnNats, connected
 from tests.support.servers import NatsServer
 
@@ -25,22 +25,24 @@ class Heard:
         return self.got
 
 
-async def test_heartbeats_of_every_role_are_heard(connection: Connection, nats_server: NatsServer, nats_prefix: str):
-    heard = Heard()
-    signals = Signals(connection, nats_prefix)
-    await signals.on_heartbeat(heard)
+async def test_every_role_is_heard(connection: Connection, nats_server: NatsServer, nats_prefix: str):
+    heard = []
+    complete = asyncio.Event()
+
+    def hear(role: str, body: bytes) -> None:
+        heard.append((role, body))
+        if len(heard) == 2:
+            complete.set()
+
+    await Signals(connection, nats_prefix).on_health(hear)
     async with connected(nats_server.url) as other:
-        core = Heartbeat(role="core", pid=7, at_us=1_000_000, position=12)
-        api = Heartbeat(role="api", pid=8, at_us=1_000_001, ready=False, text="behind")
         sender = Signals(other, nats_prefix)
-        await other.client.publish(f"{nats_prefix}.health.core", b"not a heartbeat")
-        await other.client.flush()
-        sender.beat(core)
-        sender.beat(api)
-        assert await heard.until(2) == [core, api]
-    assert signals.malformed == 1
+        sender.publish_health("core", b"1")
+        sender.publish_health("api", b"2")
+        await asyncio.wait_for(complete.wait(), 5)
+    assert heard == [("core", b"1"), ("api", b"2")]
     with pytest.raises(ValueError, match="token"):
-        sender.beat(Heartbeat(role="a.b", pid=1, at_us=1))
+        sender.publish_health("a.b", b"")
 
 
 async def test_market_data_is_heard_by_venue_and_symbol(connection: Connection, nats_prefix: str):
