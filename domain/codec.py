@@ -42,16 +42,9 @@ _ENCODER = msgspec.json.Encoder(enc_hook=_to_json, order="sorted")
 
 encode: Callable[[object], bytes] = _ENCODER.encode
 
-_STATE_ENCODER = msgspec.json.Encoder(enc_hook=_to_json)
-
-
-def encode_state(state: object) -> bytes:
-    """Encode a fold's state for a snapshot: keys may be ids and numbers, which the sorted encoder of events refuses.
-
-    The order of keys is the order of entry: two equal states may differ in bytes, and no hash is ever taken of them.
-    """
-    return _STATE_ENCODER.encode(state)
-
+# A state's maps have ids and numbers as keys, which msgspec does not sort: they stand in the order of their history,
+# which a replay repeats and decoding keeps.
+encode_state: Callable[[object], bytes] = msgspec.json.Encoder(enc_hook=_to_json).encode
 
 # States have maps keyed by UUID and int, which cannot be sorted; they are written in the order in which they grew, the
 # same for the same events.
