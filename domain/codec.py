@@ -42,10 +42,6 @@ _ENCODER = msgspec.json.Encoder(enc_hook=_to_json, order="sorted")
 
 encode: Callable[[object], bytes] = _ENCODER.encode
 
-# A state's maps have ids and numbers as keys, which msgspec does not sort: they stand in the order of their history,
-# which a replay repeats and decoding keeps.
-encode_state: Callable[[object], bytes] = msgspec.json.Encoder(enc_hook=_to_json).encode
-
 # States have maps keyed by UUID and int, which cannot be sorted; they are written in the order in which they grew, the
 # same for the same events.
 encode_state: Callable[[object], bytes] = msgspec.json.Encoder(enc_hook=_to_json).encode

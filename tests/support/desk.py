@@ -12,7 +12,7 @@ from domain.book import Book
 from domain.chain import GENESIS
 from domain.event import Event
 from domain.ids import natural_id
-from domain.log import Head, NewEvent
+from domain.log import Head, NewEvent, StoredEvent
 from domain.market import BookEvidence, Level
 from domain.order import Order
 from domain.policy import Asset, Hedging, Instrument, Pair, Policy
@@ -269,3 +269,21 @@ def reason(decision: Decision) -> str:
 def tags(events: Iterable[Event]) -> list[str]:
     """Return the events' tags without their versions."""
     return [event.TOPIC.rsplit(".", 1)[0] for event in events]
+
+
+def as_read(events: Iterable[NewEvent], first_position: int, recorded_at_us: int = START_US) -> list[StoredEvent]:
+    """Return new events as the log would give them back; their hashes are left to the log."""
+    return [
+        StoredEvent(
+            position=position,
+            originator_id=event.originator_id,
+            version=event.version,
+            topic=event.topic,
+            state=event.state,
+            metadata=event.metadata,
+            chain_hash=GENESIS,
+            command_id=event.command_id,
+            recorded_at_us=recorded_at_us,
+        )
+        for position, event in enumerate(events, first_position)
+    ]

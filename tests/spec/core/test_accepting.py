@@ -63,22 +63,20 @@ class TestPrecedence:
         quote = desk.quote()
         desk.change_mode("HALTED")
         desk.evidence = ()
-        wrong: dict[str, object] = {}
+        wrong: dict[str, Any] = {}
         for _, change in (*self.LADDER[first:], *self.LATER):
             wrong = change | wrong
-        nonce = wrong.pop("nonce", 1)
-        assert reason(desk.accept(quote, nonce=int(str(nonce)), **wrong)) == self.LADDER[first][0].name
+        assert reason(desk.accept(quote, **wrong)) == self.LADDER[first][0].name
 
     @pytest.mark.parametrize("first", range(len(LATER)))
     def test_then_the_quote_then_the_data(self, first: int):
         desk = Desk()
         quote = desk.quote()
         desk.evidence = ()
-        wrong: dict[str, object] = {}
+        wrong: dict[str, Any] = {}
         for _, change in self.LATER[first:]:
             wrong = change | wrong
-        nonce = wrong.pop("nonce", 1)
-        assert reason(desk.accept(quote, nonce=int(str(nonce)), **wrong)) == self.LATER[first][0].name
+        assert reason(desk.accept(quote, **wrong)) == self.LATER[first][0].name
 
     def test_then_the_limits_then_the_price(self):
         desk = Desk()
@@ -154,7 +152,7 @@ class TestQuotes:
             ("benefactor", {"benefactor": WETH, "beneficiary": WETH, "signer": WETH}),
         ],
     )
-    def test_an_order_off_by_one_atom_is_not_its_quote(self, name: str, change: dict[str, object]):
+    def test_an_order_off_by_one_atom_is_not_its_quote(self, name: str, change: dict[str, Any]):
         desk = Desk(policy=a_policy(benefactors=()))
         refused = desk.accept(desk.quote(), **change)
         assert reason(refused) == "QUOTE_MISMATCH"

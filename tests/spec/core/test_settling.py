@@ -1,0 +1,94 @@
+"""What is hedged is settled, once; a settlement that surely failed gives its hedge back."""
+
+from typing import Any
+from uuid import UUID
+
+from domain.exposure import exposure, imbalance
+from tests.support.desk import Desk, tags
+
+
+def settling(desk: Desk, size: str = "1.5", *, side: str = "MINT", nonce: int = 1) -> Any:
+    quote: Any = desk.quote(size, side=side)
+    desk.accept(quote, nonce=nonce)
+    desk.trade(desk.order(), str(desk.order().quantity), trade=f"t{nonce}")
+    return quote.events[0]
+
+
+def test_a_mint_brings_collateral_and_issues_dollars():
+    desk = Desk()
+    quote = settling(desk)
+    confirmed: Any = desk.confirm().events[0]
+    assert (confirmed.collateral, confirmed.issued, confirmed.reference) == (quote.collateral, quote.issued, "0xabc")
+    assert desk.book.backing == {"WETH": quote.collateral.atoms}
+    assert desk.book.issued == quote.issued.atoms
+    assert (desk.book.requests, desk.book.settlements, desk.book.hedges, desk.book.orders) == ({}, {}, {}, {})
+
+
+def test_a_redeem_takes_both_back():
+    desk = Desk()
+    minted = settling(desk, "10")
+    desk.confirm()
+    redeemed = settling(desk, "3000", side="REDEEM", nonce=2)
+    desk.confirm()
+    assert desk.book.backing == {"WETH": minted.collateral.atoms - redeemed.collateral.atoms}
+    assert desk.book.issued == minted.issued.atoms - redeemed.issued.atoms
+    assert imbalance(desk.book, "ETH") == 0
+
+
+def test_the_collateral_is_in_exposure_either_way_until_it_is_settled():
+    desk = Desk()
+    settling(desk)
+    interval = exposure(desk.book, "ETH").interval
+    assert (str(interval.low), str(interval.high)) == ("-1.5", "0")
+    desk.confirm()
+    assert exposure(desk.book, "ETH").interval.worst == 0
+
+
+def test_reports_that_come_again_or_contradict_change_nothing():
+    desk = Desk()
+    settling(desk)
+    (settlement_id,) = desk.book.settlements
+    desk.confirm()
+    for kind, body in (
+        ("settlement.confirmed", {"settlement_id": settlement_id, "reference": "0xdef"}),
+        ("settlement.reverted", {"settlement_id": settlement_id, "text": "late"}),
+        ("settlement.confirmed", {"settlement_id": UUID(int=3), "reference": "0xdef"}),
+    ):
+        late = desk.do(kind, body)
+        assert (late.outcome.status, late.events) == ("accepted", ())
+
+
+def test_a_reverted_settlement_fails_its_request_and_leaves_the_hedge_to_be_unwound():
+    desk = Desk()
+    settling(desk)
+    failed = desk.revert().events
+    assert tags(failed) == ["settlement.reverted", "request.settlement_failed"]
+    told: Any = failed[1]
+    assert (told.pair, told.text) == ("WETH/USDe", "out of gas")
+    assert desk.book.requests == {}
+    assert str(desk.book.carry["ETH"]) == "1.5"
+    assert imbalance(desk.book, "ETH") == 0
+    assert [wake.kind for wake in desk.book.wakes.values()] == ["hedge.unwind"]
+
+
+def test_a_reverted_redeem_sells_its_hedge_again():
+    desk = Desk()
+    desk.held()
+    settling(desk, "3000", side="REDEEM", nonce=2)
+    desk.revert()
+    desk.wake(0)
+    assert desk.order().side == "sell"
+    desk.trade(desk.order(), str(desk.order().quantity), trade="again")
+    assert imbalance(desk.book, "ETH") == 0
+
+
+def test_a_redeem_of_more_than_the_short_leaves_the_book_flat_all_the_same():
+    desk = Desk()
+    settling(desk, "1")
+    desk.confirm()
+    settling(desk, "6000", side="REDEEM", nonce=2)
+    desk.confirm()
+    held = exposure(desk.book, "ETH")
+    assert held.backing < 0 < held.position
+    assert abs(held.certain) < 1
+    assert imbalance(desk.book, "ETH") == 0
