@@ -5,6 +5,7 @@ it sees fresh it sends; any other it only asks about. A patrol goes round whatev
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from contextlib import aclosing
 from typing import Any
@@ -104,7 +105,8 @@ class Execution:
         self._requested: dict[UUID, OrderSubmissionRequested] = {}
         self._busy: set[UUID] = set()
         self._tasks: asyncio.TaskGroup | None = None
-        self._swept = asyncio.Event()
+        self._sweeps = Counter[str]()
+        self._sweeping = asyncio.Lock()
 
     async def run(self) -> None:
         """Follow, listen and patrol until cancelled; raise what broke."""
@@ -257,16 +259,29 @@ class Execution:
                 await self._sweep(instrument.symbol)
 
     async def _sweep(self, symbol: str) -> None:
-        """Ask the venue for every fill since the last recorded one; each enters the log once."""
-        key = position_key(self._venue.name, self._venue.account, symbol)
-        held = self._replica.book.positions.get(key)
-        since_us = max(held.traded_at_us - SWEEP_OVERLAP_US, 0) if held is not None else 0
-        try:
-            fills = await self._venue.fills_since(symbol, since_us)
-        except (Rejected, Unavailable, Unknown):
-            return  # the patrol comes round again
+        """Ask the venue for every fill since the last recorded one; each enters the log once.
+
+        Whoever asks while a sweep is under way waits for one that began after asking, and shares it.
+        """
+        asked = self._sweeps[symbol]
+        async with self._sweeping:
+            if self._sweeps[symbol] > asked:
+                return
+            self._sweeps[symbol] += 1
+            try:
+                fills = await self._venue.fills_since(symbol, self._sweep_since_us(symbol))
+            except (Rejected, Unavailable, Unknown):
+                return  # the patrol comes round again
         for fill in fills:
             await self._tell_fill(fill)
+
+    def _sweep_since_us(self, symbol: str) -> int:
+        """Return from when on a fill of ours may be missing: the last recorded one, or the first order that is open."""
+        held = self._replica.book.positions.get(position_key(self._venue.name, self._venue.account, symbol))
+        if held is not None:
+            return held.traded_at_us - SWEEP_OVERLAP_US
+        attempted = [order.send_before_us for order in self._replica.book.orders.values() if order.attempt]
+        return min(attempted, default=self._clock.now_us()) - SWEEP_OVERLAP_US
 
     async def _patrol(self) -> None:
         while True:

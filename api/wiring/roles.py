@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -41,6 +42,8 @@ async def _run(roles: Sequence[str], settings: Settings, folder: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _dump_tasks)
+
     def ready(role: str) -> None:
         waiting.discard(role)
         if not waiting:
@@ -54,3 +57,9 @@ async def _run(roles: Sequence[str], settings: Settings, folder: Path) -> None:
     async with asyncio.TaskGroup() as tasks:
         for role in roles:
             tasks.create_task(run(role))
+
+
+def _dump_tasks() -> None:
+    """Write where every task stands to the process' log, for whoever asks with SIGUSR1."""
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
