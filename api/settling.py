@@ -54,11 +54,12 @@ class Settling:
             await tell(self._facts, SOURCE, "settlement.reverted", f"reverted|{key}", reverted)
         except (Unavailable, Unknown):
             self._busy.discard(requested.settlement_id)  # settling again is harmless by its id: the patrol does
+            return
         else:
             confirmed = RecordConfirmed(settlement_id=requested.settlement_id, reference=reference)
             await tell(self._facts, SOURCE, "settlement.confirmed", f"confirmed|{key}", confirmed)
-            await asyncio.sleep(TOLD_S)
-            self._busy.discard(requested.settlement_id)
+        await asyncio.sleep(TOLD_S)
+        self._busy.discard(requested.settlement_id)
 
     async def _patrol(self, tasks: asyncio.TaskGroup) -> None:
         """Settle again what stayed open: a told fact may have been lost with a wiped inbox."""
