@@ -70,9 +70,10 @@ class AccountStream:
             self._put(self._now_connected())
 
     def lost(self, url: str, reason: str) -> None:
-        """Note that the private socket is down."""
+        """Note that the private socket is down; the next one gets a listen key asked for anew, as this may be why."""
         if _PRIVATE in url and self._up:
             self._up = False
+            self._client.options["linear"] = {}
             self._put(self._now_disconnected(reason))
 
     def message(self, url: str, message: Any) -> None:
@@ -127,8 +128,7 @@ class AccountStream:
             self._client.options["linear"] = {**held, "lastAuthenticatedTime": self._client.milliseconds()}
 
     def _reconnect(self, reason: str) -> None:
-        """Forget the listen key and drop the socket, so that ccxt asks for both anew."""
-        self._client.options["linear"] = {}
+        """Drop the socket, so that ccxt asks for a listen key and connects anew."""
         for url, client in list(self._client.clients.items()):
             if _PRIVATE in url:
                 client.on_error(NetworkError(reason))

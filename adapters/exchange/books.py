@@ -17,6 +17,7 @@ from adapters.exchange import parse
 from adapters.exchange.client import Ccxt
 from domain.venue import BookEvent, BookLost
 
+SNAPSHOT_S = 15.0
 PAUSE_S = 0.2
 PAUSE_S_MAX = 5.0
 _PUBLIC = "/public/"
@@ -76,7 +77,9 @@ class Books:
         pause = PAUSE_S
         while True:
             try:
-                async with asyncio.timeout(self._silence_s):
+                # A book not yet there is waited for longer: its snapshot queues behind others.
+                patience_s = self._silence_s if symbol in self._believed else max(self._silence_s, SNAPSHOT_S)
+                async with asyncio.timeout(patience_s):
                     book = await self._client.watch_order_book(symbol)
                 self._tell(symbol, book)
                 pause = PAUSE_S
@@ -94,7 +97,9 @@ class Books:
                 pause = min(PAUSE_S_MAX, pause * 2)
 
     def _tell(self, symbol: str, book: Mapping[str, Any]) -> None:
-        received_us = self._received_us.get(symbol, time.time_ns() // 1_000)
+        if symbol not in self._believed:
+            self._received_us[symbol] = time.time_ns() // 1_000  # it is as new as its snapshot
+        received_us = self._received_us[symbol]
         update = parse.book(book, self._venue, symbol, levels=self._levels, received_at_us=received_us)
         top = update.top
         if top is not None and top.bid_price >= top.ask_price:

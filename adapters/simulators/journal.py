@@ -80,6 +80,11 @@ class Journal:
         for line in data[:whole].splitlines():
             yield _DECODER.decode(line)
 
+    @property
+    def is_closed(self) -> bool:
+        """Say whether the file is closed."""
+        return self._file.closed
+
     def append(self, records: Sequence[Record], *, promise: bool = True) -> None:
         """Write records; with `promise` return only when the disk has them."""
         if not records:

@@ -32,7 +32,8 @@ REQUEST_BYTES_MAX = 64 * 1024
 class BinanceSimulator:
     """Run the venue. `start`, then `port` and `ca_file` are there; `stop` closes everything.
 
-    `venue` is for tests in the same process: its markets, its faults, its account.
+    `venue` is for tests in the same process: its markets, its faults, its account. `replay_over` is set when the market
+    is no longer a recorded one.
     """
 
     def __init__(self, settings: SimulatorSettings, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
@@ -43,7 +44,9 @@ class BinanceSimulator:
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
         self._certificates: Certificates | None = None
-        self._replaying = settings.replay_file is not None
+        self.replay_over = asyncio.Event()
+        if settings.replay_file is None:
+            self.replay_over.set()
         self.port = 0
 
     @property
@@ -55,7 +58,7 @@ class BinanceSimulator:
     @property
     def is_replaying(self) -> bool:
         """Say whether the ETHUSDT market is still the recorded one."""
-        return self._replaying
+        return not self.replay_over.is_set()
 
     async def start(self) -> None:
         """Open the market, then the port."""
@@ -127,7 +130,7 @@ class BinanceSimulator:
         while True:
             await asyncio.sleep(self._settings.step_ms / 1000)
             for symbol in self.venue.exchange.instruments:
-                if not (self._replaying and symbol == ETHUSDT.symbol):
+                if not (self.is_replaying and symbol == ETHUSDT.symbol):
                     self.venue.step_market(symbol)
             taken += 1
             if taken % KEEP_MARKET_EVERY_STEPS == 0:
@@ -150,7 +153,7 @@ class BinanceSimulator:
             self.venue.apply(ETHUSDT.symbol, timed.step)
             self.venue.commit()
         self.venue.hand_over_to_walk(ETHUSDT.symbol)
-        self._replaying = False
+        self.replay_over.set()
 
 
 def _port_of_last_time(directory: Path) -> int:

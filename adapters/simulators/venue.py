@@ -89,7 +89,8 @@ class BinanceVenue:
 
     def close(self) -> None:
         """Note where the markets stand and close the memory; idempotent."""
-        self.keep_markets()
+        if not self._journal.is_closed:
+            self.keep_markets()
         self._journal.close()
 
     def commit(self) -> None:

@@ -1,0 +1,112 @@
+"""The simulated venue for tests: in this process, over real TLS on loopback, its market standing still."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from adapters.exchange.settings import Loopback, VenueSettings
+from adapters.simulators.server import BinanceSimulator
+from adapters.simulators.venue import SimulatorSettings
+from domain.approval import Approved, approve
+from domain.venue import VenueOrder
+
+KEY, SECRET = "k" * 64, "s" * 64
+ETH = "ETH/USDT:USDT"
+SOON_S = 15.0
+
+T = TypeVar("T")
+
+BIDS = [(200_000, 5_000), (199_990, 9_000)]
+ASKS = [(200_001, 4_000), (200_010, 8_000)]
+
+
+def simulator_settings(directory: Path, **changes: Any) -> SimulatorSettings:
+    fields: dict[str, Any] = {"data_dir": directory, "api_key": KEY, "api_secret": SECRET, "step_ms": 0}
+    return SimulatorSettings(**(fields | changes))
+
+
+def venue_settings(port: int, ca_file: Path, **changes: Any) -> VenueSettings:
+    fields: dict[str, Any] = {
+        "account": "main",
+        "api_key": KEY,
+        "api_secret": SECRET,
+        "symbols": (ETH,),
+        "loopback": Loopback(port=port, ca_file=ca_file),
+    }
+    return VenueSettings(**(fields | changes))
+
+
+def order(**changes: Any) -> Approved[VenueOrder]:
+    fields: dict[str, Any] = {
+        "venue": "binance_usdm",
+        "account": "main",
+        "symbol": ETH,
+        "side": "sell",
+        "quantity": Decimal(1),
+        "limit_price": Decimal(2000),
+        "time_in_force": "ioc",
+        "reduce_only": False,
+        "client_order_id": f"t-{uuid4().hex[:20]}",
+    }
+    return approve(VenueOrder(**(fields | changes)), uuid4(), time.time_ns() // 1_000 + 60_000_000)
+
+
+@asynccontextmanager
+async def running(settings: SimulatorSettings) -> AsyncGenerator[BinanceSimulator, None]:
+    simulator = BinanceSimulator(settings)
+    await simulator.start()
+    if settings.step_ms == 0:
+        simulator.venue.set_levels(BIDS, ASKS)
+    try:
+        yield simulator
+    finally:
+        await simulator.stop()
+
+
+class Listener:
+    """Collects a stream's events in the background and lets a test wait for one."""
+
+    def __init__(self, events: Any) -> None:
+        self._events = events
+        self.heard: list[Any] = []
+        self._more = asyncio.Event()
+        self._task = asyncio.create_task(self._collect())
+
+    async def _collect(self) -> None:
+        async for event in self._events:
+            self.heard.append(event)
+            self._more.set()
+
+    async def until(self, kind: type[T], accept: Callable[[T], bool] = lambda _: True, *, after: int = 0) -> T:
+        """Wait for an event of that kind, counting from the `after`th heard."""
+        seen = after
+        async with asyncio.timeout(SOON_S):
+            while True:
+                for event in self.heard[seen:]:
+                    seen += 1
+                    if isinstance(event, kind) and accept(event):
+                        return event
+                self._more.clear()
+                await self._more.wait()
+
+    def of(self, kind: type[T]) -> list[T]:
+        return [event for event in self.heard if isinstance(event, kind)]
+
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._events.aclose()
+
+
+@asynccontextmanager
+async def listening(events: Any) -> AsyncGenerator[Listener, None]:
+    listener = Listener(events)
+    try:
+        yield listener
+    finally:
+        await listener.close()
