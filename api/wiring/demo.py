@@ -32,6 +32,7 @@ from api.replica import Replica, restore_replica
 from api.settings import Settings
 from api.wiring.house import House, open_house
 from api.wiring.process import WORKER_INBOX, Process
+from api.wiring.venues import open_venue
 from domain.book import Book
 from domain.codec import decode_event
 from domain.event import Event
@@ -185,7 +186,7 @@ class HouseEvidence:
 
     async def venue_positions(self) -> Mapping[str, Decimal]:
         """Return the venue's own positions by symbol."""
-        async with self._process.venue() as venue:
+        async with open_venue(self._process) as venue:
             return {position.symbol: position.quantity for position in await venue.positions()}
 
 

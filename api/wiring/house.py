@@ -1,5 +1,6 @@
 """The whole house under one supervising process: services where none are given, the schema, a process a role."""
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -31,6 +32,7 @@ PROCESSES: dict[str, tuple[str, ...]] = {
     "api": ("api",),
 }
 SIMULATOR = "simulator"
+FIRST = frozenset({SIMULATOR, "core"})
 
 OnPids = Callable[[Mapping[str, int]], None]
 OnFailed = Callable[[str, str], None]
@@ -81,10 +83,21 @@ async def open_house(
         run.mkdir(exist_ok=True, mode=0o700)
         resolved = run / "settings.json"
         write_private(resolved, encode(settings))
-        processes = ((SIMULATOR, (SIMULATOR,)),) if settings.simulator.enabled else ()
-        for process, roles in (*processes, *PROCESSES.items()):
-            await supervisor.launch(_child(process, roles, resolved, data_dir))
+        processes = {**({SIMULATOR: (SIMULATOR,)} if settings.simulator.enabled else {}), **PROCESSES}
+        await _launch(supervisor, processes, resolved, data_dir)
         yield House(settings, supervisor)
+
+
+async def _launch(
+    supervisor: Supervisor, processes: Mapping[str, tuple[str, ...]], settings: Path, data_dir: Path
+) -> None:
+    """Start what others connect to first, then the rest at once; raise the first failure."""
+    async with asyncio.TaskGroup() as first:
+        for process in FIRST & processes.keys():
+            first.create_task(supervisor.launch(_child(process, processes[process], settings, data_dir)))
+    async with asyncio.TaskGroup() as others:
+        for process in processes.keys() - FIRST:
+            others.create_task(supervisor.launch(_child(process, processes[process], settings, data_dir)))
 
 
 async def _open_services(supervisor: Supervisor, settings: Settings, folder: Path) -> Settings:

@@ -7,9 +7,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from adapters.exchange.binance_usdm import BinanceUsdm
-from adapters.exchange.settings import Loopback
-from adapters.exchange.settings import VenueSettings as ExchangeSettings
 from adapters.nats.connection import Connection, open_connection
 from adapters.nats.signals import Signals
 from adapters.postgres.event_log import PostgresEventLog
@@ -65,26 +62,6 @@ class Process:
             yield log
         finally:
             await log.close()
-
-    @asynccontextmanager
-    async def venue(self) -> AsyncGenerator[BinanceUsdm]:
-        """Open the account that hedges."""
-        wanted = self.settings.venue
-        loopback = None
-        if wanted.loopback_port:
-            loopback = Loopback(port=wanted.loopback_port, ca_file=self.folder / wanted.loopback_ca)
-        venue = BinanceUsdm(
-            ExchangeSettings(
-                account=wanted.account,
-                api_key=self.secret(wanted.api_key),
-                api_secret=self.secret(wanted.api_secret),
-                symbols=wanted.symbols,
-                venue=wanted.name,
-                loopback=loopback,
-            )
-        )
-        async with venue:
-            yield venue
 
     @asynccontextmanager
     async def lease(self, name: str) -> AsyncGenerator[PostgresLease]:

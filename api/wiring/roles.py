@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import importlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,20 +12,18 @@ import uvloop
 
 from adapters.embedded.readiness import announce_ready
 from api.settings import Settings
-from api.wiring.core import run_core
 from api.wiring.process import Process
-from api.wiring.reading import run_api, run_projections
-from api.wiring.workers import run_execution, run_market, run_simulator
 
 Run = Callable[[Process], Awaitable[None]]
 
-ROLES: dict[str, Run] = {
-    "core": run_core,
-    "market": run_market,
-    "execution": run_execution,
-    "projections": run_projections,
-    "api": run_api,
-    "simulator": run_simulator,
+# Where each role is built. It is imported when it runs: a core needs no exchange client, and starts without it.
+ROLES: dict[str, tuple[str, str]] = {
+    "core": ("api.wiring.core", "run_core"),
+    "market": ("api.wiring.workers", "run_market"),
+    "execution": ("api.wiring.workers", "run_execution"),
+    "projections": ("api.wiring.reading", "run_projections"),
+    "api": ("api.wiring.entrance", "run_api"),
+    "simulator": ("api.wiring.simulating", "run_simulator"),
 }
 # Roles that run inside another's process: asking for both starts one.
 WITHIN = {"chain": "execution", "watch": "projections"}
@@ -51,7 +50,9 @@ async def _run(roles: Sequence[str], settings: Settings, folder: Path) -> None:
             announce_ready()
 
     async def run(role: str) -> None:
-        await ROLES[role](Process(settings, folder, lambda: ready(role), stop))
+        module, name = ROLES[role]
+        start: Run = getattr(importlib.import_module(module), name)
+        await start(Process(settings, folder, lambda: ready(role), stop))
         stop.set()
 
     async with asyncio.TaskGroup() as tasks:

@@ -2,20 +2,17 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from decimal import Decimal
-from pathlib import Path
 
 from adapters.nats.inbox import InboxPublisher
 from adapters.nats.signals import Signals
 from adapters.nats.tail import Tail
-from adapters.simulators.server import BinanceSimulator
-from adapters.simulators.venue import SimulatorSettings
 from api.execution import Execution
 from api.feeding import Feeding
 from api.http.metrics import Registry
 from api.replica import restore_replica
 from api.settling import Settling
 from api.wiring.process import WORKER_INBOX, Process, beat, until
+from api.wiring.venues import open_venue
 from domain.ids import derive_id
 from domain.settlement import SettlementSubmissionRequested
 
@@ -36,7 +33,7 @@ async def run_execution(process: Process) -> None:
         bus = await stack.enter_async_context(process.bus(settings.services.nats_worker, "execution", WORKER_INBOX))
         log = await stack.enter_async_context(process.log())
         lease = await stack.enter_async_context(process.lease(f"{settings.venue.name}:{settings.venue.account}"))
-        venue = await stack.enter_async_context(process.venue())
+        venue = await stack.enter_async_context(open_venue(process))
         facts = InboxPublisher(bus, process.prefix)
         orders, settlements = await restore_replica(log), await restore_replica(log)
         order_tail = await stack.enter_async_context(Tail(bus, process.prefix, log, after=orders.position))
@@ -62,7 +59,7 @@ async def run_market(process: Process) -> None:
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(process.bus(settings.services.nats_worker, "market", WORKER_INBOX))
         log = await stack.enter_async_context(process.log())
-        venue = await stack.enter_async_context(process.venue())
+        venue = await stack.enter_async_context(open_venue(process))
         replica = await restore_replica(log)
         tail = await stack.enter_async_context(Tail(bus, process.prefix, log, after=replica.position))
         feeding = Feeding(replica, tail, venue, Signals(bus, process.prefix), process.clock)
@@ -75,25 +72,3 @@ async def run_market(process: Process) -> None:
                 process.ready()
 
         await until(process.stop, work())
-
-
-async def run_simulator(process: Process) -> None:
-    """Be the venue: the true wire protocol over TLS on loopback, with a memory that survives us."""
-    wanted, venue = process.settings.simulator, process.settings.venue
-    simulator = BinanceSimulator(
-        SimulatorSettings(
-            data_dir=process.settings.data_dir / "simulator",
-            api_key=process.secret(venue.api_key),
-            api_secret=process.secret(venue.api_secret),
-            seed=wanted.seed,
-            port=venue.loopback_port,
-            deposit_usdt=Decimal(wanted.deposit_usdt),
-            replay_file=Path(wanted.replay) if wanted.replay else None,
-        )
-    )
-    await simulator.start()
-    try:
-        process.ready()
-        await until(process.stop, simulator.failed())
-    finally:
-        await simulator.stop()
