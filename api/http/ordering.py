@@ -1,0 +1,145 @@
+"""Reading a signed order: the body in every form clients send, its checks, and the command it becomes."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from api.http.codes import INVALID_ADDRESS, INVALID_PAYLOAD, INVALID_RFQ, PUBLIC
+from api.http.errors import ApiError, public_error
+from api.http.ports import Proven
+from api.http.quoting import checked_address
+from domain.ids import natural_id
+from domain.refusal import Refusal
+
+BODY_BYTES_MAX = 16 * 1024
+INTEGER_DIGITS_MAX = 39  # 2^128 has 39
+
+_ORDER_ID = re.compile(r"(?:rfq-)?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})", re.IGNORECASE)
+_INTEGER = re.compile(r"[0-9]{1,39}")
+
+
+class OrderBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold an order as posted. Integers may come as strings of digits too; other fields are left out."""
+
+    order_id: str
+    order_type: str
+    expiry: int | str
+    nonce: int | str
+    benefactor: str
+    beneficiary: str
+    collateral_asset: str
+    collateral_amount: int | str
+    usde_amount: int | str
+
+
+class PlacedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold an order's terms, checked: integers, lower-case addresses, and the id exactly as it was signed."""
+
+    order_id: str
+    order_type: str
+    expiry: int
+    nonce: int
+    benefactor: str
+    beneficiary: str
+    collateral_asset: str
+    collateral_amount: int
+    usde_amount: int
+
+
+class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold the body of the command `request.accept`."""
+
+    order_id: str
+    order_type: str
+    expiry: int
+    nonce: int
+    benefactor: str
+    beneficiary: str
+    collateral_asset: str
+    collateral_amount: int
+    issued_amount: int
+    signature: str
+    signature_type: str
+    order_hash: str
+    signer: str
+
+
+_decode_body = msgspec.json.Decoder(OrderBody).decode
+
+
+def quote_of(order_id: str) -> UUID | None:
+    """Return the quote that an order id names; the prefix RFQ- is optional and case does not matter."""
+    found = _ORDER_ID.fullmatch(order_id)
+    return UUID(found[1]) if found is not None else None
+
+
+def _integer(name: str, value: int | str) -> int:
+    text = str(value) if isinstance(value, str) or 0 <= value < 10**INTEGER_DIGITS_MAX else ""
+    if not _INTEGER.fullmatch(text):
+        raise public_error(INVALID_PAYLOAD, f"{name} is a whole number, as an integer or in digits")
+    return int(text)
+
+
+def _address(name: str, text: str) -> str:
+    try:
+        return checked_address(text)
+    except ApiError as error:
+        raise public_error(INVALID_ADDRESS, name) from error
+
+
+def read_order(body: bytes) -> PlacedOrder:
+    """Return an order's terms; raise code 29 (not an order), 19 (no RFQ of ours), 30 (an address)."""
+    try:
+        posted = _decode_body(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        # The parser's words name the field and the types, nothing of ours.
+        raise public_error(INVALID_PAYLOAD, str(error)[:200]) from error
+    if posted.order_type not in {"MINT", "REDEEM"}:
+        raise public_error(INVALID_PAYLOAD, "order_type is MINT or REDEEM")
+    if quote_of(posted.order_id) is None:
+        raise public_error(INVALID_RFQ, "order_id is the rfq_id of a quote")
+    collateral = _integer("collateral_amount", posted.collateral_amount)
+    issued = _integer("usde_amount", posted.usde_amount)
+    if collateral == 0 or issued == 0:
+        raise public_error(INVALID_PAYLOAD, "amounts are positive")
+    return PlacedOrder(
+        order_id=posted.order_id,
+        order_type=posted.order_type,
+        expiry=_integer("expiry", posted.expiry),
+        nonce=_integer("nonce", posted.nonce),
+        benefactor=_address("benefactor", posted.benefactor),
+        beneficiary=_address("beneficiary", posted.beneficiary),
+        collateral_asset=_address("collateral_asset", posted.collateral_asset),
+        collateral_amount=collateral,
+        usde_amount=issued,
+    )
+
+
+def proven_or_refused(order: PlacedOrder, found: Proven | Refusal) -> Proven:
+    """Return the proof that the benefactor signed; raise the refusal's code, or 29 when someone else did.
+
+    Nobody may sign for another before delegation is read from the chain, so a stranger's signature is refused here
+    and never reaches the log.
+    """
+    if isinstance(found, Refusal):
+        raise public_error(PUBLIC[found.reason], found.text)
+    if found.signer != order.benefactor:
+        raise public_error(INVALID_PAYLOAD, "the signature is not the benefactor's over these terms")
+    return found
+
+
+def accept_request(order: PlacedOrder, proof: Proven, signature_type: str) -> tuple[UUID, bytes]:
+    """Return the command's id, uuid5 of order hash and signature, and its body."""
+    terms: dict[str, Any] = msgspec.structs.asdict(order)
+    issued = terms.pop("usde_amount")
+    command = AcceptRequest(
+        **terms,
+        issued_amount=issued,
+        signature=proof.signature,
+        signature_type=signature_type,
+        order_hash=proof.order_hash,
+        signer=proof.signer,
+    )
+    return natural_id("request.accept", proof.order_hash, proof.signature), msgspec.json.encode(command)

@@ -1,0 +1,192 @@
+"use strict";
+// Everything that comes from the server is written with textContent: no answer is ever parsed as HTML.
+(() => {
+  const REFRESH_MS = 2000;
+  const KEY = "ballast-key";
+  const $ = (id) => document.getElementById(id);
+  const COLUMNS = {
+    exposure: ["underlying", "worst", "limit", "share", "within", "certain", "low", "high", "backing", "position"],
+    alerts: ["severity", "state", "area", "text", "raised_at", "acknowledged_by", "action"],
+    requests: ["state", "side", "pair", "collateral_atoms", "collateral_asset", "issued_atoms", "hedge_filled", "hedge_quantity", "accepted_at", "order_id"],
+    positions: ["venue", "account", "symbol", "quantity", "entry_price", "realised", "fees", "fills"],
+    portfolio: ["kind", "asset", "units", "atoms", "settlements", "updated_at"],
+    limits: ["control", "scope", "value", "unit", "in_force", "author", "reason"],
+    dependencies: ["dependency", "degraded", "text", "since"],
+  };
+  const NEWEST = { requests: "?newest_first=true&limit=50", alerts: "?newest_first=true&limit=50", portfolio: "?limit=500" };
+  const TONES = {
+    critical: "bad", warning: "warn", HALTED: "bad", REDUCE_ONLY: "warn", ACTIVE: "good", completed: "good",
+    cancelled: "warn", settlement_failed: "bad", hedge_abandoned: "bad", reverted: "bad",
+  };
+  let timer = 0;
+  let round = 0;
+
+  const fresh = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const key = () => sessionStorage.getItem(KEY) || "";
+
+  function element(name, text, className) {
+    const made = document.createElement(name);
+    if (text !== undefined) made.textContent = text;
+    if (className) made.className = className;
+    return made;
+  }
+
+  async function ask(path, options = {}) {
+    const headers = { Authorization: `Bearer ${key()}`, ...(options.headers || {}) };
+    const answer = await fetch(path, { ...options, headers, cache: "no-store" });
+    const body = await answer.json();
+    if (!answer.ok) {
+      const error = body.error || {};
+      throw Object.assign(new Error(`${error.error_code || answer.status}: ${error.error_name || "refused"}`), { status: answer.status });
+    }
+    return body;
+  }
+
+  const numeric = (text) => /^-?\d+(\.\d+)?$/.test(text);
+
+  function shown(row, column) {
+    const value = row[column];
+    if (value === null || value === undefined) return "–";
+    if (typeof value === "boolean") return value ? "yes" : "no";
+    const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+    if (/^\d{4}-\d\d-\d\dT/.test(text)) return `${text.slice(5, 10)} ${text.slice(11, 19)}Z`;
+    return text;
+  }
+
+  function tone(row, column) {
+    if (column === "within") return row.within === true ? "good" : "bad";
+    if (column === "degraded") return row.degraded ? "bad" : "good";
+    if (column === "in_force") return row.in_force ? "good" : "bad";
+    return TONES[row[column]] || "";
+  }
+
+  function cell(row, column) {
+    if (column === "share") {
+      const made = element("td");
+      const limit = Number(row.limit);
+      if (row.limit !== null && limit > 0) {
+        const bar = element("progress");
+        bar.max = 1;
+        bar.value = Math.min(1, Number(row.worst) / limit);
+        bar.title = `${((100 * Number(row.worst)) / limit).toFixed(1)} % of the limit`;
+        made.append(bar);
+      }
+      return made;
+    }
+    if (column === "action") {
+      const made = element("td");
+      if (row.state === "raised") {
+        const button = element("button", "Take up");
+        button.type = "button";
+        button.addEventListener("click", () => command(`/v1/alerts/${encodeURIComponent(row.alert_id)}/acknowledge`, {}));
+        made.append(button);
+      }
+      return made;
+    }
+    const text = shown(row, column);
+    return element("td", text, [numeric(text) ? "number" : "", text.length > 40 ? "text" : "", tone(row, column)].join(" ").trim());
+  }
+
+  function table(rows, columns) {
+    if (!rows.length) return element("p", "none", "quiet");
+    const made = element("table");
+    const head = element("tr");
+    for (const column of columns) head.append(element("th", column.replaceAll("_", " "), numeric(shown(rows[0], column)) ? "number" : ""));
+    const top = element("thead");
+    top.append(head);
+    const body = element("tbody");
+    for (const row of rows) {
+      const line = element("tr");
+      for (const column of columns) line.append(cell(row, column));
+      body.append(line);
+    }
+    made.append(top, body);
+    return made;
+  }
+
+  const flat = (row) => (row.position && typeof row.position === "object" ? { ...row.position, kind: row.kind, asset: row.position.symbol, units: row.position.quantity } : row);
+
+  function lags(text) {
+    const rows = [];
+    for (const line of text.split("\n")) {
+      const found = /^(ballast_[a-z_]*(?:lag|depth|age|queue)[a-z_]*)\{([^}]*)\} (\S+)$/.exec(line);
+      if (found && !/_(bucket|sum|count)$/.test(found[1])) {
+        rows.push({ measure: found[1].replace("ballast_", ""), of: found[2].replaceAll('"', ""), value: found[3] });
+      }
+    }
+    return table(rows, ["measure", "of", "value"]);
+  }
+
+  function problem(text) {
+    $("problem").textContent = text;
+    $("problem").hidden = !text;
+  }
+
+  async function status() {
+    const answer = await fetch("/health/ready", { cache: "no-store" });
+    const body = await answer.json();
+    const lost = body.dependencies.filter((each) => !each.ok).map((each) => `${each.name}: ${each.text}`);
+    $("ready").textContent = body.ready ? "ready" : `not ready: ${lost.join(", ")}`;
+    $("ready").className = `badge ${body.ready ? "good" : "bad"}`;
+    $("lags").replaceChildren(lags(await (await fetch("/metrics", { cache: "no-store" })).text()));
+  }
+
+  async function boards() {
+    const modes = await ask("/v1/mode");
+    const strict = modes.mode.filter((row) => row.mode !== "ACTIVE").map((row) => `${row.scope} ${row.mode}`);
+    $("mode").textContent = strict.length ? strict.join(", ") : "ACTIVE";
+    $("mode").className = `badge ${strict.length ? "bad" : "good"}`;
+    $("position").textContent = `position ${modes.as_of_position}`;
+    for (const name of Object.keys(COLUMNS)) {
+      const answer = await ask(`/v1/${name}${NEWEST[name] || ""}`);
+      const rows = answer[name].map(flat);
+      $(name).replaceChildren(table(rows, COLUMNS[name]));
+    }
+  }
+
+  async function refresh() {
+    window.clearTimeout(timer);
+    const mine = ++round;
+    try {
+      await status();
+      if (key()) {
+        await boards();
+        problem("");
+      } else {
+        problem("Type an API key to see the book.");
+      }
+      $("updated").textContent = `seen ${new Date().toISOString().slice(11, 19)}Z`;
+    } catch (error) {
+      problem(error instanceof TypeError ? "Ballast does not answer: what is shown is old." : error.message);
+    }
+    if (mine === round) timer = window.setTimeout(refresh, REFRESH_MS);
+  }
+
+  async function command(path, body) {
+    try {
+      const headers = { "Content-Type": "application/json", "Idempotency-Key": fresh() };
+      await ask(path, { method: "POST", body: JSON.stringify(body), headers });
+      await refresh();
+    } catch (error) {
+      problem(error.message);
+    }
+  }
+
+  $("login").addEventListener("submit", (event) => {
+    event.preventDefault();
+    sessionStorage.setItem(KEY, $("key").value.trim());
+    $("key").value = "";
+    refresh();
+  });
+  $("forget").addEventListener("click", () => {
+    sessionStorage.removeItem(KEY);
+    for (const name of Object.keys(COLUMNS)) $(name).replaceChildren();
+    refresh();
+  });
+  $("halt").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const scope = $("scope").value.trim();
+    if (window.confirm(`Halt ${scope}?`)) command("/v1/mode", { scope, mode: "HALTED", reason: $("reason").value.trim() });
+  });
+  refresh();
+})();

@@ -1,0 +1,170 @@
+"""What the HTTP entrance needs from the house: commands, views, proofs of signatures, keys, and what is told by others.
+
+Protocols only: `api/wiring.py` gives the adapters.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+
+from api.http.metrics import Heartbeat
+from commands.envelope import Reply
+from domain.policy import Policy
+from domain.refusal import Refusal
+
+Row = Mapping[str, Any]
+
+
+class Commands(Protocol):
+    """Send commands to the core."""
+
+    async def request(self, kind: str, body: bytes, command_id: UUID, actor: str, trace: str) -> Reply:
+        """Ask and return the reply, which comes after the commit; the same id is decided once however often it is sent.
+
+        Raise `Unavailable` when it was surely not decided, `Unknown` when it may have been (`domain.refusal`).
+        """
+        ...
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """Name a moment of the log: a position, or microseconds since the Unix epoch (the last event recorded by then)."""
+
+    position: int | None = None
+    at_us: int | None = None
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for a page: up to `limit` rows after the cursor `after` ("" from the start), as of `at` (None: now).
+
+    `open` keeps rows that may still change (or that may not), `field` with `equals` those with that value; `topic`
+    narrows events.
+    """
+
+    limit: int
+    after: str = ""
+    at: Moment | None = None
+    newest_first: bool = False
+    open: bool | None = None
+    field: str = ""
+    equals: str = ""
+    topic: str = ""
+
+
+class ViewPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold a page: the position folded up to, the time of that event (None for an empty log), rows, the next cursor.
+
+    Each row is a JSON document; `next` is "" on the last page.
+    """
+
+    as_of_position: int
+    as_of_us: int | None
+    rows: Sequence[bytes]
+    next: str
+
+
+class ViewRefused(Exception):
+    """Say that a view cannot answer this: `code` is stable, `text` tells what would be answered. HTTP 400."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.text = text
+
+
+class Views(Protocol):
+    """Read the read models and the log. Every method raises `domain.refusal.Unavailable` when they cannot be read."""
+
+    async def page(self, view: str, query: PageQuery) -> ViewPage:
+        """Return a page of a view; raise `ViewRefused` for what it cannot answer."""
+        ...
+
+    async def wait_for(self, view: str, position: int, timeout_s: float) -> bool:
+        """Return True as soon as the view has folded `position`, False when it did not within the time."""
+        ...
+
+    async def request(self, quote_id: UUID) -> Row | None:
+        """Return the row of view `requests` that used this quote, None when the view has none (yet)."""
+        ...
+
+    async def head(self) -> tuple[int, int | None]:
+        """Return the log's last position and the microseconds it was recorded at (None when empty)."""
+        ...
+
+
+class Terms(Protocol):
+    """Read the fields of an order as they were signed."""
+
+    @property
+    def order_id(self) -> str: ...  # noqa: D102 # a field of the signed struct
+    @property
+    def order_type(self) -> str: ...  # noqa: D102 # same
+    @property
+    def expiry(self) -> int: ...  # noqa: D102 # same
+    @property
+    def nonce(self) -> int: ...  # noqa: D102 # same
+    @property
+    def benefactor(self) -> str: ...  # noqa: D102 # same
+    @property
+    def beneficiary(self) -> str: ...  # noqa: D102 # same
+    @property
+    def collateral_asset(self) -> str: ...  # noqa: D102 # same
+    @property
+    def collateral_amount(self) -> int: ...  # noqa: D102 # same
+    @property
+    def usde_amount(self) -> int: ...  # noqa: D102 # same
+
+
+class Proven(Protocol):
+    """Read what a signature proved: lower-case hex with 0x."""
+
+    @property
+    def order_hash(self) -> str: ...  # noqa: D102 # a field
+    @property
+    def signer(self) -> str: ...  # noqa: D102 # same
+    @property
+    def signature(self) -> str: ...  # noqa: D102 # same
+
+
+class Orders(Protocol):
+    """Prove who signed an order."""
+
+    def verify(self, order: Terms, signature: str, signature_type: str) -> Proven | Refusal:
+        """Return what the signature proves, or why it proves nothing. Addresses were checked before."""
+        ...
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """Name the person a key belongs to and the role it carries."""
+
+    person: str
+    role: str
+
+
+class Keys(Protocol):
+    """Know the API keys."""
+
+    def holder(self, key: str) -> Holder | None:
+        """Return whose key this is, in a time that does not depend on how much of it is right."""
+        ...
+
+
+class Dependencies(Protocol):
+    """Know what this process needs to answer."""
+
+    async def check(self) -> Mapping[str, str]:
+        """Return each dependency's name with "" when it answers, else what is wrong; bounded in time, never raises."""
+        ...
+
+
+class Heartbeats(Protocol):
+    """Know what the other roles told about themselves."""
+
+    def latest(self) -> Sequence[Heartbeat]:
+        """Return the newest heartbeat of each role."""
+        ...
+
+
+PolicyInForce = Callable[[], Policy | None]
+"""Give the policy in force, None before the first one is known."""

@@ -1,0 +1,226 @@
+"""The keyed reads: views and the log, paged, from history, or as soon as they got somewhere; ladders and live news."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import msgspec
+from litestar import MediaType, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import Example
+from litestar.params import PathParameter, QueryParameter
+from litestar.response import Stream
+
+from api.http.errors import ApiError, keyed_error
+from api.http.house import Asked, House, house_of
+from api.http.ports import Moment, PageQuery, ViewPage, ViewRefused
+from api.http.roles import READ_MODELS
+from api.http.stream import SUBSCRIBERS_MAX, frames
+from domain.instant import parse_rfc3339, rfc3339
+from domain.refusal import Unavailable
+from projections.catalogue import VIEWS
+
+LIMIT_DEFAULT = 100
+LIMIT_MAX = 1_000
+CURSOR_MAX = 300
+WAIT_S_MAX = 10.0
+LADDER_AGE_S_MAX = 3.0
+POSITION_END = 1 << 63
+INSTANT_END_US = 253_402_300_800_000_000  # the year 10000, which no database column holds
+
+_DIGITS = re.compile(r"[0-9]{1,19}")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_SHARED = frozenset({"limit", "after", "at", "wait_for"})
+_FLAGS = {"true": True, "false": False}
+
+
+def _position(name: str, text: str) -> int:
+    if not _DIGITS.fullmatch(text) or int(text) >= POSITION_END:
+        raise keyed_error(400, f"bad_{name}", f"{name} is a position: a whole number below 2^63")
+    return int(text)
+
+
+def read_limit(text: str | None) -> int:
+    """Return the page size; raise `bad_limit`."""
+    if text is None:
+        return LIMIT_DEFAULT
+    if not _DIGITS.fullmatch(text) or not 1 <= int(text) <= LIMIT_MAX:
+        raise keyed_error(400, "bad_limit", f"limit is a whole number from 1 to {LIMIT_MAX}")
+    return int(text)
+
+
+def read_moment(text: str | None) -> Moment | None:
+    """Return the moment that `?at=` names: a position, or an RFC 3339 time; raise `bad_at`."""
+    if text is None:
+        return None
+    if _DIGITS.fullmatch(text):
+        return Moment(position=_position("at", text))
+    try:
+        at_us = parse_rfc3339(text) if _INSTANT.fullmatch(text) else -1
+    except (ValueError, OverflowError):
+        at_us = -1
+    if 0 <= at_us < INSTANT_END_US:
+        return Moment(at_us=at_us)
+    raise keyed_error(400, "bad_at", "at is a position or an RFC 3339 time such as 2026-01-31T12:00:00Z (+ is %2B)")
+
+
+def _flag(name: str, text: str | None) -> bool | None:
+    if text is None:
+        return None
+    if text not in _FLAGS:
+        raise keyed_error(400, f"bad_{name}", f"{name} is true or false")
+    return _FLAGS[text]
+
+
+def read_query(view: str, given: Mapping[str, Any]) -> tuple[PageQuery, int | None]:
+    """Return the page query and `wait_for`; what a view cannot answer is refused, never ignored."""
+    lookups = VIEWS[view].lookups if view in VIEWS else frozenset[str]()
+    known = _SHARED | ({"newest_first", "open"} | lookups if view in VIEWS else {"topic"})
+    unknown = sorted(set(given) - known)
+    if unknown:
+        allowed = ", ".join(sorted(known))
+        raise keyed_error(400, "unknown_parameter", f"{unknown[0][:40]!r} is not one of {allowed}")
+    fields = [name for name in sorted(lookups) if name in given]
+    if len(fields) > 1:
+        raise keyed_error(400, "bad_query", f"ask by one of {', '.join(sorted(lookups))} at a time")
+    after = given.get("after", "")
+    if len(after) > CURSOR_MAX:
+        raise keyed_error(400, "bad_after", "after is the `next` of the page before")
+    wait_for = _position("wait_for", given["wait_for"]) if "wait_for" in given else None
+    query = PageQuery(
+        limit=read_limit(given.get("limit")),
+        after=after,
+        at=read_moment(given.get("at")),
+        newest_first=bool(_flag("newest_first", given.get("newest_first"))),
+        open=_flag("open", given.get("open")),
+        field=fields[0] if fields else "",
+        equals=given[fields[0]] if fields else "",
+        topic=given.get("topic", ""),
+    )
+    return query, wait_for
+
+
+def unavailable() -> ApiError:
+    """Return the answer when views cannot be read now."""
+    error = keyed_error(503, "unavailable", "the read models cannot be read now; try again")
+    error.retry_after_s = 1
+    return error
+
+
+async def _page(house: House, view: str, query: PageQuery, wait_for: int | None) -> ViewPage:
+    views = house.ports.views
+    try:
+        if wait_for is not None and not await views.wait_for(view, wait_for, WAIT_S_MAX):
+            raise keyed_error(504, "wait_timed_out", f"{view} did not get to {wait_for} within {WAIT_S_MAX:g} s")
+        return await views.page(view, query)
+    except ViewRefused as error:
+        raise keyed_error(400, error.code, error.text) from error
+    except Unavailable as error:
+        raise unavailable() from error
+
+
+def _written(as_of_position: int, as_of_us: int | None, name: str, body: Any, following: str) -> Response[Any]:
+    document = {
+        "as_of_position": as_of_position,
+        "as_of": None if as_of_us is None else rfc3339(as_of_us),
+        name: body,
+        "next": following or None,
+    }
+    return Response(msgspec.json.encode(document), media_type=MediaType.JSON)
+
+
+def _view_handler(view: str) -> HTTPRouteHandler:
+    lookups = sorted(VIEWS[view].lookups) if view in VIEWS else []
+    more = (
+        "Narrow by `topic`." if view not in VIEWS else f"Narrow by `open` and {', '.join(lookups) or 'nothing else'}."
+    )
+
+    @get(
+        f"/v1/{view}",
+        operation_id=f"read_{view}",
+        summary=f"Read {view}",
+        description=f"Rows in the order of the log, `newest_first=true` the other way round. {more}",
+        tags=["keyed"],
+    )
+    async def read(
+        request: Asked,
+        limit: Annotated[str | None, QueryParameter(description=f"1 to {LIMIT_MAX}, else {LIMIT_DEFAULT}")] = None,
+        after: Annotated[str | None, QueryParameter(description="The `next` of the page before")] = None,
+        at: Annotated[
+            str | None,
+            QueryParameter(description="A position or RFC 3339 time to answer from", examples=[Example(value="42")]),
+        ] = None,
+        wait_for: Annotated[str | None, QueryParameter(description="A position to wait for, at most 10 s")] = None,
+    ) -> Response[Any]:
+        del limit, after, at, wait_for  # read together with the view's own parameters
+        query, wanted = read_query(view, _single(request))
+        page = await _page(house_of(request), view, query, wanted)
+        rows = [msgspec.Raw(row) for row in page.rows]
+        return _written(page.as_of_position, page.as_of_us, view, rows, page.next)
+
+    return read
+
+
+def _single(request: Asked) -> dict[str, str]:
+    """Return the query's parameters; one that stands there twice is refused, since only one could count."""
+    given: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name in given:
+            raise keyed_error(400, "bad_query", f"{name[:40]!r} stands there twice")
+        given[name] = str(value)
+    return given
+
+
+@get("/v1/indicative/{pair:path}", operation_id="read_indicative", summary="Read a pair's ladder", tags=["keyed"])
+async def indicative(
+    request: Asked, pair: Annotated[str, PathParameter(description="Such as WETH-USDe")]
+) -> Response[Any]:
+    """Return the latest indicative ladder (WETH/USDe or WETH-USDe); one that is too old is not shown."""
+    house = house_of(request)
+    name = pair.strip("/").replace("-", "/").lower()
+    ladder = house.broadcast.latest(name)
+    if ladder is None:
+        raise keyed_error(404, "no_ladder", "no ladder of such a pair was published")
+    if house.clocks.monotonic_s() - ladder.received_s > LADDER_AGE_S_MAX:
+        raise keyed_error(503, "ladder_stale", f"the last ladder is older than {LADDER_AGE_S_MAX:g} s")
+    try:
+        position, _ = await house.ports.views.head()
+    except Unavailable as error:
+        raise unavailable() from error
+    return _written(position, ladder.received_us, "indicative", msgspec.Raw(ladder.body), "")
+
+
+def lags(house: House) -> Callable[[], bytes]:
+    """Return a writer of every role's lags and queue depths, as heard last."""
+
+    def write() -> bytes:
+        told: dict[str, Any] = {}
+        now_us = house.clocks.now_us()
+        for beat in house.ports.heartbeats.latest():
+            numbers = {
+                _series(family.name, sample.labels): sample.value
+                for family in beat.families
+                if family.kind == "gauge"
+                for sample in family.samples
+            }
+            told[beat.role] = {"age_ms": max(0, now_us - beat.at_us) // 1_000, "position": beat.position, **numbers}
+        return msgspec.json.encode(told)
+
+    return write
+
+
+def _series(name: str, labels: Mapping[str, str]) -> str:
+    inside = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    return f"{name}[{inside}]" if inside else name
+
+
+@get("/v1/stream", operation_id="stream", summary="Follow ladders, alerts and lags", tags=["keyed"])
+async def stream(request: Asked) -> Stream:
+    """Send server-sent events: `indicative`, `alert`, `lags`, and `dropped` when the reader is too slow."""
+    house = house_of(request)
+    if len(house.broadcast) >= SUBSCRIBERS_MAX:
+        raise keyed_error(503, "too_many_streams", f"at most {SUBSCRIBERS_MAX} streams are open at once")
+    return Stream(frames(house.broadcast, lags(house)), media_type="text/event-stream")
+
+
+HANDLERS = (*(_view_handler(view) for view in READ_MODELS), indicative, stream)

@@ -1,0 +1,77 @@
+"""Who may do what: the one table of routes and roles. A route that is not in it cannot be served.
+
+`HALT_ONLY` of `/v1/mode`: an operator may halt any scope, which is always tightening; anything else may release
+something (REDUCE_ONLY releases a halt) and takes the risk role.
+"""
+
+from enum import StrEnum, unique
+
+import msgspec
+
+
+@unique
+class Role(StrEnum):
+    """Name the roles a key may carry."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    RISK = "risk"
+    AUDITOR = "auditor"
+
+
+EVERY_ROLE = frozenset(Role)
+
+READ_MODELS = (
+    "portfolio",
+    "exposure",
+    "positions",
+    "orders",
+    "fills",
+    "quotes",
+    "requests",
+    "limits",
+    "mode",
+    "alerts",
+    "dependencies",
+    "events",
+)
+
+
+class Access(msgspec.Struct, frozen=True):
+    """Say who may use a route: the roles, or nobody in particular (`public`, where a key, if sent, must be valid).
+
+    `open` routes look at no key at all: health, metrics, the schema and the page.
+    """
+
+    roles: frozenset[Role] = frozenset()
+    public: bool = False
+    open: bool = False
+
+
+PUBLIC = Access(public=True)
+OPEN = Access(open=True)
+
+_READS = {("GET", f"/v1/{view}"): Access(roles=EVERY_ROLE) for view in READ_MODELS}
+
+ROUTES: dict[tuple[str, str], Access] = {
+    ("GET", "/rfq"): PUBLIC,
+    ("POST", "/order"): PUBLIC,
+    ("GET", "/asset-availability"): PUBLIC,
+    ("GET", "/fees"): PUBLIC,
+    ("GET", "/order-confirmation"): PUBLIC,
+    **_READS,
+    ("GET", "/v1/events"): Access(roles=frozenset({Role.AUDITOR})),
+    ("GET", "/v1/indicative/{pair}"): Access(roles=EVERY_ROLE),
+    ("GET", "/v1/stream"): Access(roles=EVERY_ROLE),
+    ("POST", "/v1/limits"): Access(roles=frozenset({Role.RISK})),
+    ("POST", "/v1/mode"): Access(roles=frozenset({Role.RISK, Role.OPERATOR})),
+    ("POST", "/v1/alerts/{alert_id}/acknowledge"): Access(roles=frozenset({Role.RISK, Role.OPERATOR})),
+    ("GET", "/health/live"): OPEN,
+    ("GET", "/health/ready"): OPEN,
+    ("GET", "/metrics"): OPEN,
+    ("GET", "/schema"): OPEN,
+    ("GET", "/"): OPEN,
+}
+
+RELEASES = frozenset({Role.RISK})
+"""Who may change a mode to anything but HALTED."""

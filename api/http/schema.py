@@ -1,0 +1,133 @@
+"""The OpenAPI document at `/schema`: what the handlers declare, with bodies, codes and examples added."""
+
+from functools import cache
+from typing import Any
+
+import msgspec
+from litestar import Litestar, MediaType, Response, get
+
+from api.http.codes import CODES
+from api.http.commanding import BODIES
+from api.http.house import Asked
+from api.http.ordering import OrderBody
+from api.http.roles import PUBLIC, ROUTES
+
+_REF = "#/components/schemas/{name}"
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["error_code", "error_name"],
+            "properties": {
+                name: {"type": "string"}
+                for name in ("error_code", "error_name", "detail", "reason", "control", "scope", "limit", "value")
+            },
+        }
+    },
+}
+_ORDER_EXAMPLE = {
+    "order_id": "RFQ-6c0f4f5e-9d5b-5d0a-8f0e-ba11a5700001",
+    "order_type": "MINT",
+    "expiry": 1800000000,
+    "nonce": 1800000000,
+    "benefactor": "0x" + "11" * 20,
+    "beneficiary": "0x" + "11" * 20,
+    "collateral_asset": "0xdAC17F958D2ee523a2206206994597C13D831ec7",
+    "collateral_amount": "25000000",
+    "usde_amount": "24990000000000000000",
+}
+_LIMIT_EXAMPLE = {"control": "net_delta", "scope": "asset:ETH", "value": "12.5", "reason": "thin books"}
+_MODE_EXAMPLE = {"scope": "global", "mode": "HALTED", "reason": "venue answers strangely"}
+_PUBLIC_STATUSES = {"/order-confirmation": (404,), "/order": (409,)}
+_EXAMPLES = {"/v1/limits": _LIMIT_EXAMPLE, "/v1/mode": _MODE_EXAMPLE}
+
+
+def _code_examples(status: int) -> dict[str, Any]:
+    return {
+        f"code {code.number}": {"value": {"error": {"error_code": str(code.number), "error_name": code.name}}}
+        for code in CODES.values()
+        if code.status == status
+    }
+
+
+def _errors(method: str, path: str) -> dict[str, Any]:
+    access = ROUTES[(method, path)]
+    if access.open:
+        return {}
+    content: dict[str, Any] = {"schema": {"$ref": _REF.format(name="Error")}}
+    if access == PUBLIC:
+        refused: dict[str, Any] = {
+            str(status): {
+                "description": "Refused; the code says why.",
+                "content": {"application/json": {**content, "examples": _code_examples(status)}},
+            }
+            for status in (400, 429, *_PUBLIC_STATUSES.get(path, ()))
+        }
+        unknown_key = {"description": "The API key is not known.", "content": {"application/json": content}}
+        return {**refused, "401": unknown_key}
+    words = {
+        "400": "A parameter or body that cannot be read.",
+        "401": "No API key, or an unknown one.",
+        "403": "The key's role may not do this.",
+        "503": "Not now; nothing was done.",
+        "504": "Waited in vain, or the outcome is not known yet.",
+    }
+    if method == "POST":
+        words["409"] = "Refused by the book's state; the code is the reason."
+    return {status: {"description": text, "content": {"application/json": content}} for status, text in words.items()}
+
+
+def _body(path: str) -> dict[str, Any] | None:
+    wanted = OrderBody if path == "/order" else BODIES.get(path)
+    if wanted is None:
+        return None
+    example = _ORDER_EXAMPLE if path == "/order" else _EXAMPLES.get(path, {"text": "looking into it"})
+    schema = {"$ref": _REF.format(name=wanted.__name__)}
+    return {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
+
+
+def _completed(path: str, method: str, operation: dict[str, Any]) -> None:
+    body = _body(path)
+    if body is not None:
+        operation["requestBody"] = body
+    operation.setdefault("responses", {}).update(_errors(method, path))
+    access = ROUTES[(method, path)]
+    if not access.open:
+        roles = ", ".join(sorted(access.roles))
+        operation["x-roles"] = sorted(access.roles)
+        operation["security"] = [{"key": []}] + ([{}] if access == PUBLIC else [])
+        if roles:
+            operation["description"] = f"{operation.get('description', '')}\n\nRoles: {roles}.".strip()
+
+
+def document(app: Litestar) -> dict[str, Any]:
+    """Return the whole OpenAPI document of an application."""
+    whole: dict[str, Any] = app.openapi_schema.to_schema()
+    components = whole.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    wanted = [OrderBody, *BODIES.values()]
+    _, described = msgspec.json.schema_components(wanted, ref_template=_REF)
+    schemas.update(described)
+    schemas["Error"] = _ERROR
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for path, operations in whole["paths"].items():
+        for method, operation in operations.items():
+            if isinstance(operation, dict) and (method.upper(), path) in ROUTES:
+                _completed(path, method.upper(), operation)
+    return whole
+
+
+@cache
+def _written(app: Litestar) -> bytes:
+    return msgspec.json.encode(document(app))
+
+
+@get("/schema", operation_id="schema", summary="Describe this API (OpenAPI)", tags=["health"], sync_to_thread=False)
+def schema(request: Asked) -> Response[bytes]:
+    """Return the OpenAPI document as JSON."""
+    return Response(_written(request.app), media_type=MediaType.JSON)
+
+
+HANDLERS = (schema,)
