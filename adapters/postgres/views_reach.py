@@ -56,8 +56,9 @@ def reaching() -> Generator[None]:
         yield
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:
         raise StoreUnreachable(f"Postgres cannot be reached: {error!r}") from error
-    except asyncpg.InterfaceError as error:
-        # The same type tells of misuse, which is a bug and must be seen.
-        if "closed" not in str(error):
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        # The same types tell of misuse, which is a bug and must be seen. A connection that ends while a statement is
+        # being prepared leaves the client's state machine between two states, which it tells when it is given back.
+        if "closed" not in str(error) and "cannot switch to state" not in str(error):
             raise
         raise StoreUnreachable(f"Postgres cannot be reached: {error}") from error

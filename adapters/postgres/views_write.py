@@ -43,8 +43,9 @@ async def move_checkpoints(connection: Connection, changes: Sequence[Change]) ->
     moved = await connection.fetch(_MOVE, names, schemas, before, [change.position for change in ordered])
     if len(moved) == len(ordered):
         return
+    done = {record["name"] for record in moved}
     standing = {name: (position, schema) for name, position, schema in await connection.fetch(_STANDING, names)}
-    for change in ordered:
+    for change in (change for change in ordered if change.view.name not in done):
         position, schema = standing.get(change.view.name, (0, change.view.schema))
         if schema != change.view.schema:
             raise SchemaChanged(f"{change.view.name} was written by another version: rebuild it")

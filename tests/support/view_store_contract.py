@@ -38,8 +38,11 @@ EVENTS = 1_200
 class World(Protocol):
     """A log with a reader, and a store over it."""
 
-    store: ViewStore
-    reader: LogReader
+    @property
+    def store(self) -> ViewStore: ...
+
+    @property
+    def reader(self) -> LogReader: ...
 
     async def append(self, events: Sequence[StoredEvent]) -> None: ...
 
