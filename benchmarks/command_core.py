@@ -5,6 +5,7 @@ the relay's numbers since the request before.
 """
 
 import asyncio
+import gc
 import json
 import signal
 import sys
@@ -52,6 +53,12 @@ def relay_numbers() -> dict[str, float]:
     return numbers
 
 
+def ready() -> None:
+    """Do what `api.wiring.roles` does when a role is ready, and say so."""
+    gc.freeze()
+    print("READY", flush=True)
+
+
 async def run(path: Path) -> None:
     """Run the core role beside the window on its relay."""
     settings = read_settings(path)
@@ -65,7 +72,7 @@ async def run(path: Path) -> None:
 
     await window.client.subscribe(f"{settings.book.prefix}.{RELAY_SUBJECT}", cb=answer)
     await window.client.flush()
-    await core_role.run_core(Process(settings, path.parent, lambda: print("READY", flush=True), stop))
+    await core_role.run_core(Process(settings, path.parent, ready, stop))
     await window.close()
 
 
