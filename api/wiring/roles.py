@@ -29,6 +29,11 @@ ROLES: dict[str, tuple[str, str]] = {
 WITHIN = {"chain": "execution", "watch": "projections"}
 
 
+def known_roles() -> set[str]:
+    """Return the names that `--role` takes."""
+    return {*ROLES, *WITHIN}
+
+
 def run_roles(roles: Sequence[str], settings: Settings, folder: Path) -> None:
     """Run roles until SIGTERM or SIGINT; what they have taken is finished first. Raise what broke one of them."""
     wanted = sorted({WITHIN.get(role, role) for role in roles})
