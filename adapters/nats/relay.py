@@ -9,7 +9,6 @@ stored, the last one is not either, and the answer says so. After any doubt the 
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Sequence
 from time import monotonic
 
@@ -24,11 +23,11 @@ from adapters.nats.cancellation import raise_if_cancelled
 from adapters.nats.connection import Connection
 from adapters.nats.event_frames import EventFrames, TraceOf
 from adapters.nats.failures import EventsAheadOfLog, EventsDiverged, NotConnected
+from adapters.nats.hot_copy import Group, HotCopy
 from adapters.nats.ports import EventBody, LogReader
 from adapters.nats.relay_metrics import RelayMetrics
 from adapters.nats.streams import checked_prefix, ensure_events, stream_name
 
-HOT_EVENTS_MAX = 32_768
 GROUP_EVENTS_MAX = 512
 GROUP_BYTES_MAX = 4 * 1024 * 1024
 ACK_S_MAX = 2.0
@@ -41,26 +40,6 @@ _log = logging.getLogger("ballast.nats")
 
 class _OutOfStep(Exception):
     """Say that the stream did not take a group as sent: ask it where it stands."""
-
-
-class _Chunk(msgspec.Struct, frozen=True):
-    """Hold events offered together, and when, on the machine's clock: uvloop's own goes in whole milliseconds."""
-
-    first: int
-    events: Sequence[EventBody]
-    offered_at_s: float
-
-    @property
-    def last(self) -> int:
-        return self.first + len(self.events) - 1
-
-
-class _Group(msgspec.Struct, frozen=True):
-    """Hold what one write publishes, and which part was offered when."""
-
-    first: int
-    events: list[EventBody]
-    offered: list[tuple[float, int]]
 
 
 class Relay:
@@ -81,8 +60,7 @@ class Relay:
         self._jetstream = connection.jetstream()
         self._head = self._started_at = head
         self._published: int | None = None
-        self._hot: deque[_Chunk] = deque()
-        self._hot_events = 0
+        self._hot = HotCopy()
         self._work = asyncio.Event()
         self._progress = asyncio.Event()
         self._answers = b""
@@ -103,7 +81,7 @@ class Relay:
     @property
     def hot_events(self) -> int:
         """Return how many events wait in memory; at most `HOT_EVENTS_MAX`."""
-        return self._hot_events
+        return self._hot.events
 
     def offer(self, first_position: int, events: Sequence[EventBody]) -> None:
         """Take events just committed at `first_position` and on. Never waits; above the bound it keeps none."""
@@ -111,23 +89,9 @@ class Relay:
         if not events or last <= (self._started_at if self._published is None else self._published):
             return
         self._head = self.metrics.head = max(last, self._head)
-        if self._hot_events + len(events) > HOT_EVENTS_MAX:
-            self.metrics.hot_drops += self._hot_events + len(events)
-            self._hot.clear()
-            self._hot_events = 0
-        else:
-            self._keep_hot(_Chunk(first_position, events, monotonic()))
+        self._hot.keep(first_position, events)
+        self.metrics.hot_drops = self._hot.drops
         self._work.set()
-
-    def _keep_hot(self, chunk: _Chunk) -> None:
-        """Keep a chunk at its place: of two commits ending in one turn of the loop, the later may be offered first."""
-        place = len(self._hot)
-        while place and self._hot[place - 1].first > chunk.first:
-            place -= 1
-        if place and self._hot[place - 1].last >= chunk.first:
-            return
-        self._hot.insert(place, chunk)
-        self._hot_events += len(chunk.events)
 
     async def settled(self, position: int) -> None:
         """Wait until the stream holds every event up to `position`."""
@@ -198,9 +162,9 @@ class Relay:
             raise EventsDiverged(f"{self._stream} and the log hold different events at position {position}")
 
     async def _publish_next(self) -> None:
-        group = self._take_hot()
+        published = self._published or 0
+        group = self._hot.take(published + 1, GROUP_EVENTS_MAX)
         if group is None:
-            published = self._published or 0
             if self._head <= published:
                 self._work.clear()
                 await self._work.wait()
@@ -208,27 +172,7 @@ class Relay:
             group = await self._refill(published)
         await self._send(group)
 
-    def _take_hot(self) -> _Group | None:
-        """Collect the events that follow what is published, if memory has them."""
-        following = (self._published or 0) + 1
-        while self._hot and self._hot[0].last < following:
-            self._hot_events -= len(self._hot.popleft().events)
-        if not self._hot or self._hot[0].first > following:
-            return None
-        group = _Group(following, [], [])
-        for chunk in self._hot:
-            reached = following + len(group.events)
-            if chunk.first > reached:
-                break
-            room = GROUP_EVENTS_MAX - len(group.events)
-            part = chunk.events[reached - chunk.first :][:room]
-            group.events.extend(part)
-            group.offered.append((chunk.offered_at_s, len(part)))
-            if len(group.events) == GROUP_EVENTS_MAX:
-                break
-        return group
-
-    async def _refill(self, published: int) -> _Group:
+    async def _refill(self, published: int) -> Group:
         logged = await self._reader.read(published, GROUP_EVENTS_MAX)
         for number, event in enumerate(logged, published + 1):
             if event.position != number:
@@ -236,9 +180,9 @@ class Relay:
         if not logged:
             raise EventsDiverged(f"the log has nothing after {published}, but {self._head} was committed")
         self.metrics.refilled += len(logged)
-        return _Group(published + 1, list(logged), [])
+        return Group(published + 1, list(logged), [])
 
-    def _build(self, group: _Group, reply: bytes) -> tuple[bytes, int]:
+    def _build(self, group: Group, reply: bytes) -> tuple[bytes, int]:
         """Build one write of as much of the group as fits; return it with the last position in it."""
         size_max = self._connection.client.max_payload
         built: list[bytes] = []
@@ -253,7 +197,7 @@ class Relay:
         built[-1] = self._frames.build(last, group.events[len(built) - 1], size_max, reply)
         return b"".join(built), last
 
-    async def _send(self, group: _Group) -> None:
+    async def _send(self, group: Group) -> None:
         self._group_number += 1
         data, last = self._build(group, self._answers + b"%d" % self._group_number)
         answer = self._answer = self._loop.create_future()

@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 import pytest
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
+from adapters.nats import hot_copy
 from adapters.nats import relay as relay_module
 from adapters.nats.connection import Connection
 from adapters.nats.event_frames import read_event
@@ -203,7 +204,7 @@ async def test_a_second_publication_of_a_position_is_not_stored(connection: Conn
 async def test_above_its_bound_the_hot_copy_is_dropped_and_filled_from_the_log(
     mortal: OwnNats, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(relay_module, "HOT_EVENTS_MAX", 100)
+    monkeypatch.setattr(hot_copy, "HOT_EVENTS_MAX", 100)
     log = MemoryLog()
     async with connected(mortal.url) as connection, running(connection, "ballast", log) as relay:
         relay.offer(1, log.commit(3))
