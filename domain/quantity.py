@@ -40,9 +40,9 @@ class Num(Decimal):
         """Return plain notation."""
         return plain(self)
 
-    def __format__(self, spec: str, context: Context | None = None, /) -> str:
+    def __format__(self, spec: str, /) -> str:  # pyright: ignore[reportIncompatibleMethodOverride] # format() gives no context
         """Return plain notation, unless a format is asked for."""
-        return super().__format__(spec, context) if spec else plain(self)
+        return super().__format__(spec) if spec else plain(self)
 
     def __neg__(self) -> "Num":
         return Num(self.copy_negate())
