@@ -5,32 +5,30 @@ it sees fresh it sends; any other it only asks about. A patrol goes round whatev
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Coroutine
 from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
 from api.replica import Recorded, Replica
+from api.sweeping import SOURCE, Sweeps
 from api.telling import tell
 from commands.order import (
     RecordAbsent,
     RecordAcknowledged,
-    RecordFill,
     RecordOutcomeUnknown,
     RecordRejected,
     sendable,
 )
 from commands.ports import Clock, Facts, Follower, Lease, Venue
 from domain.approval import Approved, approve
-from domain.book import position_key
-from domain.fill import FillKind, FillSource
 from domain.order import OpenOrder, Order, OrderAttempted, OrderSide, OrderSubmissionRequested, TimeInForce
 from domain.quantity import num
 from domain.venue import (
     TERMINAL,
     Acknowledgement,
     Connected,
+    Disconnected,
     FillReport,
     OrderReport,
     Rejected,
@@ -42,9 +40,8 @@ from domain.venue import (
 ASK_PAUSE_S = 0.1
 ASK_PAUSE_S_MAX = 5.0
 PATROL_S = 1.0
-# The venue's clock may lag ours, and a sweep must not miss what fell on its edge: fills are deduplicated anyway.
-SWEEP_OVERLAP_US = 60 * 1_000_000
-SOURCE = "execution"
+# What the book has wrong about the account's stream for so long is told again: its fact was lost with a wiped inbox.
+TOLD_S = 5.0
 
 
 def venue_order(order: Order, client_order_id: str) -> VenueOrder:
@@ -69,27 +66,6 @@ _TIME_IN_FORCE: dict[TimeInForce, Any] = {
 }
 
 
-def fill_fact(fill: FillReport) -> tuple[str, RecordFill]:
-    """Return a fill's natural key and the command that records it."""
-    command = RecordFill(
-        venue=fill.venue,
-        account=fill.account,
-        symbol=fill.symbol,
-        trade_id=fill.trade_id,
-        venue_order_id=fill.venue_order_id,
-        client_order_id=fill.client_order_id or "",
-        side=OrderSide(fill.side),
-        price=num(fill.price),
-        quantity=num(fill.quantity),
-        fee_asset=fill.fee_asset,
-        fee=num(fill.fee_quantity),
-        kind=FillKind(fill.kind),
-        source=FillSource(fill.source),
-        traded_at_us=fill.at_us,
-    )
-    return "fill|" + "|".join(fill.fill_key), command
-
-
 class Execution:
     """Act on one venue account, as its only lease-holder."""
 
@@ -105,8 +81,9 @@ class Execution:
         self._requested: dict[UUID, OrderSubmissionRequested] = {}
         self._busy: set[UUID] = set()
         self._tasks: asyncio.TaskGroup | None = None
-        self._sweeps = Counter[str]()
-        self._sweeping = asyncio.Lock()
+        self._sweeps = Sweeps(replica, venue, facts, clock)
+        self._heard: Connected | Disconnected | None = None
+        self._wrong_since_s: float | None = None
 
     async def run(self) -> None:
         """Follow, listen and patrol until cancelled; raise what broke."""
@@ -116,6 +93,7 @@ class Execution:
             tasks.create_task(self._follow())
             tasks.create_task(self._listen())
             tasks.create_task(self._patrol())
+            tasks.create_task(self._sweeps.run())
 
     def _spawn(self, order_id: UUID, work: Coroutine[Any, Any, None]) -> None:
         """Let at most one task at a time work for an order."""
@@ -194,7 +172,7 @@ class Execution:
         pause = ASK_PAUSE_S
         while (order := self._replica.book.orders.get(order_id)) is not None:
             if order.reported is not None:
-                await self._sweep(order.order.symbol)
+                await self._sweeps.sweep(order.order.symbol)
                 return
             try:
                 seen = await self._venue.order_state(order.order.symbol, order.client_order_id)
@@ -203,7 +181,7 @@ class Execution:
             if isinstance(seen, OrderReport):
                 await self._tell_acknowledged(order_id, order.attempt, seen)
                 if seen.status in TERMINAL:
-                    await self._sweep(order.order.symbol)
+                    await self._sweeps.sweep(order.order.symbol)
                     return
             elif seen is None and self._absent(order):
                 await self._tell_absent(order)
@@ -229,18 +207,34 @@ class Execution:
             async for event in events:
                 match event:
                     case FillReport():
-                        await self._tell_fill(event)
+                        await self._sweeps.tell(event)
                     case OrderReport():
                         await self._tell_report(event)
                     case Connected():
-                        await self._sweep_all()
-                        await self._tell_dependency("dependency.restored", "connected", event.at_us)
-                    case _:
-                        await self._tell_dependency("dependency.degraded", event.reason, event.at_us)
+                        await self._sweeps.sweep_all()
+                        await self._tell_stream(event, event.at_us)
+                    case Disconnected():
+                        await self._tell_stream(event, event.at_us)
 
-    async def _tell_dependency(self, kind: str, text: str, at_us: int) -> None:
+    async def _tell_stream(self, event: Connected | Disconnected, at_us: int) -> None:
+        self._heard = event
+        up = isinstance(event, Connected)
+        kind, text = ("dependency.restored", "connected") if up else ("dependency.degraded", event.reason)
         body = {"dependency": self._venue.name, "text": text}
         await self._tell(kind, f"{kind}|{self._venue.name}|{at_us}", body)
+
+    async def _mind_stream(self) -> None:
+        """Tell again whether the account's stream is up, when the book has had it wrong for a while."""
+        heard = self._heard
+        known_down = self._venue.name in self._replica.book.dependencies
+        now_s = asyncio.get_running_loop().time()
+        if heard is None or known_down is isinstance(heard, Disconnected):
+            self._wrong_since_s = None
+        elif self._wrong_since_s is None:
+            self._wrong_since_s = now_s
+        elif now_s - self._wrong_since_s >= TOLD_S:
+            self._wrong_since_s = None
+            await self._tell_stream(heard, self._clock.now_us())
 
     async def _tell_report(self, report: OrderReport) -> None:
         order_id = self._replica.book.client_orders.get(report.client_order_id)
@@ -248,45 +242,11 @@ class Execution:
         if order is not None and report.status in TERMINAL:
             await self._tell_acknowledged(order.order.order_id, order.attempt, report)
 
-    async def _tell_fill(self, fill: FillReport) -> None:
-        key, command = fill_fact(fill)
-        await self._tell("fill.recorded", key, command)
-
-    async def _sweep_all(self) -> None:
-        policy = self._replica.book.policy
-        for instrument in policy.instruments if policy is not None else ():
-            if instrument.venue == self._venue.name and instrument.account == self._venue.account:
-                await self._sweep(instrument.symbol)
-
-    async def _sweep(self, symbol: str) -> None:
-        """Ask the venue for every fill since the last recorded one; each enters the log once.
-
-        Whoever asks while a sweep is under way waits for one that began after asking, and shares it.
-        """
-        asked = self._sweeps[symbol]
-        async with self._sweeping:
-            if self._sweeps[symbol] > asked:
-                return
-            self._sweeps[symbol] += 1
-            try:
-                fills = await self._venue.fills_since(symbol, self._sweep_since_us(symbol))
-            except (Rejected, Unavailable, Unknown):
-                return  # the patrol comes round again
-        for fill in fills:
-            await self._tell_fill(fill)
-
-    def _sweep_since_us(self, symbol: str) -> int:
-        """Return from when on a fill of ours may be missing: the last recorded one, or the first order that is open."""
-        held = self._replica.book.positions.get(position_key(self._venue.name, self._venue.account, symbol))
-        if held is not None:
-            return held.traded_at_us - SWEEP_OVERLAP_US
-        attempted = [order.send_before_us for order in self._replica.book.orders.values() if order.attempt]
-        return min(attempted, default=self._clock.now_us()) - SWEEP_OVERLAP_US
-
     async def _patrol(self) -> None:
         while True:
             await asyncio.sleep(PATROL_S)
             self._patrol_once()
+            await self._mind_stream()
 
     def _patrol_once(self) -> None:
         """Take up every order that stayed open: after a restart, after a lost fact, after a wiped inbox."""
