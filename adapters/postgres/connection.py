@@ -4,6 +4,7 @@ asyncpg waits for each answer before it sends the next request; the writer must 
 """
 
 import asyncio
+import struct
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import cast
@@ -43,11 +44,6 @@ class Connection(asyncio.Protocol):
         self.on_notification: Callable[[str, str], None] = lambda _channel, _payload: None
         self.on_lost: Callable[[], None] = lambda: None
 
-    @property
-    def is_open(self) -> bool:
-        """Tell whether requests can be sent."""
-        return self._transport is not None and not self._transport.is_closing() and self.opened.done()
-
     def begin(self, transport: asyncio.Transport) -> None:
         """Send the startup message over a transport that is ready for it."""
         self._transport = transport
@@ -81,6 +77,11 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    async def gone(self) -> None:
+        """Wait until an aborted connection is gone."""
+        if self._transport is not None:
+            await self.closed
+
     async def close(self) -> None:
         """Say goodbye and wait until the connection is gone; idempotent."""
         if self._transport is None:
@@ -103,7 +104,7 @@ class Connection(asyncio.Protocol):
         try:
             for kind, body in messages.take_messages(self._buffer):
                 self._receive(kind, body)
-        except (messages.MalformedMessage, ScramFailed, HandshakeFailed, ValueError, IndexError) as error:
+        except (messages.MalformedMessage, ScramFailed, HandshakeFailed, ValueError, IndexError, struct.error) as error:
             self._fail_opening(HandshakeFailed(str(error)))
             self.abort()
 
@@ -212,13 +213,14 @@ async def connect(address: Address, options: Mapping[str, str]) -> Connection:
         async with asyncio.timeout(CONNECT_MS_MAX / 1_000):
             connection.begin(await _transport(address, connection))
             await connection.opened
-    except TimeoutError as error:
-        raise HandshakeFailed(f"{address!r} did not answer within {CONNECT_MS_MAX} ms") from error
-    except OSError as error:
-        raise HandshakeFailed(f"{address!r}: {error}") from error
-    finally:
-        if not connection.is_open:
-            connection.abort()
+    except BaseException as error:
+        connection.abort()
+        await connection.gone()
+        if isinstance(error, TimeoutError):
+            raise HandshakeFailed(f"{address!r} did not answer within {CONNECT_MS_MAX} ms") from error
+        if isinstance(error, OSError):
+            raise HandshakeFailed(f"{address!r}: {error}") from error
+        raise
     return connection
 
 
