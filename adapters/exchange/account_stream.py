@@ -16,7 +16,8 @@ from ccxt.base.errors import BaseError, NetworkError
 from adapters.exchange import parse
 from adapters.exchange.client import Ccxt
 from adapters.exchange.failures import venue_code
-from adapters.exchange.parse import Account, Unreadable
+from adapters.exchange.fields import Unreadable
+from adapters.exchange.parse import Account
 from domain.venue import AccountEvent, Connected, Disconnected
 
 QUEUE_MAX = 10_000

@@ -1,28 +1,29 @@
 """One Binance USD-M account, through unmodified ccxt.
 
-Three ccxt instances, because each has one queue for all its calls: orders never wait behind queries or snapshots.
+Three ccxt instances, because each has one queue for all its calls: orders never wait behind queries or snapshots. New
+orders are kept apart by us, so that the time until which an order may be sent is checked when it is sent.
 Quantities and prices are checked against the filters before sending, since ccxt would silently round them.
 """
 
 import asyncio
 import contextlib
-import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Sequence
-from decimal import Decimal
-from typing import Any, Self, TypeVar
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, Self
 
 import aiohttp
 
 from adapters.exchange import parse
 from adapters.exchange.account_stream import AccountStream
+from adapters.exchange.asking import asked, read, rows
 from adapters.exchange.books import Books
 from adapters.exchange.client import Ccxt, make_client
 from adapters.exchange.connection import loopback_session
-from adapters.exchange.failures import classify
 from adapters.exchange.history import History
-from adapters.exchange.parse import TIMES_IN_FORCE, Account, Unreadable
+from adapters.exchange.pace import Pace
+from adapters.exchange.parse import TIMES_IN_FORCE, Account
 from adapters.exchange.settings import VenueSettings
+from adapters.exchange.suitability import check_clock, check_order, check_position_mode, listings
 from domain.approval import Approved
 from domain.venue import (
     AccountEvent,
@@ -39,20 +40,8 @@ from domain.venue import (
     Rejected,
     Unavailable,
     Unknown,
-    VenueFailure,
     VenueOrder,
 )
-
-CLIENT_ORDER_ID = re.compile(r"^[.A-Z:/a-z0-9_-]{1,36}$")
-NEW_ORDER_WEIGHT = 4
-QUERY_RATE_LIMIT_MS = 25
-CLOCK_SAMPLES = 3
-
-T = TypeVar("T")
-
-
-class VenueUnsuitable(Exception):
-    """Say why this account must not be traded as it is set up."""
 
 
 class BinanceUsdm:
@@ -66,6 +55,7 @@ class BinanceUsdm:
         self._resources = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._clients: list[Ccxt] = []
+        self._pace = Pace(settings.order_interval_ms / 1_000)
         self._instruments: dict[str, InstrumentReport] = {}
         self._orders: Ccxt
         self._queries: Ccxt
@@ -127,7 +117,10 @@ class BinanceUsdm:
     async def submit(self, approved: Approved[VenueOrder]) -> Acknowledgement:
         """Send an order once, unless its time to be sent has passed."""
         order = approved.value
-        self._check(order)
+        if order.venue != self.name or order.account != self.account:
+            raise Rejected("malformed", f"an order for {order.venue}/{order.account}, not {self.name}/{self.account}")
+        check_order(order, self._listed(order.symbol))
+        await self._pace.wait()
         if time.time_ns() // 1_000 >= approved.send_before_us:
             raise Unavailable("not sent: the time until which it might be sent has passed")
         parameters: dict[str, Any] = {"clientOrderId": order.client_order_id, "newOrderRespType": "RESULT"}
@@ -135,7 +128,7 @@ class BinanceUsdm:
             parameters["reduceOnly"] = "true"
         if order.limit_price is not None:
             parameters["timeInForce"] = TIMES_IN_FORCE[order.time_in_force]
-        answer = await _asked(
+        answer = await asked(
             self._orders.create_order(
                 order.symbol,
                 "market" if order.limit_price is None else "limit",
@@ -148,7 +141,7 @@ class BinanceUsdm:
         info = answer.get("info") if isinstance(answer, dict) else None
         if not isinstance(info, dict) or answer.get("id") is None:
             raise Unknown("an answer without an order in it")
-        acknowledged = _read(parse.acknowledgement, info)
+        acknowledged = read(parse.acknowledgement, info)
         if acknowledged.client_order_id != order.client_order_id:
             raise Unknown(f"the answer is about another order: {acknowledged.client_order_id}")
         return acknowledged
@@ -156,14 +149,14 @@ class BinanceUsdm:
     async def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
         """Cancel an order; `Rejected` with `unknown_order` when it is over or was never there."""
         self._listed(symbol)
-        answer = await _asked(self._orders.cancel_order("", symbol, {"clientOrderId": client_order_id}))
+        answer = await asked(self._orders.cancel_order("", symbol, {"clientOrderId": client_order_id}))
         return self._read_order(answer)
 
     async def order_state(self, symbol: str, client_order_id: str) -> OrderReport | None:
         """Ask for the newest order with our id; None when the venue knows none now (see `absence_after_ms`)."""
         self._listed(symbol)
         try:
-            answer = await _asked(self._queries.fetch_order("", symbol, {"clientOrderId": client_order_id}))
+            answer = await asked(self._queries.fetch_order("", symbol, {"clientOrderId": client_order_id}))
         except Rejected as rejected:
             if rejected.reason == "unknown_order":
                 return None
@@ -172,41 +165,41 @@ class BinanceUsdm:
 
     async def open_orders(self, symbol: str) -> Sequence[OrderReport]:
         """Return the open orders of a symbol, ours and anybody's on the account."""
-        rows = await _asked(self._queries.fapiPrivateGetOpenOrders({"symbol": self._market_id(symbol)}))
-        return [_read(parse.order, row, self._of) for row in _rows(rows)]
+        answer = await asked(self._queries.fapiPrivateGetOpenOrders({"symbol": self._market_id(symbol)}))
+        return [read(parse.order, row, self._of) for row in rows(answer)]
 
     async def fills_since(self, symbol: str, since_us: int) -> Sequence[FillReport]:
         """Return every fill of the account in a symbol at or after an instant, oldest first."""
-        return await self._guarded(self._history.fills_since(self._market_id(symbol), since_us))
+        return await asked(self._history.fills_since(self._market_id(symbol), since_us))
 
     async def fills_from(self, symbol: str, trade_id: int) -> Sequence[FillReport]:
         """Return every fill of the account in a symbol from a trade id on, oldest first."""
-        return await self._guarded(self._history.fills_from(self._market_id(symbol), trade_id))
+        return await asked(self._history.fills_from(self._market_id(symbol), trade_id))
 
     async def fundings_since(self, since_us: int) -> Sequence[FundingReport]:
         """Return every funding payment at or after an instant, oldest first."""
-        return await self._guarded(self._history.fundings_since(since_us))
+        return await asked(self._history.fundings_since(since_us))
 
     async def positions(self) -> Sequence[PositionReport]:
         """Return the positions; a symbol that is not among them is flat."""
-        rows = _rows(await _asked(self._queries.fapiPrivateV3GetPositionRisk()))
-        return [_read(parse.position, row, self._of) for row in rows]
+        answer = await asked(self._queries.fapiPrivateV3GetPositionRisk())
+        return [read(parse.position, row, self._of) for row in rows(answer)]
 
     async def balances(self) -> Sequence[BalanceReport]:
         """Return the account's assets."""
-        answer = await _asked(self._queries.fapiPrivateV3GetAccount())
-        rows = _rows(answer.get("assets") if isinstance(answer, dict) else None)
-        return [_read(parse.balance, row, self._of) for row in rows]
+        answer = await asked(self._queries.fapiPrivateV3GetAccount())
+        assets = rows(answer.get("assets") if isinstance(answer, dict) else None)
+        return [read(parse.balance, row, self._of) for row in assets]
 
     async def mark(self, symbol: str) -> MarkReport:
         """Return mark, index and funding of a symbol."""
-        answer = await _asked(self._queries.fapiPublicGetPremiumIndex({"symbol": self._market_id(symbol)}))
-        return _read(parse.mark, answer, self._of)
+        answer = await asked(self._queries.fapiPublicGetPremiumIndex({"symbol": self._market_id(symbol)}))
+        return read(parse.mark, answer, self._of)
 
     async def fee_rates(self, symbol: str) -> FeeRates:
         """Return what the account pays for trades in a symbol."""
-        answer = await _asked(self._queries.fapiPrivateGetCommissionRate({"symbol": self._market_id(symbol)}))
-        return _read(parse.fee_rates, answer, self._of)
+        answer = await asked(self._queries.fapiPrivateGetCommissionRate({"symbol": self._market_id(symbol)}))
+        return read(parse.fee_rates, answer, self._of)
 
     def account_events(self) -> AsyncGenerator[AccountEvent, None]:
         """Stream fills, order states, and every connect and disconnect."""
@@ -217,8 +210,10 @@ class BinanceUsdm:
         return self._books.events()
 
     async def failed(self) -> None:
-        """Wait until a stream's task breaks, and raise its error; cancel this to stop waiting."""
-        await asyncio.gather(*self._tasks)
+        """Wait until a stream's task breaks, and raise its error; cancelling this only stops the waiting."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
 
     async def _open(self) -> None:
         settings = self._settings
@@ -226,15 +221,18 @@ class BinanceUsdm:
         if settings.loopback is not None:
             session = await self._resources.enter_async_context(loopback_session(settings.loopback))
         self._resources.push_async_callback(self._close_clients)
-        self._orders = self._client(session, settings.order_interval_ms / NEW_ORDER_WEIGHT)
-        self._queries = self._client(session, QUERY_RATE_LIMIT_MS)
-        public = self._client(session, QUERY_RATE_LIMIT_MS)
+        self._orders = self._client(session, paced=False)
+        self._queries = self._client(session)
+        public = self._client(session)
         for client in (self._queries, self._orders, public):
-            await _asked(client.load_markets())
-        symbols = self._check_markets()
+            await asked(client.load_markets())
+        markets = self._queries.markets
+        self._instruments = listings(markets, settings.symbols, self.name)
+        symbols = {str(item["id"]): str(item["symbol"]) for item in markets.values() if item["type"] == "swap"}
         self._of = Account(settings.venue, settings.account, symbols)
-        await self._check_account()
-        await self._check_clock()
+        # The heaviest query of all: it would hold up the queries after it, and no order is due yet.
+        await check_position_mode(self._orders)
+        await check_clock(self._queries, settings.clock_skew_ms_max)
         self._history = History(self._queries, self._of)
         self._account_stream = AccountStream(
             self._queries, self._of, listen_key_renewal_ms=settings.listen_key_renewal_ms
@@ -246,60 +244,14 @@ class BinanceUsdm:
         self._tasks.append(asyncio.create_task(self._account_stream.run(), name=f"{settings.venue} account stream"))
         self._tasks.append(asyncio.create_task(self._books.run(), name=f"{settings.venue} books"))
 
-    def _client(self, session: aiohttp.ClientSession | None, rate_limit_ms: float) -> Ccxt:
-        client = make_client(self._settings, session, rate_limit_ms=rate_limit_ms)
+    def _client(self, session: aiohttp.ClientSession | None, *, paced: bool = True) -> Ccxt:
+        client = make_client(self._settings, session, paced=paced)
         self._clients.append(client)
         return client
 
     async def _close_clients(self) -> None:
         await asyncio.gather(*(client.close() for client in self._clients))
         self._clients.clear()
-
-    def _check_markets(self) -> dict[str, str]:
-        """Refuse symbols that are not plain linear perpetuals; return the unified symbol of every market id."""
-        markets = self._queries.markets or {}
-        for symbol in self._settings.symbols:
-            market = markets.get(symbol)
-            if market is None or symbol != market["symbol"]:
-                raise VenueUnsuitable(f"{symbol} is not listed at {self.name} under that very name")
-            if market["type"] != "swap" or market["linear"] is not True or Decimal(str(market["contractSize"])) != 1:
-                raise VenueUnsuitable(f"{symbol} is not a linear perpetual of contract size 1")
-            self._instruments[symbol] = parse.instrument(market, self.name)
-        return {str(market["id"]): str(market["symbol"]) for market in markets.values() if market["type"] == "swap"}
-
-    async def _check_account(self) -> None:
-        # The heaviest query of all: it would hold up the queries after it, and no order is due yet.
-        mode = await _asked(self._orders.fapiPrivateGetPositionSideDual())
-        if not isinstance(mode, dict) or mode.get("dualSidePosition") is not False:
-            raise VenueUnsuitable(f"the account must be in one-way position mode, and says {mode!r}")
-
-    async def _check_clock(self) -> None:
-        """Refuse to trade with a clock that the venue would refuse: its recvWindow counts in its own time."""
-        skews: list[int] = []
-        for _ in range(CLOCK_SAMPLES):
-            asked_ms = time.time_ns() // 1_000_000
-            answer = await _asked(self._queries.fetch_time())
-            answered_ms = time.time_ns() // 1_000_000
-            if answer is None:
-                raise VenueUnsuitable("the venue does not tell its time")
-            skews.append(abs(int(answer) - (asked_ms + answered_ms) // 2))
-        if min(skews) > self._settings.clock_skew_ms_max:
-            raise VenueUnsuitable(f"this machine's clock is {min(skews)} ms off the venue's")
-
-    def _check(self, order: VenueOrder) -> None:
-        """Refuse what ccxt would round or the venue would misread."""
-        listed = self._listed(order.symbol)
-        if order.venue != self.name or order.account != self.account:
-            raise Rejected("malformed", f"an order for {order.venue}/{order.account}, not {self.name}/{self.account}")
-        if not CLIENT_ORDER_ID.match(order.client_order_id):
-            raise Rejected("malformed", f"client order id {order.client_order_id!r}")
-        if order.limit_price is None and order.time_in_force != "ioc":
-            raise Rejected("malformed", "a market order takes only ioc")
-        if not order.quantity.is_finite() or order.quantity <= 0 or order.quantity % listed.step:
-            raise Rejected("size_or_price_step", f"quantity {order.quantity} is not a multiple of {listed.step}")
-        price = order.limit_price
-        if price is not None and (not price.is_finite() or price <= 0 or price % listed.tick):
-            raise Rejected("size_or_price_step", f"price {price} is not a multiple of {listed.tick}")
 
     def _listed(self, symbol: str) -> InstrumentReport:
         listed = self._instruments.get(symbol)
@@ -313,33 +265,4 @@ class BinanceUsdm:
 
     def _read_order(self, answer: Any) -> OrderReport:
         info = answer.get("info") if isinstance(answer, dict) else None
-        return _read(parse.order, info if isinstance(info, dict) else {}, self._of)
-
-    @staticmethod
-    async def _guarded(work: Awaitable[T]) -> T:
-        return await _asked(work)
-
-
-async def _asked(work: Awaitable[T]) -> T:
-    """Await a ccxt call and raise what its failure means."""
-    try:
-        return await work
-    except VenueFailure:
-        raise
-    except Unreadable as error:
-        raise Unknown(f"an unreadable answer: {error}") from error
-    except Exception as error:
-        raise classify(error) from error
-
-
-def _read(parser: Any, *arguments: Any) -> Any:
-    try:
-        return parser(*arguments)
-    except (Unreadable, KeyError, TypeError, AttributeError) as error:
-        raise Unknown(f"an unreadable answer: {error}") from error
-
-
-def _rows(answer: Any) -> list[Any]:
-    if not isinstance(answer, list):
-        raise Unknown(f"an unreadable answer: {type(answer).__name__} instead of rows")
-    return answer
+        return read(parse.order, info if isinstance(info, dict) else {}, self._of)

@@ -13,6 +13,10 @@ from ccxt.base.errors import NetworkError
 
 from adapters.exchange.settings import VenueSettings
 
+# The venue allows 2,400 units of weight a minute.
+REQUEST_WEIGHT_MS = 25
+DIAL_PAUSE_MS_MAX = 3_000
+
 # ccxt's own annotations call its coroutines dictionaries and lists; what comes back is checked by the parsers instead.
 Ccxt = Any
 
@@ -45,8 +49,11 @@ class HookedBinance(ccxt.pro.binanceusdm):
             self.tap.connected(client.url)
 
     def on_error(self, client: Any, error: Any) -> None:
-        """Tell the tap, after ccxt."""
+        """Tell the tap, after ccxt; dial again sooner than ccxt would, unless the venue says when."""
         super().on_error(client, error)
+        waiting = self.ws_dial_backoff.get(client.url)
+        if waiting is not None and client.last_retry_after is None:
+            waiting["until"] = min(waiting["until"], self.milliseconds() + DIAL_PAUSE_MS_MAX)
         if self.tap is not None:
             self.tap.lost(client.url, f"{type(error).__name__}: {error}")
 
@@ -66,13 +73,14 @@ class HookedBinance(ccxt.pro.binanceusdm):
             client.on_error(NetworkError(f"ccxt could not handle a message: {type(error).__name__}: {error}"))
 
 
-def make_client(settings: VenueSettings, session: aiohttp.ClientSession | None, *, rate_limit_ms: float) -> Ccxt:
-    """Return a client with the options that the venue's traps ask for; `rate_limit_ms` is per unit of weight."""
+def make_client(settings: VenueSettings, session: aiohttp.ClientSession | None, *, paced: bool) -> Ccxt:
+    """Return a client with the options that the venue's traps ask for; one that is not paced queues nothing."""
     config: dict[str, Any] = {
         "apiKey": settings.api_key,
         "secret": settings.api_secret,
         "timeout": settings.timeout_ms,
-        "rateLimit": rate_limit_ms,
+        "enableRateLimit": paced,
+        "rateLimit": REQUEST_WEIGHT_MS,
         "number": str,
         "streaming": {"keepAlive": settings.keep_alive_ms},
         "asyncio_loop": asyncio.get_running_loop(),

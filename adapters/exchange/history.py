@@ -10,7 +10,8 @@ from typing import Any
 
 from adapters.exchange import parse
 from adapters.exchange.client import Ccxt
-from adapters.exchange.parse import Account, Unreadable
+from adapters.exchange.fields import Unreadable
+from adapters.exchange.parse import Account
 from domain.venue import FillReport, FundingReport
 
 PAGE = 1_000

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
+from adapters.exchange.fields import Payload, Unreadable, decimal, flag, identity, instant_us, part, side, status
 from domain.venue import (
     Acknowledgement,
     BalanceReport,
@@ -18,30 +19,13 @@ from domain.venue import (
     InstrumentReport,
     MarkReport,
     OrderReport,
-    OrderStatus,
     PositionReport,
-    Side,
     TimeInForce,
 )
 
-Payload = Mapping[str, Any]
-
-_STATUSES: Mapping[str, OrderStatus] = {
-    "NEW": "new",
-    "PARTIALLY_FILLED": "partially_filled",
-    "FILLED": "filled",
-    "CANCELED": "canceled",
-    "EXPIRED": "expired",
-    "EXPIRED_IN_MATCH": "expired",
-    "REJECTED": "rejected",
-}
 _LIQUIDATION_PREFIX = "autoclose-"
 _ADL_PREFIX = "adl_autoclose"
 TIMES_IN_FORCE: Mapping[TimeInForce, str] = {"gtc": "GTC", "ioc": "IOC", "fok": "FOK", "gtx": "GTX"}
-
-
-class Unreadable(Exception):
-    """Say that a payload is not what the venue documents."""
 
 
 class Account:
@@ -63,12 +47,12 @@ class Account:
 def acknowledgement(row: Payload) -> Acknowledgement:
     """Read the answer to a new order."""
     return Acknowledgement(
-        venue_order_id=_id(row, "orderId"),
-        client_order_id=_id(row, "clientOrderId"),
-        status=_status(row, "status"),
+        venue_order_id=identity(row, "orderId"),
+        client_order_id=identity(row, "clientOrderId"),
+        status=status(row, "status"),
         filled=decimal(row, "executedQty"),
         accepted_quantity=decimal(row, "origQty"),
-        at_us=_us(row, "updateTime"),
+        at_us=instant_us(row, "updateTime"),
     )
 
 
@@ -79,62 +63,62 @@ def order(row: Payload, of: Account) -> OrderReport:
         venue=of.venue,
         account=of.account,
         symbol=of.symbol(row.get("symbol")),
-        venue_order_id=_id(row, "orderId"),
-        client_order_id=_id(row, "clientOrderId"),
-        side=_side(row, "side"),
-        status=_status(row, "status"),
+        venue_order_id=identity(row, "orderId"),
+        client_order_id=identity(row, "clientOrderId"),
+        side=side(row, "side"),
+        status=status(row, "status"),
         quantity=decimal(row, "origQty"),
         filled=filled,
         limit_price=decimal(row, "price") or None,
         average_price=decimal(row, "avgPrice") if filled else None,
-        reduce_only=_flag(row, "reduceOnly"),
-        at_us=_us(row, "updateTime"),
+        reduce_only=flag(row, "reduceOnly"),
+        at_us=instant_us(row, "updateTime"),
     )
 
 
 def order_event(event: Payload, of: Account) -> OrderReport:
     """Read the order's state out of an ORDER_TRADE_UPDATE."""
-    row = _part(event, "o")
+    row = part(event, "o")
     filled = decimal(row, "z")
     return OrderReport(
         venue=of.venue,
         account=of.account,
         symbol=of.symbol(row.get("s")),
-        venue_order_id=_id(row, "i"),
-        client_order_id=_id(row, "c"),
-        side=_side(row, "S"),
-        status=_status(row, "X"),
+        venue_order_id=identity(row, "i"),
+        client_order_id=identity(row, "c"),
+        side=side(row, "S"),
+        status=status(row, "X"),
         quantity=decimal(row, "q"),
         filled=filled,
         limit_price=decimal(row, "p") or None,
         average_price=decimal(row, "ap") if filled else None,
-        reduce_only=_flag(row, "R"),
-        at_us=_us(row, "T"),
+        reduce_only=flag(row, "R"),
+        at_us=instant_us(row, "T"),
     )
 
 
 def fill_event(event: Payload, of: Account) -> FillReport | None:
     """Read the fill out of an ORDER_TRADE_UPDATE, None when it tells of none."""
-    row = _part(event, "o")
+    row = part(event, "o")
     if row.get("x") not in {"TRADE", "CALCULATED"}:
         return None
-    client_order_id = _id(row, "c")
+    client_order_id = identity(row, "c")
     return FillReport(
         venue=of.venue,
         account=of.account,
         symbol=of.symbol(row.get("s")),
-        trade_id=_id(row, "t"),
-        venue_order_id=_id(row, "i"),
+        trade_id=identity(row, "t"),
+        venue_order_id=identity(row, "i"),
         client_order_id=client_order_id,
-        side=_side(row, "S"),
+        side=side(row, "S"),
         price=decimal(row, "L"),
         quantity=decimal(row, "l"),
         fee_asset=str(row.get("N") or ""),
         fee_quantity=decimal(row, "n") if row.get("N") else Decimal(0),
-        liquidity="maker" if _flag(row, "m") else "taker",
+        liquidity="maker" if flag(row, "m") else "taker",
         kind=fill_kind(client_order_id),
         source="stream",
-        at_us=_us(row, "T"),
+        at_us=instant_us(row, "T"),
     )
 
 
@@ -144,18 +128,18 @@ def fill(row: Payload, of: Account, client_order_id: str | None) -> FillReport:
         venue=of.venue,
         account=of.account,
         symbol=of.symbol(row.get("symbol")),
-        trade_id=_id(row, "id"),
-        venue_order_id=_id(row, "orderId"),
+        trade_id=identity(row, "id"),
+        venue_order_id=identity(row, "orderId"),
         client_order_id=client_order_id,
-        side=_side(row, "side"),
+        side=side(row, "side"),
         price=decimal(row, "price"),
         quantity=decimal(row, "qty"),
         fee_asset=str(row.get("commissionAsset") or ""),
         fee_quantity=decimal(row, "commission"),
-        liquidity="maker" if _flag(row, "maker") else "taker",
+        liquidity="maker" if flag(row, "maker") else "taker",
         kind=fill_kind(client_order_id),
         source="sweep",
-        at_us=_us(row, "time"),
+        at_us=instant_us(row, "time"),
     )
 
 
@@ -184,7 +168,7 @@ def position(row: Payload, of: Account) -> PositionReport:
         liquidation_price=decimal(row, "liquidationPrice") or None,
         initial_margin=decimal(row, "initialMargin"),
         maintenance_margin=decimal(row, "maintMargin"),
-        at_us=_us(row, "updateTime"),
+        at_us=instant_us(row, "updateTime"),
     )
 
 
@@ -199,7 +183,7 @@ def balance(row: Payload, of: Account) -> BalanceReport:
         available=decimal(row, "availableBalance"),
         initial_margin=decimal(row, "initialMargin"),
         maintenance_margin=decimal(row, "maintMargin"),
-        at_us=_us(row, "updateTime"),
+        at_us=instant_us(row, "updateTime"),
     )
 
 
@@ -211,8 +195,8 @@ def mark(row: Payload, of: Account) -> MarkReport:
         mark_price=decimal(row, "markPrice"),
         index_price=decimal(row, "indexPrice"),
         funding_rate=decimal(row, "lastFundingRate"),
-        next_funding_us=_us(row, "nextFundingTime"),
-        at_us=_us(row, "time"),
+        next_funding_us=instant_us(row, "nextFundingTime"),
+        at_us=instant_us(row, "time"),
     )
 
 
@@ -232,10 +216,10 @@ def funding(row: Payload, of: Account) -> FundingReport:
         venue=of.venue,
         account=of.account,
         symbol=of.symbol(row.get("symbol")),
-        payment_id=_id(row, "tranId"),
+        payment_id=identity(row, "tranId"),
         asset=str(row["asset"]),
         amount=decimal(row, "income"),
-        at_us=_us(row, "time"),
+        at_us=instant_us(row, "time"),
     )
 
 
@@ -270,64 +254,5 @@ def book(ccxt_book: Mapping[str, Any], venue: str, symbol: str, *, levels: int, 
     )
 
 
-def decimal(row: Payload, name: str) -> Decimal:
-    """Return a field as an exact decimal; a missing, binary or non-finite number is unreadable."""
-    value = row.get(name)
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise Unreadable(f"{name} is {value!r}, not a number in a string")
-    try:
-        number = Decimal(value)
-    except ArithmeticError:
-        raise Unreadable(f"{name} is {value!r}, not a number") from None
-    if not number.is_finite():
-        raise Unreadable(f"{name} is {value!r}")
-    return number
-
-
 def _levels(rows: Any, levels: int) -> tuple[BookLevel, ...]:
     return tuple((Decimal(str(row[0])), Decimal(str(row[1]))) for row in rows[:levels])
-
-
-def _part(row: Payload, name: str) -> Payload:
-    part = row.get(name)
-    if not isinstance(part, Mapping):
-        raise Unreadable(f"{name} is {part!r}, not an object")
-    return part  # pyright: ignore[reportUnknownVariableType] - JSON object, keys are strings
-
-
-def _id(row: Payload, name: str) -> str:
-    value = row.get(name)
-    if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
-        raise Unreadable(f"{name} is {value!r}, not an id")
-    return str(value)
-
-
-def _us(row: Payload, name: str) -> int:
-    value = row.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, str)) or not str(value).isdigit():
-        raise Unreadable(f"{name} is {value!r}, not a time in milliseconds")
-    return int(value) * 1_000
-
-
-def _flag(row: Payload, name: str) -> bool:
-    value = row.get(name)
-    if not isinstance(value, bool):
-        raise Unreadable(f"{name} is {value!r}, not true or false")
-    return value
-
-
-def _side(row: Payload, name: str) -> Side:
-    match row.get(name):
-        case "BUY":
-            return "buy"
-        case "SELL":
-            return "sell"
-        case other:
-            raise Unreadable(f"{name} is {other!r}, not a side")
-
-
-def _status(row: Payload, name: str) -> OrderStatus:
-    status = _STATUSES.get(str(row.get(name)))
-    if status is None:
-        raise Unreadable(f"{name} is {row.get(name)!r}, not an order status")
-    return status

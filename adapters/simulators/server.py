@@ -91,7 +91,9 @@ class BinanceSimulator:
 
     async def failed(self) -> None:
         """Wait until a part of the simulator fails, and raise its error."""
-        await asyncio.gather(*self._tasks)
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
 
     async def _route(self, request: web.Request) -> web.StreamResponse:
         host = request.host.partition(":")[0]

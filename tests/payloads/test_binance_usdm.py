@@ -12,7 +12,8 @@ from ccxt.base.errors import ExchangeError
 
 from adapters.exchange import parse
 from adapters.exchange.failures import REASONS, classify
-from adapters.exchange.parse import Account, Unreadable
+from adapters.exchange.fields import Unreadable
+from adapters.exchange.parse import Account
 from domain.venue import Rejected, Unavailable, Unknown
 
 OF = Account("binance_usdm", "main", {"BTCUSDT": "BTC/USDT:USDT", "ETHUSDT": "ETH/USDT:USDT"})

@@ -1,5 +1,6 @@
 """The venue adapter's contract: orders, refusals, queries."""
 
+import asyncio
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -8,7 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.exchange.binance_usdm import BinanceUsdm, VenueUnsuitable
+from adapters.exchange.binance_usdm import BinanceUsdm
+from adapters.exchange.suitability import VenueUnsuitable
 from adapters.simulators.server import BinanceSimulator
 from domain.approval import approve
 from domain.venue import Rejected, Unavailable, Unknown, VenueFailure
@@ -106,6 +108,21 @@ async def test_an_approval_whose_time_has_passed_is_not_sent(simulator: BinanceS
     with pytest.raises(Unavailable):
         await venue.submit(late)
     assert simulator.venue.exchange.orders == {}
+
+
+async def test_an_order_that_waited_too_long_for_its_turn_is_not_sent(simulator: BinanceSimulator) -> None:
+    settings = venue_settings(simulator.port, simulator.ca_file, order_interval_ms=500)
+    async with BinanceUsdm(settings) as venue:
+        until_us = time.time_ns() // 1_000 + 700_000
+        attempts = [approve(order().value, uuid4(), until_us) for _ in range(4)]
+        outcomes = await asyncio.gather(*(venue.submit(attempt) for attempt in attempts), return_exceptions=True)
+    sent = [
+        attempt for attempt, outcome in zip(attempts, outcomes, strict=True) if not isinstance(outcome, Unavailable)
+    ]
+    assert sent == attempts[: len(sent)], "first come, first served"
+    assert 1 <= len(sent) <= 2
+    names = [kept.client_id for kept in simulator.venue.exchange.orders.values()]
+    assert names == [attempt.value.client_order_id for attempt in sent]
 
 
 async def test_a_client_order_id_that_is_taken_may_be_ours(venue: BinanceUsdm) -> None:

@@ -9,7 +9,7 @@ import pytest
 from adapters.exchange.binance_usdm import BinanceUsdm
 from adapters.simulators.faults import Fault
 from adapters.simulators.server import BinanceSimulator
-from domain.venue import FillReport, Unavailable, Unknown
+from domain.venue import Connected, FillReport, Unavailable, Unknown
 from tests.support.exchange import ETH, listening, order
 
 NEW_ORDER = "POST /fapi/v1/order"
@@ -27,6 +27,7 @@ async def test_done_but_unanswered_is_unknown_and_found_by_our_id(
     began_us = time.time_ns() // 1_000
     approved = order()
     async with listening(venue.account_events()) as account:
+        await account.until(Connected)
         arm(simulator, kind)
         with pytest.raises(Unknown):
             await venue.submit(approved)
