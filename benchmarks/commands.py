@@ -8,6 +8,7 @@ ours is the product's core role with hash chain, kept commands, fsync and the re
 import argparse
 import asyncio
 import json
+import signal
 import statistics
 import sys
 import tempfile
@@ -123,8 +124,15 @@ async def check_log(dsn: str, answered: dict[str, int], stream_head: int) -> Non
         raise RuntimeError(f"acknowledged {answered}, kept {kept}; the log ends at {head}, EVENTS at {stream_head}")
 
 
+def _cancel(task: "asyncio.Task[Any] | None") -> None:
+    if task is not None:
+        task.cancel()
+
+
 async def measure(rounds: int, seconds: float) -> dict[str, list[dict[str, Any]]]:
     """Interleave the runs; return what each measured."""
+    # Told to stop, leave no process behind.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancel, asyncio.current_task())
     measured: dict[str, list[dict[str, Any]]] = {name: [] for name in ("echo", *KINDS, "relay")}
     with tempfile.TemporaryDirectory(prefix="ballast-bench-") as folder:
         async with servers(Path(folder)) as path:
