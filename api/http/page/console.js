@@ -6,8 +6,8 @@
   const $ = (id) => document.getElementById(id);
   const COLUMNS = {
     exposure: ["underlying", "worst", "limit", "share", "within", "certain", "low", "high", "backing", "position"],
-    alerts: ["severity", "state", "area", "text", "raised_at", "acknowledged_by", "action"],
-    requests: ["state", "side", "pair", "collateral_atoms", "collateral_asset", "issued_atoms", "hedge_filled", "hedge_quantity", "accepted_at", "order_id"],
+    alerts: ["severity", "action", "area", "text", "raised_at"],
+    requests: ["accepted_at", "state", "side", "pair", "issued_dollars", "hedge_filled", "hedge_quantity", "benefactor", "order_id"],
     positions: ["venue", "account", "symbol", "quantity", "entry_price", "realised", "fees", "fills"],
     portfolio: ["kind", "asset", "units", "atoms", "settlements", "updated_at"],
     limits: ["control", "scope", "value", "unit", "in_force", "author", "reason"],
@@ -44,7 +44,11 @@
 
   const numeric = (text) => /^-?\d+(\.\d+)?$/.test(text);
 
+  // The issued dollar has 18 decimals by its contract; the text is cut, never rounded through a float.
+  const dollars = (atoms) => `${atoms.padStart(19, "0").slice(0, -18)}.${atoms.padStart(19, "0").slice(-18, -16)}`;
+
   function shown(row, column) {
+    if (column === "issued_dollars") return dollars(row.issued_atoms);
     const value = row[column];
     if (value === null || value === undefined) return "–";
     if (typeof value === "boolean") return value ? "yes" : "no";
@@ -54,7 +58,7 @@
   }
 
   function tone(row, column) {
-    if (column === "within") return row.within === true ? "good" : "bad";
+    if (column === "within") return { true: "good", false: "bad" }[row.within] || "";
     if (column === "degraded") return row.degraded ? "bad" : "good";
     if (column === "in_force") return row.in_force ? "good" : "bad";
     return TONES[row[column]] || "";
@@ -74,7 +78,7 @@
       return made;
     }
     if (column === "action") {
-      const made = element("td");
+      const made = element("td", row.state === "raised" ? undefined : `${row.state} ${row.acknowledged_by}`.trim());
       if (row.state === "raised") {
         const button = element("button", "Take up");
         button.type = "button";
