@@ -21,8 +21,11 @@ REASON_MAX = 500
 
 _NUMBER = re.compile(r"[0-9]{1,40}(\.[0-9]{1,30})?")
 
-Word = Annotated[str, msgspec.Meta(min_length=1, max_length=WORD_MAX)]
-Reasoned = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_MAX)]
+# One line of text: a NUL cannot be kept in a read model's column, and a line break could forge a line of a log.
+ONE_LINE = r"\A[^\x00-\x1f\x7f]*\Z"
+
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=WORD_MAX, pattern=ONE_LINE)]
+Reasoned = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_MAX, pattern=ONE_LINE)]
 
 
 class LimitChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,7 +48,7 @@ class ModeChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Take an alert up, with a word about it."""
 
-    text: Annotated[str, msgspec.Meta(max_length=REASON_MAX)] = ""
+    text: Annotated[str, msgspec.Meta(max_length=REASON_MAX, pattern=ONE_LINE)] = ""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):

@@ -168,6 +168,8 @@ def _single(request: Asked) -> dict[str, str]:
         if name in given:
             raise keyed_error(400, "bad_query", f"{name[:40]!r} stands there twice")
         given[name] = str(value)
+        if not given[name].isprintable():
+            raise keyed_error(400, "bad_query", f"{name[:40]!r} holds what is not printable")
     return given
 
 

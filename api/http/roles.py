@@ -75,3 +75,14 @@ ROUTES: dict[tuple[str, str], Access] = {
 
 RELEASES = frozenset({Role.RISK})
 """Who may change a mode to anything but HALTED."""
+
+
+def role_table() -> str:
+    """Return the table of routes and roles as Markdown, for the docs."""
+    roles = tuple(Role)
+    lines = [f"| route | no key | {' | '.join(roles)} |", f"|---|---|{'---|' * len(roles)}"]
+    for (method, path), access in ROUTES.items():
+        anyone = access.public or access.open
+        marks = ["yes" if anyone or role in access.roles else "" for role in roles]
+        lines.append(f"| {method} `{path}` | {'yes' if anyone else ''} | {' | '.join(marks)} |")
+    return "\n".join([*lines, ""])

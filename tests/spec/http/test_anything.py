@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.support.shop import BENEFACTOR, Shop
 
 SHOP = Shop()
-FEW = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 TEXT = st.text(max_size=60)
 NUMBERS = st.one_of(TEXT, st.decimals().map(str), st.integers().map(str), st.floats().map(str))

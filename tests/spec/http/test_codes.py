@@ -6,7 +6,7 @@ from api.http.app import HANDLERS, create_app, served
 from api.http.codes import CODES, KEYED_STATUS, PUBLIC, keyed_code, public_code
 from api.http.errors import keyed_refusal, public_refusal
 from api.http.keys import KEY_BYTES, KeyEntry, KeyRing, key_digest, new_key
-from api.http.roles import ROUTES, Role
+from api.http.roles import ROUTES, Role, role_table
 from api.http.throttle import Rate, Recent, Throttle, source_of
 from api.http.trace import continued
 from commands.envelope import Reply
@@ -158,3 +158,11 @@ def test_a_trace_is_carried_on_or_begun() -> None:
         assert begun.split("-")[1] != "ab" * 16
         assert len(begun) == len(given)
     assert continued(f"00-{'ab' * 16}-{'cd' * 8}-00").endswith("-00")
+
+
+def test_the_table_of_roles_can_be_read_by_people() -> None:
+    table = role_table().splitlines()
+    assert len(table) == len(ROUTES) + 2
+    assert "| GET `/rfq` | yes | yes | yes | yes | yes |" in table
+    assert "| GET `/v1/events` |  |  |  |  | yes |" in table
+    assert "| POST `/v1/mode` |  |  | yes | yes |  |" in table

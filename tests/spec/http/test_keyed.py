@@ -175,6 +175,9 @@ async def test_a_view_answers_from_history(shop: Shop) -> None:
         ("quotes", "topic=fill", "unknown_parameter"),
         ("quotes", "limit=1&limit=2", "bad_query"),
         ("quotes", "pair=a&benefactor=b", "bad_query"),
+        ("quotes", "benefactor=%00", "bad_query"),
+        ("quotes", "after=1.%00", "bad_query"),
+        ("quotes", "benefactor=%ff%fe%0a", "bad_query"),
         ("mode", "pair=a", "unknown_parameter"),
         ("events", "after=x", "bad_after"),
         ("events", "topic=nonsense", "bad_topic"),
@@ -282,6 +285,8 @@ async def test_a_limit_is_tightened_at_once_and_raised_by_nobody_alone(shop: Sho
         ({"reason": "   "}, 400, "value_invalid"),
         ({"reason": "x" * 501}, 400, "malformed"),
         ({"extra": 1}, 400, "malformed"),
+        ({"reason": "a\u0000b"}, 400, "malformed"),
+        ({"scope": "asset:ETH\n"}, 400, "malformed"),
         ({"scope": "asset:" + "x" * 200}, 400, "malformed"),
     ],
 )
