@@ -1,43 +1,29 @@
 """The simulated venue's REST endpoints: parameters in, rows out. No I/O."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import msgspec
 
 from adapters.simulators import wire
-from adapters.simulators.admission import OrderRequest
-from adapters.simulators.exchange import FUNDING_INTERVAL_MS, FUNDING_RATE, Exchange
+from adapters.simulators.exchange import FUNDING_INTERVAL_MS, FUNDING_RATE
 from adapters.simulators.gate import integer
-from adapters.simulators.instruments import VenueError, parse_decimal, plain
+from adapters.simulators.instruments import VenueError, plain
+from adapters.simulators.order_endpoints import (
+    Parameters,
+    Venue,
+    all_orders,
+    cancel_order,
+    create_order,
+    get_order,
+    income,
+    open_orders,
+    rows_wanted,
+    user_trades,
+)
 from adapters.simulators.statement import account_row, position_rows
 
-Parameters = Mapping[str, str]
 Security = Literal["open", "key", "signed"]
-LIMIT_DEFAULT = 500
-LIMIT_MAX = 1000
-
-
-class Venue(Protocol):
-    """What endpoints work on."""
-
-    exchange: Exchange
-
-    def depth_snapshot(self, symbol: str, limit: int) -> wire.Json:
-        """Return a book as REST tells it."""
-        ...
-
-    def open_listen_key(self, now_ms: int) -> str:
-        """Return the account's listen key, renewed or new."""
-        ...
-
-    def renew_listen_key(self, now_ms: int) -> str:
-        """Renew the listen key or refuse with -1125."""
-        ...
-
-    def close_listen_key(self) -> None:
-        """Forget the listen key."""
-        ...
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -70,7 +56,7 @@ def _exchange_info(venue: Venue, _parameters: Parameters, now_ms: int) -> Any:
 
 def _depth(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
     instrument = venue.exchange.instrument(parameters.get("symbol"))
-    limit = _limit(parameters)
+    limit = rows_wanted(parameters)
     if limit not in {5, 10, 20, 50, 100, 500, 1000}:
         raise VenueError(-4021, f"{limit} is not valid depth limit.")
     return venue.depth_snapshot(instrument.symbol, limit)
@@ -98,7 +84,7 @@ def _premium_index(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
 def _funding_rate(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
     symbol = venue.exchange.instrument(parameters.get("symbol")).symbol
     last = now_ms - now_ms % FUNDING_INTERVAL_MS
-    times = [last - i * FUNDING_INTERVAL_MS for i in range(min(_limit(parameters), 100))]
+    times = [last - i * FUNDING_INTERVAL_MS for i in range(min(rows_wanted(parameters), 100))]
     start = integer(parameters, "startTime") or 0
     end = integer(parameters, "endTime") or now_ms
     return [
@@ -106,94 +92,6 @@ def _funding_rate(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
         for at in sorted(times)
         if start <= at <= end
     ]
-
-
-def _create_order(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
-    for name in ("symbol", "side", "type", "quantity"):
-        if not parameters.get(name):
-            raise VenueError(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
-    price = parameters.get("price")
-    request = OrderRequest(
-        symbol=parameters["symbol"],
-        side=parameters["side"],
-        type=parameters["type"],
-        quantity=parse_decimal(parameters["quantity"], "quantity"),
-        price=None if price is None else parse_decimal(price, "price"),
-        time_in_force=parameters.get("timeInForce"),
-        reduce_only=parameters.get("reduceOnly", "false").lower() == "true",
-        client_id=parameters.get("newClientOrderId"),
-        position_side=parameters.get("positionSide", "BOTH"),
-    )
-    order = venue.exchange.place(request, now_ms)
-    row = wire.order_row(order, venue.exchange.instruments[order.symbol])
-    if parameters.get("newOrderRespType", "ACK") == "ACK":
-        row |= {"status": "NEW", "executedQty": "0", "cumQty": "0", "cumQuote": "0", "avgPrice": "0"}
-    return row
-
-
-def _which(parameters: Parameters) -> tuple[str, int | None, str | None]:
-    return parameters.get("symbol", ""), integer(parameters, "orderId"), parameters.get("origClientOrderId")
-
-
-def _get_order(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
-    order = venue.exchange.order(*_which(parameters))
-    return wire.order_row(order, venue.exchange.instruments[order.symbol])
-
-
-def _cancel_order(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
-    order = venue.exchange.cancel(*_which(parameters), now_ms)
-    return wire.order_row(order, venue.exchange.instruments[order.symbol])
-
-
-def _open_orders(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
-    asked = parameters.get("symbol")
-    symbol = venue.exchange.instrument(asked).symbol if asked else None
-    orders = venue.exchange.open_orders(symbol)
-    return [wire.order_row(order, venue.exchange.instruments[order.symbol]) for order in orders]
-
-
-def _all_orders(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
-    instrument = venue.exchange.instrument(parameters.get("symbol"))
-    first = integer(parameters, "orderId")
-    rows = [
-        order
-        for order in venue.exchange.orders.values()
-        if order.symbol == instrument.symbol
-        and order.order_id >= (first or 0)
-        and _within(parameters, order.created_ms)
-    ]
-    limit = _limit(parameters)
-    return [wire.order_row(order, instrument) for order in (rows[:limit] if first is not None else rows[-limit:])]
-
-
-def _user_trades(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
-    instrument = venue.exchange.instrument(parameters.get("symbol"))
-    first, order_id = integer(parameters, "fromId"), integer(parameters, "orderId")
-    if first is not None and ("startTime" in parameters or "endTime" in parameters):
-        raise VenueError(-1128, "Combination of optional parameters invalid.")
-    rows = [
-        trade
-        for trade in venue.exchange.ledger.trades
-        if trade.symbol == instrument.symbol
-        and trade.trade_id >= (first or 0)
-        and (order_id is None or trade.order_id == order_id)
-        and _within(parameters, trade.time_ms)
-    ]
-    limit = _limit(parameters)
-    from_start = first is not None or "startTime" in parameters
-    return [wire.trade_row(trade) for trade in (rows[:limit] if from_start else rows[-limit:])]
-
-
-def _income(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
-    rows = [
-        row
-        for row in venue.exchange.ledger.income
-        if parameters.get("symbol") in {None, row.symbol}
-        and parameters.get("incomeType") in {None, row.kind}
-        and _within(parameters, row.time_ms)
-    ]
-    limit = _limit(parameters)
-    return [wire.income_row(row) for row in (rows[:limit] if "startTime" in parameters else rows[-limit:])]
 
 
 def _account(venue: Venue, _parameters: Parameters, now_ms: int) -> Any:
@@ -276,16 +174,6 @@ def _close_listen_key(venue: Venue, _parameters: Parameters, _now_ms: int) -> An
     return {}
 
 
-def _limit(parameters: Parameters) -> int:
-    limit = integer(parameters, "limit")
-    return min(LIMIT_MAX, LIMIT_DEFAULT if limit is None else max(1, limit))
-
-
-def _within(parameters: Parameters, at_ms: int) -> bool:
-    start, end = integer(parameters, "startTime"), integer(parameters, "endTime")
-    return (start is None or at_ms >= start) and (end is None or at_ms <= end)
-
-
 _TABLE: Sequence[tuple[str, Endpoint]] = (
     ("GET /fapi/v1/ping", Endpoint("open", 1, _ping)),
     ("GET /fapi/v1/time", Endpoint("open", 1, _time)),
@@ -293,13 +181,13 @@ _TABLE: Sequence[tuple[str, Endpoint]] = (
     ("GET /fapi/v1/depth", Endpoint("open", 20, _depth)),
     ("GET /fapi/v1/premiumIndex", Endpoint("open", 1, _premium_index)),
     ("GET /fapi/v1/fundingRate", Endpoint("open", 1, _funding_rate)),
-    ("POST /fapi/v1/order", Endpoint("signed", 0, _create_order)),
-    ("GET /fapi/v1/order", Endpoint("signed", 1, _get_order)),
-    ("DELETE /fapi/v1/order", Endpoint("signed", 1, _cancel_order)),
-    ("GET /fapi/v1/openOrders", Endpoint("signed", 1, _open_orders)),
-    ("GET /fapi/v1/allOrders", Endpoint("signed", 5, _all_orders)),
-    ("GET /fapi/v1/userTrades", Endpoint("signed", 5, _user_trades)),
-    ("GET /fapi/v1/income", Endpoint("signed", 30, _income)),
+    ("POST /fapi/v1/order", Endpoint("signed", 0, create_order)),
+    ("GET /fapi/v1/order", Endpoint("signed", 1, get_order)),
+    ("DELETE /fapi/v1/order", Endpoint("signed", 1, cancel_order)),
+    ("GET /fapi/v1/openOrders", Endpoint("signed", 1, open_orders)),
+    ("GET /fapi/v1/allOrders", Endpoint("signed", 5, all_orders)),
+    ("GET /fapi/v1/userTrades", Endpoint("signed", 5, user_trades)),
+    ("GET /fapi/v1/income", Endpoint("signed", 30, income)),
     ("GET /fapi/v3/account", Endpoint("signed", 5, _account)),
     ("GET /fapi/v3/positionRisk", Endpoint("signed", 5, _position_risk)),
     ("GET /fapi/v1/leverageBracket", Endpoint("signed", 1, _leverage_bracket)),

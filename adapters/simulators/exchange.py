@@ -6,7 +6,7 @@ as mark and index; a cross-margin account in one-way mode is all there is; liqui
 (`force_close`). Self-trades expire the resting order (EXPIRE_MAKER).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -15,32 +15,13 @@ import msgspec
 from adapters.simulators import wire
 from adapters.simulators.admission import OrderRequest, admit
 from adapters.simulators.instruments import Instrument, VenueError
-from adapters.simulators.journal import IncomeKept, LeverageKept, MarketKept, OrderKept, Record, TradeKept
+from adapters.simulators.journal import IncomeKept, LeverageKept, OrderKept, TradeKept
 from adapters.simulators.ledger import MONEY, ZERO, Ledger, Order, OrderStatus
 from adapters.simulators.matching import Book, Match, SelfExpired, Side
+from adapters.simulators.outbox import Happened, Outbox
 
 FUNDING_INTERVAL_MS = 8 * 3_600_000
 FUNDING_RATE = Decimal("0.0001")
-TRADES_KEPT_IN_OUTBOX_MAX = 100_000
-
-
-class Print(msgspec.Struct, frozen=True, kw_only=True):
-    """Show one public trade."""
-
-    symbol: str
-    trade_id: int
-    price: Decimal
-    quantity: Decimal
-    buyer_is_maker: bool
-    time_ms: int
-
-
-class Outbox(msgspec.Struct, frozen=True):
-    """Hold what happened since the last `drain`."""
-
-    records: tuple[Record, ...]
-    user_events: tuple[wire.Json, ...]
-    prints: tuple[Print, ...]
 
 
 class Exchange:
@@ -55,45 +36,11 @@ class Exchange:
         self.funded_until_ms = dict.fromkeys(self.instruments, now_ms - now_ms % FUNDING_INTERVAL_MS)
         self._by_client: dict[str, int] = {}
         self._open: dict[int, None] = {}
-        self._prints_made = now_ms
-        self._records: list[Record] = []
-        self._user_events: list[wire.Json] = []
-        self._prints: list[Print] = []
+        self._outbox = Outbox(first_print_id=now_ms)
 
-    def drain(self) -> Outbox:
+    def drain(self) -> Happened:
         """Hand out what happened and forget it."""
-        out = Outbox(tuple(self._records), tuple(self._user_events), tuple(self._prints))
-        self._records.clear()
-        self._user_events.clear()
-        self._prints.clear()
-        return out
-
-    def restore(self, records: Iterable[Record]) -> dict[str, MarketKept]:
-        """Fold a journal into this empty exchange; return where each market stood. Rest open orders afterwards."""
-        markets: dict[str, MarketKept] = {}
-        funded: dict[str, int] = {}
-        for record in records:
-            match record:
-                case OrderKept(order=order):
-                    self._remember(order)
-                case TradeKept(trade=trade, position=position):
-                    self.ledger.trades.append(trade)
-                    self.ledger.positions[trade.symbol] = position
-                case IncomeKept(income=income):
-                    self.ledger.income.append(income)
-                    self.ledger.wallet += income.amount
-                    if income.kind == "FUNDING_FEE":
-                        funded[income.symbol] = income.time_ms - income.time_ms % FUNDING_INTERVAL_MS
-                case LeverageKept(symbol=symbol, leverage=leverage):
-                    self.ledger.leverage[symbol] = leverage
-                case MarketKept(symbol=symbol):
-                    markets[symbol] = record
-                    funded[symbol] = max(funded.get(symbol, 0), record.funded_until_ms)
-                case _:
-                    pass
-        # What fell due while nobody ran is paid when the market next moves.
-        self.funded_until_ms.update(funded)
-        return markets
+        return self._outbox.drain()
 
     def rest_open_orders(self, now_ms: int) -> None:
         """Put restored open orders back into their books, oldest first; those the market passed are filled."""
@@ -143,7 +90,7 @@ class Exchange:
         """Accept, match and rest or expire an order; return it as it stands, or raise `VenueError`."""
         instrument = self.instrument(request.symbol)
         order, limit = admit(self, request, now_ms)
-        self._remember(order)
+        self.remember(order)
         self._changed(order, "NEW", now_ms)
         book = self.books[order.symbol]
         wanted = order.quantity
@@ -172,7 +119,7 @@ class Exchange:
             now_ms=now_ms,
         )
         order.client_id = f"{prefix}{order.order_id}" if kind == "liquidation" else prefix
-        self._remember(order)
+        self.remember(order)
         self._changed(order, "NEW", now_ms)
         self._take(order, None, order.quantity, now_ms)
         if order.is_open:
@@ -207,7 +154,7 @@ class Exchange:
         if not 1 <= leverage <= self.instrument(symbol).leverage_max:
             raise VenueError(-4028, f"Leverage {leverage} is not valid")
         self.ledger.leverage[symbol] = leverage
-        self._records.append(LeverageKept(symbol=symbol, leverage=leverage))
+        self._outbox.records.append(LeverageKept(symbol=symbol, leverage=leverage))
 
     def margin_used(self, symbol: str) -> Decimal:
         """Return the initial margin of a symbol's position and open orders."""
@@ -234,7 +181,8 @@ class Exchange:
             updated_ms=now_ms,
         )
 
-    def _remember(self, order: Order) -> None:
+    def remember(self, order: Order) -> None:
+        """Know an order as it stands."""
         self.orders[order.order_id] = order
         self._by_client[order.client_id] = order.order_id
         if order.is_open:
@@ -272,7 +220,7 @@ class Exchange:
                     self._close(self.orders[expired], "EXPIRED_IN_MATCH", now_ms)
 
     def _settle(self, symbol: str, match: Match, now_ms: int) -> None:
-        self._print(symbol, match, now_ms)
+        self._outbox.print(self.instruments[symbol], match, now_ms)
         for order_id, maker in ((match.maker_id, True), (match.taker_id, False)):
             if order_id is not None:
                 self._fill(self.orders[order_id], match, maker=maker, now_ms=now_ms)
@@ -285,14 +233,14 @@ class Exchange:
         order.cost += instrument.price(match.price) * instrument.quantity(match.quantity)
         order.status = "FILLED" if order.filled == order.quantity else "PARTIALLY_FILLED"
         order.updated_ms = now_ms
-        self._remember(order)
+        self.remember(order)
         position = msgspec.structs.replace(self.ledger.positions[order.symbol])
-        self._records.append(OrderKept(order=msgspec.structs.replace(order)))
-        self._records.append(TradeKept(trade=trade, position=position))
-        self._records.extend(IncomeKept(income=income) for income in self.ledger.income[rows:])
+        self._outbox.records.append(OrderKept(order=msgspec.structs.replace(order)))
+        self._outbox.records.append(TradeKept(trade=trade, position=position))
+        self._outbox.records.extend(IncomeKept(income=income) for income in self.ledger.income[rows:])
         mark = self.marks.get(order.symbol, trade.price)
-        self._user_events.append(wire.account_update("ORDER", self.ledger, order.symbol, mark, now_ms))
-        self._user_events.append(wire.order_update(order, instrument, "TRADE", now_ms, trade))
+        self._outbox.user_events.append(wire.account_update("ORDER", self.ledger, order.symbol, mark, now_ms))
+        self._outbox.user_events.append(wire.order_update(order, instrument, "TRADE", now_ms, trade))
         self._expire_useless_reducers(order.symbol, now_ms)
 
     def _may_rest(self, order: Order) -> bool:
@@ -312,27 +260,14 @@ class Exchange:
     def _close(self, order: Order, status: OrderStatus, now_ms: int) -> None:
         order.status = status
         order.updated_ms = now_ms
-        self._remember(order)
+        self.remember(order)
         self._changed(order, "CANCELED" if status == "CANCELED" else "EXPIRED", now_ms)
 
     def _changed(self, order: Order, execution: str, now_ms: int) -> None:
-        self._records.append(OrderKept(order=msgspec.structs.replace(order)))
-        self._user_events.append(wire.order_update(order, self.instruments[order.symbol], execution, now_ms, None))
-
-    def _print(self, symbol: str, match: Match, now_ms: int) -> None:
-        self._prints_made += 1
-        instrument = self.instruments[symbol]
-        if len(self._prints) < TRADES_KEPT_IN_OUTBOX_MAX:
-            self._prints.append(
-                Print(
-                    symbol=symbol,
-                    trade_id=self._prints_made,
-                    price=instrument.price(match.price),
-                    quantity=instrument.quantity(match.quantity),
-                    buyer_is_maker=match.taker_side == "SELL",
-                    time_ms=now_ms,
-                )
-            )
+        self._outbox.records.append(OrderKept(order=msgspec.structs.replace(order)))
+        self._outbox.user_events.append(
+            wire.order_update(order, self.instruments[order.symbol], execution, now_ms, None)
+        )
 
     def _refresh_mark(self, symbol: str) -> None:
         book = self.books[symbol]
@@ -351,5 +286,5 @@ class Exchange:
             return
         amount = -(position.quantity * mark * FUNDING_RATE).quantize(MONEY)
         income = self.ledger.earn(symbol, "FUNDING_FEE", amount, now_ms)
-        self._records.append(IncomeKept(income=income))
-        self._user_events.append(wire.account_update("FUNDING_FEE", self.ledger, symbol, mark, now_ms))
+        self._outbox.records.append(IncomeKept(income=income))
+        self._outbox.user_events.append(wire.account_update("FUNDING_FEE", self.ledger, symbol, mark, now_ms))

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from adapters.simulators.exchange import FUNDING_INTERVAL_MS, FUNDING_RATE, Exchange, Print
+from adapters.simulators.exchange import FUNDING_INTERVAL_MS, FUNDING_RATE, Exchange
 from adapters.simulators.instruments import Instrument, plain
 from adapters.simulators.matching import Side
+from adapters.simulators.outbox import Print
 from adapters.simulators.wire import Json
 
 DEPTH_STREAMS = ("depth", "depth@0ms", "depth@100ms", "depth@250ms", "depth@500ms")

@@ -15,6 +15,7 @@ from adapters.simulators.instruments import ETHUSDT, INSTRUMENTS
 from adapters.simulators.journal import Journal, MarketKept, Opened, Record
 from adapters.simulators.market import BTC_SHAPE, ETH_SHAPE, Step, Walk
 from adapters.simulators.matching import Book, Side
+from adapters.simulators.recovery import restore
 from adapters.simulators.sockets import Sockets
 from adapters.simulators.wire import Json
 
@@ -59,7 +60,7 @@ class BinanceVenue:
         path = settings.data_dir / "venue.jsonl"
         kept = list(Journal.read(path))
         self.exchange = Exchange(INSTRUMENTS, settings.deposit_usdt, now_ms=now_ms)
-        markets = self.exchange.restore(kept)
+        markets = restore(self.exchange, kept)
         self._journal = Journal(path)
         self._check_owner(kept)
         self._walks = {

@@ -13,6 +13,7 @@ from adapters.simulators.exchange import FUNDING_INTERVAL_MS, Exchange
 from adapters.simulators.instruments import INSTRUMENTS, VenueError
 from adapters.simulators.journal import Journal, Opened
 from adapters.simulators.ledger import Order
+from adapters.simulators.recovery import restore
 
 NOW = 1_700_000_000_000
 ETH = "ETHUSDT"
@@ -209,7 +210,7 @@ def test_a_position_is_the_sum_of_its_fills_and_a_journal_brings_all_of_it_back(
         assert sum((t.quantity for t in mine), D(0)) == D(order.filled) / 1000
         assert order.filled <= order.quantity
     again = Exchange(INSTRUMENTS, D(50000), now_ms=NOW)
-    again.restore(kept)
+    restore(again, kept)
     assert again.orders == venue.orders
     assert again.ledger.trades == trades
     assert again.ledger.wallet == venue.ledger.wallet

@@ -1,0 +1,60 @@
+"""What a simulated exchange has to say: records for its journal, events for the account, prints for the public."""
+
+from decimal import Decimal
+
+import msgspec
+
+from adapters.simulators.instruments import Instrument
+from adapters.simulators.journal import Record
+from adapters.simulators.matching import Match
+from adapters.simulators.wire import Json
+
+
+class Print(msgspec.Struct, frozen=True, kw_only=True):
+    """Show one public trade."""
+
+    symbol: str
+    trade_id: int
+    price: Decimal
+    quantity: Decimal
+    buyer_is_maker: bool
+    time_ms: int
+
+
+class Happened(msgspec.Struct, frozen=True):
+    """Hold what happened since the last `drain`, each in order."""
+
+    records: tuple[Record, ...]
+    user_events: tuple[Json, ...]
+    prints: tuple[Print, ...]
+
+
+class Outbox:
+    """Collect what happens until it is taken: after every command and every step of the market."""
+
+    def __init__(self, first_print_id: int) -> None:
+        self.records: list[Record] = []
+        self.user_events: list[Json] = []
+        self._prints: list[Print] = []
+        self._print_id = first_print_id
+
+    def print(self, instrument: Instrument, match: Match, now_ms: int) -> None:
+        """Tell the public of a match."""
+        self._print_id += 1
+        made = Print(
+            symbol=instrument.symbol,
+            trade_id=self._print_id,
+            price=instrument.price(match.price),
+            quantity=instrument.quantity(match.quantity),
+            buyer_is_maker=match.taker_side == "SELL",
+            time_ms=now_ms,
+        )
+        self._prints.append(made)
+
+    def drain(self) -> Happened:
+        """Hand out what happened and forget it."""
+        happened = Happened(tuple(self.records), tuple(self.user_events), tuple(self._prints))
+        self.records.clear()
+        self.user_events.clear()
+        self._prints.clear()
+        return happened

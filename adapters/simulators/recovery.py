@@ -1,0 +1,35 @@
+"""Bring a simulated exchange back to where its journal left it."""
+
+from collections.abc import Iterable
+
+from adapters.simulators.exchange import FUNDING_INTERVAL_MS, Exchange
+from adapters.simulators.journal import IncomeKept, LeverageKept, MarketKept, OrderKept, Record, TradeKept
+
+
+def restore(exchange: Exchange, records: Iterable[Record]) -> dict[str, MarketKept]:
+    """Fold a journal into an empty exchange; return where each market stood. Rest open orders afterwards."""
+    markets: dict[str, MarketKept] = {}
+    funded: dict[str, int] = {}
+    ledger = exchange.ledger
+    for record in records:
+        match record:
+            case OrderKept(order=order):
+                exchange.remember(order)
+            case TradeKept(trade=trade, position=position):
+                ledger.trades.append(trade)
+                ledger.positions[trade.symbol] = position
+            case IncomeKept(income=income):
+                ledger.income.append(income)
+                ledger.wallet += income.amount
+                if income.kind == "FUNDING_FEE":
+                    funded[income.symbol] = income.time_ms - income.time_ms % FUNDING_INTERVAL_MS
+            case LeverageKept(symbol=symbol, leverage=leverage):
+                ledger.leverage[symbol] = leverage
+            case MarketKept(symbol=symbol):
+                markets[symbol] = record
+                funded[symbol] = max(funded.get(symbol, 0), record.funded_until_ms)
+            case _:
+                pass
+    # What fell due while nobody ran is paid when the market next moves.
+    exchange.funded_until_ms.update(funded)
+    return markets
