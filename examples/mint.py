@@ -9,7 +9,6 @@ the minting contract the order is signed for, by default Ethena's V2 on Ethereum
 
 import argparse
 import json
-import os
 import secrets
 import sys
 import time
@@ -128,7 +127,9 @@ def main() -> int:
     """Mint or redeem once; exit 0 only when it was completed."""
     parser = argparse.ArgumentParser(description="Mint or redeem through a running Ballast.")
     parser.add_argument("--url", default="http://127.0.0.1:8080")
-    parser.add_argument("--private-key", default=os.environ.get("BALLAST_PRIVATE_KEY"), help="or $BALLAST_PRIVATE_KEY")
+    parser.add_argument(
+        "--private-key", required=True, help="0x and 64 hex digits, or - to read it from standard input"
+    )
     parser.add_argument("--pair", default="WETH/USDe")
     parser.add_argument("--size", default="0.25", help="units of what you give: collateral, or USDe with --redeem")
     parser.add_argument("--redeem", action="store_true")
@@ -136,16 +137,15 @@ def main() -> int:
     parser.add_argument("--contract", default=MAINNET_CONTRACT)
     parser.add_argument("--timeout", type=float, default=60, help="seconds to follow the order")
     chosen = parser.parse_args()
-    if not chosen.private_key:
-        parser.error("a private key is needed")
-    benefactor: str = Account.from_key(chosen.private_key).address
+    private_key = sys.stdin.readline().strip() if chosen.private_key == "-" else chosen.private_key
+    benefactor: str = Account.from_key(private_key).address
     side = "REDEEM" if chosen.redeem else "MINT"
     query = {"pair": chosen.pair, "type_": "ALGO", "side": side, "size": chosen.size, "benefactor": benefactor}
     try:
         quote = ask(chosen.url, "/rfq", query)
         print(f"quote {quote['rfq_id']}: {quote['collateral_amount']} collateral for {quote['usde_amount']} USDe atoms")
         order = order_for(quote, benefactor)
-        placed = place(chosen.url, order, sign(order, chosen.private_key, chosen.chain_id, chosen.contract))
+        placed = place(chosen.url, order, sign(order, private_key, chosen.chain_id, chosen.contract))
         print(f"order {placed['order_id']}: {placed['state']}")
         over = follow(chosen.url, placed["order_id"], chosen.timeout)
     except (Refused, TimeoutError, urllib.error.URLError) as error:

@@ -59,12 +59,13 @@ async def test_the_integrators_script_follows_an_order_until_it_is_completed(fla
         script = await asyncio.create_subprocess_exec(
             sys.executable,
             str(ROOT / "examples" / "mint.py"),
-            *("--url", url, "--private-key", PRIVATE_KEY, "--pair", "USDT/USDe", "--size", "1000", *flags),
+            *("--url", url, "--private-key", "-", "--pair", "USDT/USDe", "--size", "1000", *flags),
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
         async with asyncio.timeout(WITHIN_S):
-            out, errors = await script.communicate()
+            out, errors = await script.communicate(PRIVATE_KEY.encode() + b"\n")
         settling.cancel()
         with pytest.raises(asyncio.CancelledError):
             await settling
