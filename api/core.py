@@ -182,8 +182,8 @@ class Core:
         if recent is not None:
             self.metrics.remembered += 1
             closed, decision = recent
-            same = decision.envelope.kind == asked.kind and bytes(decision.envelope.body) == asked.body
-            answer = reply(decision, closed.stored(decision)) if same else reused(self._envelope(asked))
+            same = _asks_the_same(decision, asked)
+            answer = reply(decision, closed.stored(decision)) if same else reused(decision.envelope)
             asked.source.answer([(asked.target, answer)])
         elif kept is not None:
             self.metrics.remembered += 1
@@ -214,14 +214,18 @@ class Core:
         )
 
     def _offer(self, asked: Asked) -> Decision | None:
+        """Decide a command, or let it join its first copy in flight: nothing is answered before that is durable."""
+        joined = self.handler.pending(asked.command_id)
+        if joined is not None:
+            self.metrics.joined += 1
+            self._waiting[joined.sequence].append(asked)
+            return joined
         result = self.handler.offer(self._envelope(asked))
         if isinstance(result, Reply):
             self.metrics.malformed += 1
             asked.source.answer([(asked.target, result)])
             return None
-        waiting = self._waiting.setdefault(result.sequence, [])
-        self.metrics.joined += bool(waiting)
-        waiting.append(asked)
+        self._waiting[result.sequence] = [asked]
         return result
 
     def _close(self, tasks: asyncio.TaskGroup) -> None:
@@ -258,7 +262,8 @@ class Core:
             self.metrics.refused += decision.outcome.status != ACCEPTED
             answer = reply(decision, closed.stored(decision))
             for asked in self._waiting.pop(decision.sequence):
-                answers.setdefault(asked.source, []).append((asked.target, answer))
+                own = answer if _asks_the_same(decision, asked) else reused(decision.envelope)
+                answers.setdefault(asked.source, []).append((asked.target, own))
             if not decision.transient:
                 self._remember(decision, closed)
         for source, told in answers.items():
@@ -278,6 +283,10 @@ class Core:
         """Keep a last snapshot on the way out, so that the next start reads little."""
         if self.handler.position > self._snapshot_at:
             await self._log.save_snapshot(self._book_snapshot())
+
+
+def _asks_the_same(decision: Decision, asked: Asked) -> bool:
+    return decision.envelope.kind == asked.kind and bytes(decision.envelope.body) == asked.body
 
 
 class _KeptBody(msgspec.Struct, gc=False):

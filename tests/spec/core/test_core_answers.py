@@ -1,0 +1,93 @@
+"""The core answers nothing before what its answer rests on is durable."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from uuid import UUID
+
+import pytest
+
+from api.core import Asked, Core
+from commands.envelope import Reply
+from commands.handler import Handler
+from domain.book import Book
+from domain.chain import GENESIS
+from domain.codec import encode
+from domain.ids import natural_id
+from domain.log import Batch, Head, KeptCommand, NewEvent, Snapshot, StoredEvent
+from domain.market import BookEvidence
+from tests.support.desk import START_US
+
+
+class SlowLog:
+    """A log whose appends become durable when it is told so."""
+
+    def __init__(self) -> None:
+        self.appends: list[asyncio.Future[None]] = []
+
+    async def take_over(self) -> Head:
+        return Head(1, 0, 0, GENESIS)
+
+    def append(self, batch: Batch) -> Awaitable[None]:
+        self.appends.append(asyncio.get_running_loop().create_future())
+        return self.appends[-1]
+
+    async def outcomes(self, command_ids: Sequence[UUID]) -> Mapping[UUID, KeptCommand]:
+        return {}
+
+    async def read(self, after: int, limit: int) -> Sequence[StoredEvent]:
+        return ()
+
+    async def load_snapshot(self, name: str, schema: str) -> Snapshot | None:
+        return None
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        return
+
+    async def close(self) -> None:
+        return
+
+
+class Still:
+    """The clock, the market and the world outside: nothing moves."""
+
+    def now_us(self) -> int:
+        return START_US
+
+    def look(self, now_us: int) -> tuple[BookEvidence, ...]:
+        return ()
+
+    def offer(self, first_position: int, events: Sequence[NewEvent]) -> None:
+        return
+
+
+class Door:
+    def __init__(self) -> None:
+        self.answers: list[tuple[object, Reply]] = []
+
+    def answer(self, answers: Sequence[tuple[object, Reply]]) -> None:
+        self.answers.extend(answers)
+
+
+def ask(door: Door, text: str) -> Asked:
+    body = encode({"dependency": "x", "text": text})
+    return Asked(natural_id("test", "1"), "dependency.degraded", "execution", body, "", "", door, text)
+
+
+@pytest.mark.parametrize("second", ["stream", "sweep"])
+async def test_a_second_copy_waits_for_the_first_to_be_durable_whatever_it_says(second: str) -> None:
+    log, still, door = SlowLog(), Still(), Door()
+    core = Core(Handler(Book(), await log.take_over()), log, still, still, still)
+    running = asyncio.create_task(core.run())
+    core.offer(ask(door, "stream"))
+    while not log.appends:  # noqa: ASYNC110 - the core tells nobody that it appends
+        await asyncio.sleep(0)
+    core.offer(ask(door, second))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert core.metrics.joined == 1
+    assert door.answers == []
+    core.stop()
+    log.appends[0].set_result(None)
+    await running
+    reasons = [reply.reason for _, reply in door.answers]
+    assert reasons == ["", "" if second == "stream" else "COMMAND_ID_REUSED"]
