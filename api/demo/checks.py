@@ -63,7 +63,7 @@ async def check(evidence: Evidence, accepted_ids: Sequence[str]) -> list[Verdict
         await _positions(evidence, book, events),
         _exposures(book),
         _requests(book, events, accepted_ids),
-        await _events(evidence),
+        await events_there(evidence),
         await _chain(evidence),
     ]
 
@@ -120,7 +120,8 @@ def _requests(book: Book, events: Sequence[Event], accepted_ids: Sequence[str]) 
     return Verdict(not open_ones and not lost, "every accepted request hedged and settled, or reported", found)
 
 
-async def _events(evidence: Evidence) -> Verdict:
+async def events_there(evidence: Evidence) -> Verdict:
+    """Judge whether the log, the stream and every read model are at the same position, without a hole."""
     head, (first, last), gone = await evidence.head(), await evidence.stream(), await evidence.missing_in_stream()
     behind = {name: position for name, position in (await evidence.checkpoints()).items() if position != head}
     held = last == head and gone == 0 and not behind

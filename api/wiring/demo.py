@@ -5,43 +5,41 @@ import contextlib
 import secrets
 import signal
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from decimal import Decimal
 from pathlib import Path
 
 import aiohttp
-import asyncpg
 import msgspec
+import nats.errors
 from rich.console import Console
 
 from adapters.chain.eip712 import ContractDomain
 from adapters.chain.signature import address_of, sign_order
 from adapters.embedded.passwords import write_private
 from adapters.nats.connection import Connection
-from adapters.nats.streams import stream_name
 from adapters.nats.tail import Tail
-from adapters.postgres.event_log import PostgresEventLog
-from adapters.postgres.verify import verify
+from adapters.postgres.patient import PatientLog
+from adapters.postgres.reader import AWAY
 from api.demo.benefactors import Benefactor, Tally, Terms, Wallet, private_key
-from api.demo.checks import Verdict, check
+from api.demo.checks import Evidence, Verdict, check, events_there
 from api.demo.status import Status, print_summary
 from api.http.keys import KeyEntry, key_digest, new_key
 from api.http.roles import Role
 from api.replica import Replica, restore_replica
 from api.settings import Settings
+from api.wiring.evidence import HouseEvidence
 from api.wiring.house import House, open_house
 from api.wiring.process import WORKER_INBOX, Process
-from api.wiring.venues import open_venue
-from domain.book import Book
-from domain.codec import decode_event
-from domain.event import Event
-from projections.catalogue import VIEWS
+from domain.refusal import Unavailable, Unknown
 
 BENEFACTORS = 6
 DRAIN_S_MAX = 45.0
 DRAW_S = 0.25
-PAGE = 10_000
+QUIET_S = 1.0
+JUDGED_AGAIN_MAX = 5
+# What it looks like when a server is away that is asked.
+LOST = (*AWAY, nats.errors.Error, Unavailable, Unknown)
 
 # Who holds which key: two risk officers are two people.
 PEOPLE: dict[str, tuple[str, Role]] = {
@@ -103,6 +101,7 @@ class _Card:
         self._wallets = wallets
         self._keys = keys
         self._settings: Settings | None = None
+        self._pids: dict[str, int] = {}
 
     def ready(self, settings: Settings, pids: Mapping[str, int]) -> None:
         """Write it for the first time: everything is up."""
@@ -110,8 +109,9 @@ class _Card:
         self.update(pids)
 
     def update(self, pids: Mapping[str, int]) -> None:
-        """Write it again when a process was restarted."""
+        """Write it again when a process was restarted; one that is down keeps its last id until then."""
         settings = self._settings
+        self._pids |= pids
         if settings is None:
             return
         card = {
@@ -121,73 +121,13 @@ class _Card:
             "postgres": settings.services.postgres_owner,
             "auditor_dsn": settings.services.postgres_auditor,
             "nats": settings.services.nats_subscriber,
-            "pids": dict(pids),
+            "pids": self._pids,
         }
         write_private(self._path, msgspec.json.encode(card))
 
     def remove(self) -> None:
         """Take it away: the demonstration is over."""
         self._path.unlink(missing_ok=True)
-
-
-class HouseEvidence:
-    """Show a running house to the checks."""
-
-    def __init__(self, process: Process, log: PostgresEventLog, bus: Connection) -> None:
-        self._process = process
-        self._log = log
-        self._bus = bus
-
-    async def history(self) -> tuple[Book, Sequence[Event]]:
-        """Return the Book folded from the first event on, and every event."""
-        replica, events = Replica(Book(), 0), list[Event]()
-        while page := await self._log.read(replica.position, PAGE):
-            for stored in page:
-                replica.fold(stored)
-                events.append(decode_event(stored.topic, stored.state))
-        return replica.book, events
-
-    async def head(self) -> int:
-        """Return the log's last position."""
-        return int(await self._value("select coalesce(max(notification_id), 0) from stored_events"))
-
-    async def _value(self, query: str) -> int:
-        connection = await asyncpg.connect(self._process.secret(self._process.settings.services.postgres_auditor))
-        try:
-            return await connection.fetchval(query)
-        finally:
-            await connection.close()
-
-    async def stream(self) -> tuple[int, int]:
-        """Return EVENTS' first and last sequence."""
-        state = (await self._bus.jetstream().stream_info(stream_name(self._process.prefix, "EVENTS"))).state
-        return state.first_seq, state.last_seq
-
-    async def missing_in_stream(self) -> int:
-        """Return how many sequences between EVENTS' first and last are gone."""
-        state = (await self._bus.jetstream().stream_info(stream_name(self._process.prefix, "EVENTS"))).state
-        return state.last_seq - state.first_seq + 1 - state.messages
-
-    async def checkpoints(self) -> Mapping[str, int]:
-        """Return each read model's checkpoint."""
-        dsn = self._process.secret(self._process.settings.services.postgres_auditor)
-        connection = await asyncpg.connect(dsn)
-        try:
-            rows = await connection.fetch("select name, position from projection_checkpoints")
-        finally:
-            await connection.close()
-        found = {row["name"]: row["position"] for row in rows}
-        return {name: found.get(name, 0) for name in VIEWS}
-
-    async def chain(self) -> str:
-        """Walk the hash chain under the role that may only select."""
-        result = await verify(self._process.secret(self._process.settings.services.postgres_auditor))
-        return "" if result.bad_position is None else f"position {result.bad_position}: {result.reason}"
-
-    async def venue_positions(self) -> Mapping[str, Decimal]:
-        """Return the venue's own positions by symbol."""
-        async with open_venue(self._process) as venue:
-            return {position.symbol: position.quantity for position in await venue.positions()}
 
 
 async def run_demo(asked: DemoSettings, base: Settings) -> int:
@@ -219,9 +159,9 @@ async def run_demo(asked: DemoSettings, base: Settings) -> int:
 
 
 @asynccontextmanager
-async def _watching(process: Process) -> AsyncGenerator[tuple[PostgresEventLog, Connection, Replica, Tail]]:
+async def _watching(process: Process) -> AsyncGenerator[tuple[PatientLog, Connection, Replica, Tail]]:
     async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(process.log())
+        log = await stack.enter_async_context(process.followed_log())
         bus = await stack.enter_async_context(process.bus(process.settings.services.nats_worker, "demo", WORKER_INBOX))
         replica = await restore_replica(log)
         tail = await stack.enter_async_context(Tail(bus, process.prefix, log, after=replica.position))
@@ -235,16 +175,13 @@ async def _show(
     process = Process(settings, Path(), lambda: None, stop)
     url = f"http://{settings.http.host}:{settings.http.port}"
     console.print(f"ready at {url}  (keys and addresses: {asked.data_dir / 'demo.json'})", highlight=False)
-    async with _watching(process) as (log, bus, replica, tail):
-        following = asyncio.create_task(_follow(replica, tail))
-        try:
-            with Status(console, url, replica, tally) as status:
-                await _trade(asked, house, wallets, tally, status, stop)
-                await _drain(replica, status)
-            verdicts = await check(HouseEvidence(process, log, bus), tally.accepted_ids)
-        finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+    async with _watching(process) as (log, bus, replica, tail), asyncio.TaskGroup() as tasks:
+        following = tasks.create_task(_follow(replica, tail))
+        evidence, everyone = HouseEvidence(process, log, bus), frozenset(house.pids)
+        with Status(console, url, replica, tally) as status:
+            await _trade(asked, house, wallets, tally, status, stop)
+            verdicts = await _judge(replica, status, lambda: everyone <= house.pids.keys(), evidence, tally)
+        following.cancel()
     return verdicts, tally
 
 
@@ -283,14 +220,33 @@ async def _trade(
         over.set()
 
 
-async def _drain(replica: Replica, status: Status) -> None:
-    """Wait until nothing is open, up to a bound: what is open after it is told by the checks."""
+async def _judge(
+    replica: Replica, status: Status, all_up: Callable[[], bool], evidence: Evidence, tally: Tally
+) -> list[Verdict]:
+    """Drain and check; begin again, up to a bound, when somebody was taken away meanwhile."""
+    for _ in range(JUDGED_AGAIN_MAX):
+        try:
+            await _drain(replica, status, all_up, evidence)
+            return await check(evidence, tally.accepted_ids)
+        except LOST as error:
+            status.draw(f"judging again: {error!r}")
+            await asyncio.sleep(QUIET_S)
+    return await check(evidence, tally.accepted_ids)
+
+
+async def _drain(replica: Replica, status: Status, all_up: Callable[[], bool], evidence: Evidence) -> None:
+    """Wait until nothing is open and everybody is there, up to a bound: what is not, is told by the checks."""
     loop = asyncio.get_running_loop()
-    deadline, quiet = loop.time() + DRAIN_S_MAX, 0.0
-    while loop.time() < deadline and quiet < 1.0:
+    quiet_since: float | None = None
+    deadline = loop.time() + DRAIN_S_MAX
+    while loop.time() < deadline:
         book = replica.book
-        busy = bool(book.requests or book.hedges or book.orders or book.settlements)
-        quiet = 0.0 if busy else quiet + DRAW_S
+        if book.requests or book.hedges or book.orders or book.settlements or not all_up():
+            quiet_since = None
+        else:
+            quiet_since = quiet_since or loop.time()
+            if loop.time() - quiet_since > QUIET_S and (await events_there(evidence)).held:
+                return
         status.draw("draining")
         await asyncio.sleep(DRAW_S)
 

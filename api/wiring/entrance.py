@@ -15,7 +15,7 @@ from adapters.nats.command_client import CommandClient
 from adapters.nats.connection import Connection
 from adapters.nats.signals import IndicativeMessage, Signals
 from adapters.nats.tail import Tail
-from adapters.postgres.event_log import PostgresEventLog
+from adapters.postgres.patient import PatientLog
 from adapters.postgres.views import PostgresViews
 from adapters.postgres.views_log import PostgresLog
 from adapters.postgres.views_reach import reading_pool
@@ -136,7 +136,7 @@ async def run_api(process: Process) -> None:
     settings = process.settings
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(process.bus(settings.services.nats_api, "api", API_INBOX))
-        log = await stack.enter_async_context(process.log())
+        log = await stack.enter_async_context(process.followed_log())
         pool, views = await stack.enter_async_context(_reading(process))
         replica, heartbeats = await restore_replica(log), _Heartbeats()
         signals = Signals(bus, process.prefix)
@@ -172,9 +172,7 @@ async def run_api(process: Process) -> None:
             following.cancel()
 
 
-async def _follow(
-    process: Process, bus: Connection, log: PostgresEventLog, replica: Replica, broadcast: Broadcast
-) -> None:
+async def _follow(process: Process, bus: Connection, log: PatientLog, replica: Replica, broadcast: Broadcast) -> None:
     """Follow the log for the policy in force, and tell subscribers of alerts."""
     async with Tail(bus, process.prefix, log, after=replica.position) as tail:
         while True:

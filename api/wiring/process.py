@@ -11,6 +11,7 @@ from adapters.nats.connection import Connection, open_connection
 from adapters.nats.signals import Signals
 from adapters.postgres.event_log import PostgresEventLog
 from adapters.postgres.lease import PostgresLease
+from adapters.postgres.patient import PatientLog
 from api.http.metrics import Registry
 from api.settings import Settings, secret
 
@@ -62,6 +63,12 @@ class Process:
             yield log
         finally:
             await log.close()
+
+    @asynccontextmanager
+    async def followed_log(self) -> AsyncGenerator[PatientLog]:
+        """Open the log for one who only follows it: a server that is restarted makes it wait, not fail."""
+        async with self.log() as log:
+            yield PatientLog(log)
 
     @asynccontextmanager
     async def lease(self, name: str) -> AsyncGenerator[PostgresLease]:

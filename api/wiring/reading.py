@@ -23,7 +23,7 @@ async def run_projections(process: Process) -> None:
     dsn = process.secret(services.postgres_service)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(process.bus(services.nats_worker, "projections", WORKER_INBOX))
-        log = await stack.enter_async_context(process.log())
+        log = await stack.enter_async_context(process.followed_log())
         pool = await stack.enter_async_context(await reading_pool(dsn))
         store, reader = PostgresViews(pool, dsn), PostgresLog(pool)
         stack.push_async_callback(store.close)

@@ -58,7 +58,7 @@ async def run_market(process: Process) -> None:
     settings = process.settings
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(process.bus(settings.services.nats_worker, "market", WORKER_INBOX))
-        log = await stack.enter_async_context(process.log())
+        log = await stack.enter_async_context(process.followed_log())
         venue = await stack.enter_async_context(open_venue(process))
         replica = await restore_replica(log)
         tail = await stack.enter_async_context(Tail(bus, process.prefix, log, after=replica.position))

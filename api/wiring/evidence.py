@@ -1,0 +1,80 @@
+"""What a demonstration is judged on: the log, the bus, the read models and the venue, each asked for itself."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+import asyncpg
+
+from adapters.nats.connection import Connection
+from adapters.nats.streams import stream_name
+from adapters.postgres.patient import PatientLog
+from adapters.postgres.verify import verify
+from api.replica import Replica
+from api.wiring.process import Process
+from api.wiring.venues import open_venue
+from domain.book import Book
+from domain.codec import decode_event
+from domain.event import Event
+from projections.catalogue import VIEWS
+
+PAGE = 10_000
+
+
+class HouseEvidence:
+    """Show a running house to the checks."""
+
+    def __init__(self, process: Process, log: PatientLog, bus: Connection) -> None:
+        self._process = process
+        self._log = log
+        self._bus = bus
+
+    async def history(self) -> tuple[Book, Sequence[Event]]:
+        """Return the Book folded from the first event on, and every event."""
+        replica, events = Replica(Book(), 0), list[Event]()
+        while page := await self._log.read(replica.position, PAGE):
+            for stored in page:
+                replica.fold(stored)
+                events.append(decode_event(stored.topic, stored.state))
+        return replica.book, events
+
+    async def head(self) -> int:
+        """Return the log's last position."""
+        return int(await self._value("select coalesce(max(notification_id), 0) from stored_events"))
+
+    async def _value(self, query: str) -> int:
+        connection = await asyncpg.connect(self._process.secret(self._process.settings.services.postgres_auditor))
+        try:
+            return await connection.fetchval(query)
+        finally:
+            await connection.close()
+
+    async def stream(self) -> tuple[int, int]:
+        """Return EVENTS' first and last sequence."""
+        state = (await self._bus.jetstream().stream_info(stream_name(self._process.prefix, "EVENTS"))).state
+        return state.first_seq, state.last_seq
+
+    async def missing_in_stream(self) -> int:
+        """Return how many sequences between EVENTS' first and last are gone."""
+        state = (await self._bus.jetstream().stream_info(stream_name(self._process.prefix, "EVENTS"))).state
+        return state.last_seq - state.first_seq + 1 - state.messages
+
+    async def checkpoints(self) -> Mapping[str, int]:
+        """Return each read model's checkpoint."""
+        dsn = self._process.secret(self._process.settings.services.postgres_auditor)
+        connection = await asyncpg.connect(dsn)
+        try:
+            rows = await connection.fetch("select name, position from projection_checkpoints")
+        finally:
+            await connection.close()
+        found = {row["name"]: row["position"] for row in rows}
+        return {name: found.get(name, 0) for name in VIEWS}
+
+    async def chain(self) -> str:
+        """Walk the hash chain under the role that may only select."""
+        result = await verify(self._process.secret(self._process.settings.services.postgres_auditor))
+        return "" if result.bad_position is None else f"position {result.bad_position}: {result.reason}"
+
+    async def venue_positions(self) -> Mapping[str, Decimal]:
+        """Return the venue's own positions by symbol."""
+        async with open_venue(self._process) as venue:
+            return {position.symbol: position.quantity for position in await venue.positions()}
