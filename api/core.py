@@ -101,6 +101,7 @@ class Core:
         self._waiting: dict[int, list[Asked]] = {}
         self._work = asyncio.Event()
         self._slots = asyncio.Semaphore(BATCHES_IN_FLIGHT_MAX)
+        self._appending: asyncio.Queue[tuple[Closed, Awaitable[None], float] | None] = asyncio.Queue()
         self._recent: OrderedDict[UUID, tuple[Closed, Decision]] = OrderedDict()
         self._wakes = _Wakes()
         self._snapshot_at = handler.position
@@ -131,6 +132,7 @@ class Core:
     async def run(self) -> None:
         """Decide and append until stopped; raise `Fenced`, `AppendFailed` or `Broken`, after which it is over."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._commit_in_order(tasks))
             while not (self._stopping and not self._arrived):
                 await self._until_work()
                 group = [self._arrived.popleft() for _ in range(min(len(self._arrived), GROUP_MAX))]
@@ -138,7 +140,8 @@ class Core:
                     continue
                 await self._slots.acquire()
                 await self._decide(group)
-                self._close(tasks)
+                self._close()
+            self._appending.put_nowait(None)
         await self._save_last()
 
     async def _until_work(self) -> None:
@@ -228,21 +231,30 @@ class Core:
         self._waiting[result.sequence] = [asked]
         return result
 
-    def _close(self, tasks: asyncio.TaskGroup) -> None:
+    def _close(self) -> None:
         closed = self.handler.take(self._clock.now_us(), GROUP_MAX + WAKES_AT_ONCE_MAX)
         if closed is None:
             self._slots.release()
             return
         if self.handler.position - self._snapshot_at >= SNAPSHOT_EVERY_EVENTS:
             self._snapshot_at, self._snapshot = self.handler.position, self._book_snapshot()
-        durable = self._log.append(closed.batch)
-        tasks.create_task(self._commit(closed, durable))
-
-    async def _commit(self, closed: Closed, durable: Awaitable[None]) -> None:
         started = asyncio.get_running_loop().time()
-        await durable
-        self.metrics.commit_us.append(int((asyncio.get_running_loop().time() - started) * 1_000_000))
-        self._slots.release()
+        self._appending.put_nowait((closed, self._log.append(closed.batch), started))
+
+    async def _commit_in_order(self, tasks: asyncio.TaskGroup) -> None:
+        """Acknowledge batches as they become durable, in the order of the log; at most as many wait as have a slot."""
+        while (appending := await self._appending.get()) is not None:
+            closed, durable, started = appending
+            await durable
+            self.metrics.commit_us.append(int((asyncio.get_running_loop().time() - started) * 1_000_000))
+            self._slots.release()
+            self._committed(closed)
+            snapshot = self._snapshot
+            if snapshot is not None and snapshot.position <= self.committed_position:
+                self._snapshot = None
+                tasks.create_task(self._log.save_snapshot(snapshot))
+
+    def _committed(self, closed: Closed) -> None:
         self.metrics.batches += 1
         self.handler.committed(closed)
         events = closed.batch.events
@@ -250,10 +262,6 @@ class Core:
             self.committed_position = closed.batch.first_position + len(events) - 1
             self._publisher.offer(closed.batch.first_position, events)
         self._answer(closed)
-        snapshot = self._snapshot
-        if snapshot is not None and snapshot.position <= self.committed_position:
-            self._snapshot = None
-            await self._log.save_snapshot(snapshot)
 
     def _answer(self, closed: Closed) -> None:
         answers: dict[Source, list[tuple[object, Reply]]] = {}

@@ -17,10 +17,16 @@ async def tell(facts: Facts, source: str, kind: str, natural_key: str, body: obj
     """
     pause, data = PAUSE_S, encode(body)
     while True:
+        held = True
         try:
             await facts.publish(source, kind, natural_key, data)
         except (Unavailable, Unknown):
+            held = False
             await asyncio.sleep(pause)
             pause = min(2 * pause, PAUSE_S_MAX)
-        else:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # Python 3.11's wait_for, inside the client, can swallow a cancellation that comes as its answer does.
+            raise asyncio.CancelledError
+        if held:
             return

@@ -1,7 +1,7 @@
 """What the core needs from outside: the log it appends to and the world it acts in."""
 
-from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol
 from uuid import UUID
 
 from commands.envelope import Reply
@@ -50,7 +50,7 @@ class EventLog(Protocol):
         """Return the newest snapshot of that name and schema, if any."""
         ...
 
-    async def save_snapshot(self, snapshot: Snapshot) -> None:
+    def save_snapshot(self, snapshot: Snapshot) -> Coroutine[Any, Any, None]:
         """Keep a snapshot; older ones of the name beyond a bound are dropped."""
         ...
 

@@ -57,7 +57,7 @@ from domain.watch import (
 )
 
 # A quote is told apart from an unknown one for this long after it expired.
-QUOTE_RETENTION_US = 15 * 60 * 1_000_000
+QUOTE_RETENTION_US = 60 * 1_000_000
 # Open alerts kept in the Book; the oldest leave it first, the read model keeps all.
 ALERTS_MAX = 1_000
 

@@ -1,8 +1,12 @@
 """Identities that derive from their cause: the same cause names the same thing, always."""
 
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 NAMESPACE = UUID("6c0f4f5e-9d5b-5d0a-8f0e-ba11a5700001")
+
+# A stream's id is asked for again and again; the same key always has the same answer.
+REMEMBERED_MAX = 8_192
 
 
 def derive_id(cause: UUID, label: str) -> UUID:
@@ -10,6 +14,7 @@ def derive_id(cause: UUID, label: str) -> UUID:
     return uuid5(cause, label)
 
 
+@lru_cache(maxsize=REMEMBERED_MAX)
 def natural_id(*parts: str) -> UUID:
     """Return the id of a thing that has a natural key outside: the parts, in order, none containing a line break."""
     return uuid5(NAMESPACE, "\n".join(parts))

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from commands.request import quote_key
+from domain.book import QUOTE_RETENTION_US
 from domain.refusal import Reason
 from tests.support.desk import BENEFACTOR, USDT, WETH, Desk, a_book, a_policy, reason, tags
 
@@ -124,7 +125,7 @@ class TestQuotes:
         assert reason(desk.accept(quote, expiry=0)) == "ORDER_EXPIRED"
         desk.now_us += 1
         assert reason(desk.accept(quote)) == "QUOTE_EXPIRED"
-        desk.now_us += 15 * 60 * 1_000_000 + 1
+        desk.now_us += QUOTE_RETENTION_US + 1
         desk.quote("1")
         assert reason(desk.accept(quote)) == "QUOTE_UNKNOWN"
 
@@ -132,7 +133,7 @@ class TestQuotes:
         desk = Desk()
         quote = desk.quote()
         desk.accept(quote)
-        desk.now_us += 15_000_000 + 15 * 60 * 1_000_000
+        desk.now_us += 15_000_000 + QUOTE_RETENTION_US
         desk.quote("1")
         assert reason(desk.accept(quote, nonce=2)) == "QUOTE_USED"
         desk.now_us += 1

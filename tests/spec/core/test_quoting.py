@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from domain.book import QUOTE_RETENTION_US
 from domain.quantity import Num
 from domain.refusal import Reason
 from tests.support.desk import BENEFACTOR, START_US, Desk, a_book, a_policy, reason, tags
@@ -192,7 +193,7 @@ def test_a_halted_venue_does_not_stop_a_stable_that_is_held():
 def test_quotes_are_forgotten_after_their_retention():
     desk = Desk()
     first = desk.quote("1").events[0].originator
-    desk.now_us += 15_000_000 + 15 * 60 * 1_000_000
+    desk.now_us += 15_000_000 + QUOTE_RETENTION_US
     desk.evidence = (a_book(),)
     desk.quote("1")
     assert first in desk.book.quotes
