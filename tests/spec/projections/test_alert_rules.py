@@ -100,11 +100,9 @@ def test_what_is_not_told():
 def test_the_same_cause_names_the_same_alert_and_another_another():
     halted = changed(Mode.HALTED)
     assert candidate(halted, 17) == candidate(halted, 17)
-    ids = {
-        candidate(each, position).alert_id  # type: ignore[union-attr]
-        for each in (halted, DependencyDegraded(dependency="x", text=""), DependencyDegraded(dependency="y", text=""))
-        for position in (17, 18)
-    }
+    causes = (halted, DependencyDegraded(dependency="x", text=""), DependencyDegraded(dependency="y", text=""))
+    found = [candidate(cause, position) for cause in causes for position in (17, 18)]
+    ids = {each.alert_id for each in found if each is not None}
     assert len(ids) == 6
 
 
