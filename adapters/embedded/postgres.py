@@ -5,6 +5,7 @@ server holds for life, and `postgres.log`. The server listens on loopback only, 
 """
 
 import signal
+import sys
 from pathlib import Path
 
 from adapters.embedded.account import server_account
@@ -60,6 +61,9 @@ SETTINGS = {
     "log_checkpoints": "off",
     "log_min_error_statement": "panic",  # a failed statement may hold a secret; its client is told what failed
     "log_line_prefix": "%m [%p] %q%u@%d ",
+    # After a crash every file is made durable first: one call for the file system, not one for each of 1,400 files,
+    # which on a busy disk took longer than the five seconds that a killed server may be away.
+    **({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}),
 }
 
 
