@@ -64,22 +64,22 @@ class AccountStream:
             self._heard.clear()
             await self._heard.wait()
 
-    def connected(self, url: str) -> None:
+    def connected(self, socket: Ccxt) -> None:
         """Note that the private socket is up."""
-        if _PRIVATE in url and not self._up:
+        if _PRIVATE in socket.url and not self._up:
             self._up = True
             self._put(self._now_connected())
 
-    def lost(self, url: str, reason: str) -> None:
+    def lost(self, socket: Ccxt, reason: str) -> None:
         """Note that the private socket is down; the next one gets a listen key asked for anew, as this may be why."""
-        if _PRIVATE in url and self._up:
+        if _PRIVATE in socket.url and self._up:
             self._up = False
             self._client.options["linear"] = {}
             self._put(self._now_disconnected(reason))
 
-    def message(self, url: str, message: Any) -> None:
+    def message(self, socket: Ccxt, message: Any) -> None:
         """Read an event of the account before ccxt does."""
-        if _PRIVATE not in url or not isinstance(message, dict):
+        if _PRIVATE not in socket.url or not isinstance(message, dict):
             return
         kind = message.get("e")
         if kind == "ORDER_TRADE_UPDATE":
@@ -133,7 +133,6 @@ class AccountStream:
         for url, client in list(self._client.clients.items()):
             if _PRIVATE in url:
                 client.on_error(NetworkError(reason))
-        self.lost(_PRIVATE, reason)
 
     def _doubt(self, reason: str) -> None:
         """Make the reader sweep although the connection stands: something was told that we could not hear."""

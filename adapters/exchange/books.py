@@ -17,7 +17,7 @@ from adapters.exchange import parse
 from adapters.exchange.client import Ccxt
 from domain.venue import BookEvent, BookLost
 
-SNAPSHOT_S = 15.0
+SNAPSHOT_S = 10.0
 PAUSE_S = 0.2
 PAUSE_S_MAX = 5.0
 _PUBLIC = "/public/"
@@ -54,24 +54,26 @@ class Books:
             self._heard.clear()
             await self._heard.wait()
 
-    def connected(self, url: str) -> None:
-        """Expect a new snapshot: what ccxt still holds of a book is from before."""
-        if _PUBLIC in url:
-            for symbol in self._ids:
-                self._client.orderbooks.pop(symbol, None)
+    def connected(self, socket: Ccxt) -> None:
+        """Expect new snapshots: what ccxt still holds of this socket's books is from before."""
+        for symbol in self._told_by(socket):
+            self._client.orderbooks.pop(symbol, None)
 
-    def lost(self, url: str, reason: str) -> None:
-        """Give every book up."""
-        if _PUBLIC in url:
-            for symbol in self._ids:
-                self._give_up(symbol, reason)
+    def lost(self, socket: Ccxt, reason: str) -> None:
+        """Give this socket's books up."""
+        for symbol in self._told_by(socket):
+            self._give_up(symbol, reason)
 
-    def message(self, url: str, message: Any) -> None:
+    def message(self, socket: Ccxt, message: Any) -> None:
         """Note when a book was last told of."""
-        if _PUBLIC in url and isinstance(message, dict) and message.get("e") == "depthUpdate":
+        if _PUBLIC in socket.url and isinstance(message, dict) and message.get("e") == "depthUpdate":
             symbol = self._symbols.get(str(message.get("s")))
             if symbol is not None:
                 self._received_us[symbol] = time.time_ns() // 1_000
+
+    def _told_by(self, socket: Ccxt) -> list[str]:
+        """Return the symbols whose books come by a socket: ccxt may give each its own."""
+        return [symbol for symbol in self._ids if f"orderbook::{symbol}" in socket.subscriptions]
 
     async def _follow(self, symbol: str) -> None:
         pause = PAUSE_S
@@ -85,7 +87,7 @@ class Books:
                 pause = PAUSE_S
             except TimeoutError:
                 self._give_up(symbol, f"silent for {self._silence_s:g} s")
-                self._drop_socket()
+                self._drop_socket(symbol)
                 await asyncio.sleep(pause)
                 pause = min(PAUSE_S_MAX, pause * 2)
             except ChecksumError:
@@ -104,7 +106,7 @@ class Books:
         top = update.top
         if top is not None and top.bid_price >= top.ask_price:
             self._give_up(symbol, "a crossed book")
-            self._drop_socket()
+            self._drop_socket(symbol)
             return
         self._believed.add(symbol)
         self._latest[symbol] = update
@@ -119,7 +121,7 @@ class Books:
             )
             self._heard.set()
 
-    def _drop_socket(self) -> None:
-        for url, client in list(self._client.clients.items()):
-            if _PUBLIC in url:
-                client.on_error(RequestTimeout("its books cannot be believed"))
+    def _drop_socket(self, symbol: str) -> None:
+        for socket in list(self._client.clients.values()):
+            if symbol in self._told_by(socket):
+                socket.on_error(RequestTimeout("its books cannot be believed"))

@@ -22,17 +22,17 @@ Ccxt = Any
 
 
 class Tap(Protocol):
-    """Hear what happens on a client's sockets. Nothing here may raise or wait."""
+    """Hear what happens on a client's sockets, ccxt's objects with `url` and `subscriptions`; never raise or wait."""
 
-    def connected(self, url: str) -> None:
+    def connected(self, socket: Ccxt) -> None:
         """Hear that a socket is up."""
         ...
 
-    def lost(self, url: str, reason: str) -> None:
+    def lost(self, socket: Ccxt, reason: str) -> None:
         """Hear that a socket is down."""
         ...
 
-    def message(self, url: str, message: Any) -> None:
+    def message(self, socket: Ccxt, message: Any) -> None:
         """Hear a message before ccxt does."""
         ...
 
@@ -46,7 +46,7 @@ class HookedBinance(ccxt.pro.binanceusdm):
         """Tell the tap, after ccxt."""
         super().on_connected(client, message)
         if self.tap is not None:
-            self.tap.connected(client.url)
+            self.tap.connected(client)
 
     def on_error(self, client: Any, error: Any) -> None:
         """Tell the tap, after ccxt; dial again sooner than ccxt would, unless the venue says when."""
@@ -55,18 +55,18 @@ class HookedBinance(ccxt.pro.binanceusdm):
         if waiting is not None and client.last_retry_after is None:
             waiting["until"] = min(waiting["until"], self.milliseconds() + DIAL_PAUSE_MS_MAX)
         if self.tap is not None:
-            self.tap.lost(client.url, f"{type(error).__name__}: {error}")
+            self.tap.lost(client, f"{type(error).__name__}: {error}")
 
     def on_close(self, client: Any, error: Any) -> None:
         """Tell the tap, after ccxt."""
         super().on_close(client, error)
         if self.tap is not None:
-            self.tap.lost(client.url, f"closed, code {error}")
+            self.tap.lost(client, f"closed, code {error}")
 
     def handle_message(self, client: Any, message: Any) -> None:
         """Tell the tap, then let ccxt handle it; a handler that fails costs the connection, at once and seen."""
         if self.tap is not None:
-            self.tap.message(client.url, message)
+            self.tap.message(client, message)
         try:
             super().handle_message(client, message)
         except Exception as error:  # noqa: BLE001 - any failure inside ccxt means its state cannot be believed

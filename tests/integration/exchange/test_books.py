@@ -73,6 +73,29 @@ async def test_a_lost_socket_gives_the_book_up_and_comes_back(simulator: Binance
         assert healed.asks == ((D("2000.02"), D(3)),)
 
 
+async def test_one_book_lost_is_one_book_lost(simulator: BinanceSimulator) -> None:
+    btc = "BTC/USDT:USDT"
+    settings = venue_settings(simulator.port, simulator.ca_file, symbols=(ETH, btc))
+    async with BinanceUsdm(settings) as venue, listening(venue.book_events()) as books:
+        for symbol in (ETH, btc):
+            await books.until(BookUpdate, lambda update, symbol=symbol: update.symbol == symbol)
+        arm(simulator, "skip_depth", on="ethusdt@depth")
+        for bid in (199_997, 199_996):
+            simulator.venue.set_levels([(bid, 1_000)], [], clear=False)
+            simulator.venue.publish()
+        lost = await books.until(BookLost)
+        await books.until(BookUpdate, lambda update: update.symbol == ETH, after=books.heard.index(lost))
+        assert {event.symbol for event in books.of(BookLost)} == {ETH}
+        simulator.venue.sockets.drop_all()
+        for symbol in (ETH, btc):
+            gone = await books.until(
+                BookLost, lambda event, symbol=symbol: event.symbol == symbol, after=books.heard.index(lost) + 1
+            )
+            await books.until(
+                BookUpdate, lambda update, symbol=symbol: update.symbol == symbol, after=books.heard.index(gone)
+            )
+
+
 async def test_a_venue_in_maintenance_is_waited_for(simulator: BinanceSimulator, venue: BinanceUsdm) -> None:
     async with listening(venue.book_events()) as books:
         await books.until(BookUpdate)
