@@ -39,15 +39,14 @@ async def ratios(server: BenchServer, size: Ratios) -> Group:
     binaries = installed_binaries().folder
     # The first run of anything pays for files, caches and plans.
     await asyncio.to_thread(append_ours, ours, IN_FLIGHTS[-1], size.each(IN_FLIGHTS[-1]) // 4 + 1)
+    await server.settle()
     stock_runs = [await asyncio.to_thread(append_stock, stock, size.stock_each)]
     runs: dict[int, list[Appended]] = {in_flight: [] for in_flight in IN_FLIGHTS}
     found: dict[int, list[float]] = {in_flight: [] for in_flight in IN_FLIGHTS}
     pgbench_runs: list[float] = []
     for _ in range(size.rounds):
         for in_flight in IN_FLIGHTS:
-            await server.settle()
             run = await asyncio.to_thread(append_ours, ours, in_flight, size.each(in_flight))
-            await server.settle()
             stock_runs.append(await asyncio.to_thread(append_stock, stock, size.stock_each))
             runs[in_flight].append(run)
             found[in_flight].append(run.per_s / statistics.mean(stock_runs[-2:]))
