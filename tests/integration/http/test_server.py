@@ -50,44 +50,37 @@ async def settle(shop: Shop) -> None:
         await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize("flags", [[], ["--redeem"]])
-async def test_the_integrators_script_follows_an_order_until_it_is_completed(flags: list[str]) -> None:
+async def run_script(url: str, *flags: str) -> tuple[int | None, bytes, bytes]:
+    script = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "examples" / "mint.py"),
+        *("--url", url, "--private-key", "-", *flags),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(WITHIN_S):
+        out, errors = await script.communicate(PRIVATE_KEY.encode() + b"\n")
+    assert PRIVATE_KEY.encode() not in out + errors
+    return script.returncode, out, errors
+
+
+async def test_the_integrators_script_mints_and_redeems_and_says_why_it_fails() -> None:
     shop = Shop()
-    shop.core.desk.now_us = 1_700_000_000_000_000
     async with served(shop) as (url, _, _):
         settling = asyncio.create_task(settle(shop))
-        script = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(ROOT / "examples" / "mint.py"),
-            *("--url", url, "--private-key", "-", "--pair", "USDT/USDe", "--size", "1000", *flags),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        async with asyncio.timeout(WITHIN_S):
-            out, errors = await script.communicate(PRIVATE_KEY.encode() + b"\n")
-        settling.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await settling
-    assert script.returncode == 0, errors
-    assert b"completed" in out
-    assert PRIVATE_KEY.encode() not in out + errors
+        try:
+            for flags in (["--size", "1000"], ["--size", "400", "--redeem"]):
+                status, out, errors = await run_script(url, "--pair", "USDT/USDe", *flags)
+                assert status == 0, errors
+                assert b"completed" in out
+            status, _, errors = await run_script(url, "--pair", "DOGE/USDe")
+            assert status == 1
+            assert b"error_code: 3" in errors
+        finally:
+            settling.cancel()
+            await asyncio.gather(settling, return_exceptions=True)
     assert not shop.core.desk.book.requests
-
-
-async def test_the_script_says_why_it_failed() -> None:
-    shop = Shop()
-    async with served(shop) as (url, _, _):
-        script = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(ROOT / "examples" / "mint.py"),
-            *("--url", url, "--private-key", PRIVATE_KEY, "--pair", "DOGE/USDe"),
-            stderr=asyncio.subprocess.PIPE,
-        )
-        async with asyncio.timeout(WITHIN_S):
-            _, errors = await script.communicate()
-    assert script.returncode == 1
-    assert b"error_code: 3" in errors
 
 
 async def test_live_news_reach_a_reader_and_end_when_the_server_stops() -> None:
