@@ -8,7 +8,7 @@ from domain.limit import Control, Limit
 from domain.mode import GLOBAL, Mode
 from domain.policy import Hedging, Pair
 from domain.pricing import BPS_STEP
-from domain.quantity import BPS, Num, Rounding, divide, multiply, round_to, subtract
+from domain.quantity import BPS, Amount, Num, Rounding, divide, multiply, round_to, subtract, to_units
 from domain.quote import Side
 from domain.refusal import Reason, Refusal
 
@@ -53,6 +53,22 @@ def check_notional(book: Book, notional: Decimal) -> Refusal | None:
         scope=limit.scope,
         limit=str(limit.value),
         value=str(Num(notional)),
+    )
+
+
+def check_backing(book: Book, side: Side, collateral: Amount) -> Refusal | None:
+    """Refuse to owe collateral that is not there: what open redeems are owed is not there any more."""
+    if side is Side.MINT:
+        return None
+    available = book.available(collateral.asset)
+    if collateral.atoms <= available:
+        return None
+    decimals = book.asset(collateral.asset).decimals
+    return Refusal(
+        reason=Reason.BACKING_INSUFFICIENT,
+        text=f"{to_units(available, decimals)} {collateral.asset} are there to be redeemed",
+        value=str(to_units(collateral.atoms, decimals)),
+        limit=str(to_units(available, decimals)),
     )
 
 

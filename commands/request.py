@@ -4,7 +4,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from commands.context import Context
-from commands.control import check_collar, check_delta, check_mode, check_notional
+from commands.control import check_backing, check_collar, check_delta, check_mode, check_notional
 from commands.envelope import Command, command
 from commands.quote import check_benefactor
 from domain.book import Book, underlying_exposure
@@ -74,7 +74,11 @@ def _promise(
     accepted = _accepted(quote, command, context)
     used = QuoteUsed(quote_id=quote.quote_id, request_id=accepted.request_id)
     events: tuple[Event, ...] = (used, accepted)
-    refusal = least(check_notional(book, priced.notional), _last_look(policy, quote, priced))
+    refusal = least(
+        check_notional(book, priced.notional),
+        check_backing(book, quote.side, quote.collateral),
+        _last_look(policy, quote, priced),
+    )
     if pair.hedging is Hedging.PERPETUAL:
         planned = _plan(book, policy, pair, accepted, context)
         if isinstance(planned, Refusal):

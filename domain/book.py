@@ -127,6 +127,15 @@ class Book(msgspec.Struct, kw_only=True):
         bits = self.nonces.get(benefactor, {}).get(low >> NONCE_SLOT_BITS, 0)
         return bool(bits >> (low & 0xFF) & 1)
 
+    def available(self, asset: str) -> int:
+        """Return the atoms of collateral that are there for certain and owed to nobody."""
+        owed = sum(
+            request.accepted.collateral.atoms
+            for request in self.requests.values()
+            if request.accepted.side is Side.REDEEM and request.accepted.collateral.asset == asset
+        )
+        return self.backing.get(asset, 0) - owed
+
     def arm(self, wake: Wake) -> None:
         """Keep a wake until it is fired or its subject is over."""
         self.wakes[wake.key] = wake

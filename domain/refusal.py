@@ -55,6 +55,7 @@ class Reason(IntEnum):
     ORDER_NOTIONAL = 601
     NET_DELTA = 602
     PRICE_COLLAR = 603
+    BACKING_INSUFFICIENT = 604
     # Price.
     SIZE_BELOW_GAS = 700
     MARKET_MOVED = 701

@@ -86,6 +86,7 @@ PUBLIC: dict[Reason, int] = {
     Reason.REFERENCE_MISSING: 33,
     Reason.REFERENCE_STALE: 33,
     Reason.DEPTH_INSUFFICIENT: 17,
+    Reason.BACKING_INSUFFICIENT: 34,
     Reason.LIMIT_MISSING: 1,
     Reason.ORDER_NOTIONAL: 9,
     Reason.NET_DELTA: 17,

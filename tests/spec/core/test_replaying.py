@@ -24,6 +24,8 @@ from tests.support.desk import Desk, a_book, as_read, tags
 def a_long_day(desk: Desk) -> None:
     """Let everything happen that leaves a trace in the Book."""
     desk.held()
+    desk.accept(desk.quote("1000", pair="USDT/USDe"), nonce=9_001)
+    desk.confirm()
     desk.accept(desk.quote("1.5"), nonce=1)
     desk.trade(desk.order(), "1", trade="a")
     desk.evidence = ()

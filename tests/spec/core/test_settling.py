@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.exposure import exposure, imbalance
-from tests.support.desk import Desk, tags
+from tests.support.desk import Desk, reason, tags
 
 
 def settling(desk: Desk, size: str = "1.5", *, side: str = "MINT", nonce: int = 1) -> Any:
@@ -82,13 +82,42 @@ def test_a_reverted_redeem_sells_its_hedge_again():
     assert imbalance(desk.book, "ETH") == 0
 
 
-def test_a_redeem_of_more_than_the_short_leaves_the_book_flat_all_the_same():
-    desk = Desk()
-    settling(desk, "1")
-    desk.confirm()
-    settling(desk, "6000", side="REDEEM", nonce=2)
-    desk.confirm()
-    held = exposure(desk.book, "ETH")
-    assert held.backing < 0 < held.position
-    assert abs(held.certain) < 1
-    assert imbalance(desk.book, "ETH") == 0
+class TestBacking:
+    """What is not there is not promised: a redeem takes no more collateral than the book holds and owes to nobody."""
+
+    def test_a_redeem_of_more_than_there_is_is_refused(self):
+        desk = Desk()
+        settling(desk, "1")
+        desk.confirm()
+        refused = desk.accept(desk.quote("6000", side="REDEEM"), nonce=2)
+        assert (reason(refused), refused.outcome.limit) == ("BACKING_INSUFFICIENT", "1")
+        assert reason(desk.accept(desk.quote("1900", side="REDEEM"), nonce=2)) == ""
+
+    def test_what_open_redeems_are_owed_is_not_there_any_more(self):
+        desk = Desk()
+        desk.held()
+        assert reason(desk.accept(desk.quote("12000", side="REDEEM"), nonce=2)) == ""
+        assert reason(desk.accept(desk.quote("12000", side="REDEEM"), nonce=3)) == "BACKING_INSUFFICIENT"
+        assert reason(desk.accept(desk.quote("7000", side="REDEEM"), nonce=3)) == ""
+
+    def test_what_a_mint_will_bring_is_not_there_yet(self):
+        desk = Desk()
+        settling(desk, "1")
+        refused = desk.accept(desk.quote("1000", side="REDEEM"), nonce=2)
+        assert reason(refused) == "BACKING_INSUFFICIENT"
+        desk.confirm()
+        assert reason(desk.accept(desk.quote("1000", side="REDEEM"), nonce=2)) == ""
+
+    def test_each_asset_backs_itself(self):
+        desk = Desk()
+        desk.held()
+        assert (
+            reason(desk.accept(desk.quote("100", pair="USDT/USDe", side="REDEEM"), nonce=2)) == "BACKING_INSUFFICIENT"
+        )
+
+    def test_what_a_failed_redeem_was_owed_is_there_again(self):
+        desk = Desk()
+        desk.held()
+        settling(desk, "12000", side="REDEEM", nonce=2)
+        desk.revert()
+        assert reason(desk.accept(desk.quote("12000", side="REDEEM"), nonce=3)) == ""
