@@ -113,14 +113,12 @@ class View:
         return () if step is None else step(state, event, position, at_us)
 
     def freeze(self, state: Any) -> bytes:
-        """Return a state's bytes. Nobody compares them, so that keys need not be sorted, nor be text."""
+        """Return a state's bytes. Keys stay in their order, which the folds rely on, and need not be text."""
         return _freeze(state)
 
     def thaw(self, frozen: bytes) -> Any:
-        """Return the state of these bytes, its rows in the order of the listing, as folding would have left them."""
-        state = decoder(self.state).decode(frozen)
-        state.rows = dict(sorted(state.rows.items(), key=_place))
-        return state
+        """Return the state of these bytes, its rows in the order in which folding left them."""
+        return decoder(self.state).decode(frozen)
 
 
 def _exact(value: object) -> str:
@@ -130,10 +128,6 @@ def _exact(value: object) -> str:
 
 
 _freeze = msgspec.json.Encoder(enc_hook=_exact).encode
-
-
-def _place(item: tuple[str, Row[Any]]) -> tuple[int, str]:
-    return item[1].sort, item[0]
 
 
 def current_topic(topic: str) -> str:
