@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from adapters.exchange import parse
@@ -60,8 +60,17 @@ def check_order(order: VenueOrder, listed: InstrumentReport) -> None:
         raise Rejected("malformed", f"client order id {order.client_order_id!r}")
     if order.limit_price is None and order.time_in_force != "ioc":
         raise Rejected("malformed", "a market order takes only ioc")
-    if not order.quantity.is_finite() or order.quantity <= 0 or order.quantity % listed.step:
+    if not _is_multiple(order.quantity, listed.step):
         raise Rejected("size_or_price_step", f"quantity {order.quantity} is not a multiple of {listed.step}")
     price = order.limit_price
-    if price is not None and (not price.is_finite() or price <= 0 or price % listed.tick):
+    if price is not None and not _is_multiple(price, listed.tick):
         raise Rejected("size_or_price_step", f"price {price} is not a multiple of {listed.tick}")
+
+
+def _is_multiple(value: Decimal, step: Decimal) -> bool:
+    if not value.is_finite() or value <= 0:
+        return False
+    try:
+        return not value % step
+    except InvalidOperation:  # more digits than any venue takes
+        return False

@@ -1,6 +1,8 @@
 """The simulated venue's order endpoints: orders, fills and the wallet's history, from parameters to rows. No I/O."""
 
+from bisect import bisect_left
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Protocol
 
 from adapters.simulators import wire
@@ -88,12 +90,12 @@ def all_orders(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
     """Tell orders, oldest first."""
     instrument = venue.exchange.instrument(parameters.get("symbol"))
     first = integer(parameters, "orderId")
+    orders = venue.exchange.orders
+    # Ids are consecutive from 1, so that the rest of a long history need not be looked at.
     rows = [
-        order
-        for order in venue.exchange.orders.values()
-        if order.symbol == instrument.symbol
-        and order.order_id >= (first or 0)
-        and _within(parameters, order.created_ms)
+        orders[order_id]
+        for order_id in range(max(first or 1, 1), len(orders) + 1)
+        if orders[order_id].symbol == instrument.symbol and _within(parameters, orders[order_id].created_ms)
     ]
     limit = rows_wanted(parameters)
     return [wire.order_row(order, instrument) for order in (rows[:limit] if first is not None else rows[-limit:])]
@@ -105,11 +107,16 @@ def user_trades(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
     first, order_id = integer(parameters, "fromId"), integer(parameters, "orderId")
     if first is not None and ("startTime" in parameters or "endTime" in parameters):
         raise VenueError(-1128, "Combination of optional parameters invalid.")
+    trades = venue.exchange.ledger.trades
+    # Trade ids are consecutive from 1 and times never decrease: start where the asked rows may start.
+    begin = max(first or 1, 1) - 1
+    start = integer(parameters, "startTime")
+    if start is not None:
+        begin = bisect_left(trades, start, key=lambda trade: trade.time_ms)
     rows = [
         trade
-        for trade in venue.exchange.ledger.trades
+        for trade in islice(trades, begin, None)
         if trade.symbol == instrument.symbol
-        and trade.trade_id >= (first or 0)
         and (order_id is None or trade.order_id == order_id)
         and _within(parameters, trade.time_ms)
     ]

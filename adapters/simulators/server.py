@@ -40,7 +40,7 @@ class BinanceSimulator:
         self._settings = settings
         self.venue = BinanceVenue(settings, clock_ms)
         gate = Gate(settings.api_key, settings.api_secret, settings.limits)
-        self._rest = Rest(self.venue, gate, self.venue.faults, clock_ms, settings.admin_token)
+        self._rest = Rest(self.venue, gate, self.venue.faults, self.venue.clock_ms, settings.admin_token)
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
         self._certificates: Certificates | None = None

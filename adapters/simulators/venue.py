@@ -55,12 +55,15 @@ class BinanceVenue:
 
     def __init__(self, settings: SimulatorSettings, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
         self.settings = settings
-        self.clock_ms = clock_ms
-        now_ms = clock_ms()
+        self._clock_ms = clock_ms
+        self._last_ms = 0
+        now_ms = self.clock_ms()
         path = settings.data_dir / "venue.jsonl"
         kept = list(Journal.read(path))
         self.exchange = Exchange(INSTRUMENTS, settings.deposit_usdt, now_ms=now_ms)
         markets = restore(self.exchange, kept)
+        if self.exchange.ledger.trades:
+            self._last_ms = max(self._last_ms, self.exchange.ledger.trades[-1].time_ms)
         self._journal = Journal(path)
         self._check_owner(kept)
         self._walks = {
@@ -78,8 +81,13 @@ class BinanceVenue:
         }
         self._marked_ms = 0
         self.faults = Faults()
-        self.sockets = Sockets(self.exchange.instruments, self.faults, clock_ms)
+        self.sockets = Sockets(self.exchange.instruments, self.faults, self.clock_ms)
         self.sockets.listen_key_ttl_ms = settings.listen_key_ttl_ms
+
+    def clock_ms(self) -> int:
+        """Return the venue's time in milliseconds; it never decreases, whatever the machine's clock does."""
+        self._last_ms = max(self._last_ms, self._clock_ms())
+        return self._last_ms
 
     def open(self) -> None:
         """Open the markets and put restored orders back into them."""

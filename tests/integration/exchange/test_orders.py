@@ -13,6 +13,7 @@ from adapters.exchange.binance_usdm import BinanceUsdm
 from adapters.exchange.suitability import VenueUnsuitable
 from adapters.simulators.server import BinanceSimulator
 from domain.approval import approve
+from domain.quantity import num
 from domain.venue import Rejected, Unavailable, Unknown, VenueFailure
 from tests.support.exchange import ETH, order, running, simulator_settings, venue_settings
 
@@ -43,6 +44,11 @@ async def test_a_market_order_walks_the_book(venue: BinanceUsdm) -> None:
     assert [(fill.price, fill.quantity) for fill in fills] == [(D("2000.01"), D(4)), (D("2000.10"), D(2))]
     assert {fill.client_order_id for fill in fills} == {approved.value.client_order_id}
     assert [fill.fee_quantity for fill in fills] == [fill.price * fill.quantity * D("0.0005") for fill in fills]
+
+
+async def test_exact_numbers_of_the_core_are_sent_as_they_are(venue: BinanceUsdm) -> None:
+    acknowledged = await venue.submit(order(quantity=num(D("0.500")), limit_price=num(D("2E+3"))))
+    assert (acknowledged.status, acknowledged.accepted_quantity) == ("filled", D("0.5"))
 
 
 async def test_a_resting_order_is_cancelled_once(venue: BinanceUsdm) -> None:
@@ -81,6 +87,8 @@ REFUSED_BEFORE_SENDING: list[tuple[dict[str, Any], str]] = [
     ({"quantity": D("1.0005")}, "size_or_price_step"),
     ({"quantity": D(0)}, "size_or_price_step"),
     ({"quantity": D("NaN")}, "size_or_price_step"),
+    ({"quantity": D("1E+40")}, "size_or_price_step"),
+    ({"quantity": D("1E-40")}, "size_or_price_step"),
     ({"limit_price": D("2000.005")}, "size_or_price_step"),
     ({"limit_price": D(-1)}, "size_or_price_step"),
     ({"limit_price": None, "time_in_force": "gtc"}, "malformed"),
