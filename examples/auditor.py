@@ -2,11 +2,10 @@
 
     python examples/auditor.py --dsn postgresql://auditor:…@host:port/ballast --limit 5
 
-The role may only select. Without --dsn the address is taken from BALLAST_AUDITOR_DSN.
+The role may only select. Without --dsn the address is one line of standard input, where no list of processes shows it.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -45,13 +44,14 @@ def show(application: Application[UUID], start: int, limit: int) -> None:
 def main() -> int:
     """Print the first and the last events; return 1 when the log is empty."""
     parser = argparse.ArgumentParser(description="Read the event log with the stock eventsourcing library.")
-    parser.add_argument("--dsn", default=os.environ.get("BALLAST_AUDITOR_DSN"), help="the auditor's dsn")
+    parser.add_argument("--dsn", help="the auditor's dsn; one line of standard input if it is not given")
     parser.add_argument("--limit", type=int, default=5, help="how many of the first and of the last events")
     arguments = parser.parse_args()
-    if not arguments.dsn:
-        parser.error("give --dsn or set BALLAST_AUDITOR_DSN")
+    dsn: str = arguments.dsn or sys.stdin.readline().strip()
+    if not dsn:
+        parser.error("give --dsn, or the dsn on standard input")
     limit: int = max(arguments.limit, 1)
-    application = Application[UUID](environment(arguments.dsn))
+    application = Application[UUID](environment(dsn))
     try:
         last = application.recorder.max_notification_id()
         if last is None:

@@ -65,16 +65,18 @@ async def test_the_audit_runs_under_the_auditors_role(auditor_dsn: str) -> None:
     assert (await verify(auditor_dsn)).position == 3
 
 
-async def test_the_example_prints_the_first_and_the_last(auditor_dsn: str, migrated: str) -> None:
+@pytest.mark.parametrize("given", [True, False])
+async def test_the_example_prints_the_first_and_the_last(auditor_dsn: str, given: bool) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "examples/auditor.py",
-        f"--dsn={auditor_dsn}",
+        *([f"--dsn={auditor_dsn}"] if given else []),
         "--limit=1",
         cwd=Path(__file__).parents[3],
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    output = (await process.communicate())[0].decode()
+    output = (await process.communicate(b"" if given else auditor_dsn.encode() + b"\n"))[0].decode()
     assert process.returncode == 0
     assert "The log holds 3 events" in output
     assert output.count("mode.changed.v1") == 2

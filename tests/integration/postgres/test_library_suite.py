@@ -1,7 +1,7 @@
 """The `eventsourcing` library's own test classes, against our recorders."""
 
 import threading
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from eventsourcing.persistence import (
@@ -58,8 +58,8 @@ class TestAggregateRecorder(AggregateRecorderTestCase):
         return recorder
 
 
-def event(version: int = 1, originator: object = None, state: bytes = b"\x00\xff") -> StoredEvent:
-    return StoredEvent(originator or uuid4(), version, "any topic: even this", state)  # type: ignore[arg-type]
+def event(version: int = 1, originator: UUID | None = None, state: bytes = b"\x00\xff") -> StoredEvent:
+    return StoredEvent(originator or uuid4(), version, "any topic: even this", state)
 
 
 def test_close_is_idempotent_and_leaves_no_thread(database: str) -> None:
