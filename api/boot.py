@@ -1,4 +1,4 @@
-"""The first commands of a core: adopt the settings' policy, and give an empty book its limits."""
+"""The first commands of a core: adopt the settings' policy, and give the book the limits that it never had."""
 
 import asyncio
 import hashlib
@@ -29,16 +29,20 @@ class _Boot:
 
 
 async def begin(core: Core, settings: Settings) -> None:
-    """Adopt the policy if it is not in force; set the limits of a book that has no history. Raise `BootRefused`."""
-    first, policy = core.handler.position == 0, settings.book_policy()
+    """Adopt the policy if it is not in force; set each limit that was never set. Raise `BootRefused`.
+
+    A limit that people changed or removed has a history and is left as it is. Each is judged by itself: a core that was
+    killed half-way here goes on where it was.
+    """
+    book, policy = core.handler.book, settings.book_policy()
     wanted: list[tuple[str, object]] = []
-    if core.handler.book.policy != policy:
+    if book.policy != policy:
         wanted.append(("policy.adopt", AdoptPolicy(policy=policy)))
-    if first:
-        wanted += [
-            ("limit.set", SetLimit(control=item.control, scope=item.scope, value=item.value, reason="initial settings"))
-            for item in settings.limits
-        ]
+    wanted += [
+        ("limit.set", SetLimit(control=item.control, scope=item.scope, value=item.value, reason="initial settings"))
+        for item in settings.limits
+        if natural_id("limit", item.control, item.scope) not in book.versions
+    ]
     door, position = _Boot(), core.handler.position
     for number, (kind, command) in enumerate(wanted):
         body = encode(command)

@@ -83,7 +83,7 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Set one limit of an empty book."""
+    """Set one limit, until people change it."""
 
     control: str
     scope: str

@@ -1,0 +1,98 @@
+"""A core begins with the settings' policy and limits, also when it was killed on the way to them."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from uuid import UUID
+
+import pytest
+
+from api.boot import begin
+from api.core import Core
+from api.settings import Settings
+from commands.handler import Handler
+from domain.book import Book
+from domain.limit import limit_key
+from domain.log import Batch, Head, KeptCommand, NewEvent, Snapshot, StoredEvent
+from domain.market import BookEvidence
+from tests.simulation.world import settings
+from tests.support.desk import START_US, Desk
+
+
+class Log:
+    """A log in which everything is durable at once."""
+
+    async def take_over(self) -> Head:
+        raise NotImplementedError
+
+    def append(self, batch: Batch) -> Awaitable[None]:
+        durable = asyncio.get_running_loop().create_future()
+        durable.set_result(None)
+        return durable
+
+    async def outcomes(self, command_ids: Sequence[UUID]) -> Mapping[UUID, KeptCommand]:
+        return {}
+
+    async def read(self, after: int, limit: int) -> Sequence[StoredEvent]:
+        return ()
+
+    async def load_snapshot(self, name: str, schema: str) -> Snapshot | None:
+        return None
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        return
+
+    async def close(self) -> None:
+        return
+
+
+class Still:
+    def now_us(self) -> int:
+        return START_US
+
+    def look(self, now_us: int) -> tuple[BookEvidence, ...]:
+        return ()
+
+    def offer(self, first_position: int, events: Sequence[NewEvent]) -> None:
+        return
+
+
+async def boot(handler: Handler, wanted: Settings) -> Book:
+    still = Still()
+    core = Core(handler, Log(), still, still, still)
+    running = asyncio.create_task(core.run())
+    await begin(core, wanted)
+    core.stop()
+    await running
+    return handler.book
+
+
+def in_force(book: Book, wanted: Settings) -> dict[str, str]:
+    return {
+        key: str(book.limits[key].value)
+        for item in wanted.limits
+        if (key := limit_key(item.control, item.scope)) in book.limits
+    }
+
+
+@pytest.mark.parametrize("done", [0, 1, 3])
+async def test_a_core_killed_half_way_through_its_beginning_goes_on_there(done: int) -> None:
+    wanted = settings()
+    desk = Desk(limits=False, policy=wanted.book_policy())
+    for item in wanted.limits[:done]:
+        body = {"control": item.control, "scope": item.scope, "value": str(item.value), "reason": "initial settings"}
+        desk.do("limit.set", body, actor="system")
+    book = await boot(desk.handler, wanted)
+    assert in_force(book, wanted) == {limit_key(item.control, item.scope): str(item.value) for item in wanted.limits}
+
+
+async def test_a_limit_that_people_tightened_or_removed_stays_so() -> None:
+    wanted = settings()
+    desk = Desk(limits=False, policy=wanted.book_policy())
+    await boot(desk.handler, wanted)
+    first, second = wanted.limits[:2]
+    tightened = {"control": first.control, "scope": first.scope, "value": "1", "reason": "calm"}
+    desk.do("limit.set", tightened, actor="risk")
+    desk.do("limit.remove", {"control": second.control, "scope": second.scope, "reason": "calm"}, actor="system")
+    book = await boot(desk.handler, wanted)
+    assert str(book.limits[limit_key(first.control, first.scope)].value) == "1"
+    assert limit_key(second.control, second.scope) not in book.limits
