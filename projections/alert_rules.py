@@ -10,12 +10,16 @@ from uuid import UUID
 import msgspec
 
 from domain.event import Event
+from domain.exposure import exposure
 from domain.fill import FillRecorded
 from domain.hedge import HedgeAbandoned
 from domain.ids import natural_id
+from domain.limit import Control, LimitRemoved, LimitSet
 from domain.mode import Mode, ModeChanged
-from domain.order import OrderOutcomeUnknown
-from domain.request import RequestSettlementFailed
+from domain.order import OrderAcknowledged, OrderClosed, OrderOutcomeUnknown, OrderSubmissionRequested
+from domain.policy import PolicyAdopted
+from domain.quantity import ZERO
+from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
 from domain.watch import ControlRefused, DependencyDegraded, DependencyRestored, Severity
 from projections.exposure import EXPOSURE, Exposures, line, underlyings
 from projections.fills import is_surprise
@@ -105,6 +109,22 @@ def candidate(event: Event, position: int) -> Candidate | None:
     return None if rule is None else rule(event, position)
 
 
+# After these an interval or its limit may be worse than before. A confirmed settlement is looked at when its request is
+# completed, in the same decision: between the two its collateral counts as arrived and as still to come.
+_MAY_WORSEN = frozenset[type[Event]](
+    {
+        PolicyAdopted,
+        LimitSet,
+        RequestAccepted,
+        RequestCompleted,
+        OrderSubmissionRequested,
+        OrderAcknowledged,
+        FillRecorded,
+    }
+)
+_MAY_MEND = frozenset[type[Event]]({LimitRemoved, RequestSettlementFailed, RequestCancelled, OrderClosed})
+
+
 class ExposureWatch:
     """Watch the invariant that exposure lies inside its limits: tell each time it leaves them, not while it is out."""
 
@@ -114,17 +134,19 @@ class ExposureWatch:
 
     def step(self, event: Event, position: int, at_us: int) -> tuple[Candidate, ...]:
         """Fold an event; return an alert for each underlying whose worst case it took out of its limit."""
-        if type(event) not in EXPOSURE.steps:
-            return ()
         EXPOSURE.fold(self._state, event, position, at_us)
+        if not (type(event) in _MAY_WORSEN or (self._outside and type(event) in _MAY_MEND)):
+            return ()
+        book = self._state.book
         told: list[Candidate] = []
-        for name in underlyings(self._state.book):
-            now = line(self._state.book, name, at_us)
-            if now.within is not False:
+        for name in underlyings(book):
+            limit = book.limit(Control.NET_DELTA, f"asset:{name}")
+            worst = ZERO if limit is None else exposure(book, name).interval.worst
+            if limit is None or worst <= limit.value:
                 self._outside.discard(name)
             elif name not in self._outside:
                 self._outside.add(name)
-                text = f"worst-case exposure of {now.worst!s} {name} is outside its limit of {now.limit!s}"
+                text = f"worst-case exposure of {worst!s} {name} is outside its limit of {limit.value!s}"
                 told.append(_candidate(position, Severity.CRITICAL, "exposure", name, text))
         return tuple(told)
 

@@ -11,11 +11,12 @@ from domain.mode import Mode, ModeChanged
 from domain.order import OrderOutcomeUnknown, OrderSide
 from domain.policy import PolicyAdopted
 from domain.quantity import Num
-from domain.request import RequestSettlementFailed
+from domain.quote import Side
+from domain.request import RequestCancelled, RequestCompleted, RequestSettlementFailed
 from domain.watch import AlertRaised, ControlRefused, DependencyDegraded, DependencyRestored, Severity
 from projections.alert_rules import WATCHED_TOPICS, ExposureWatch, candidate
 from projections.exposure import EXPOSURE
-from tests.spec.projections.test_views import fill, uid
+from tests.spec.projections.test_views import SETTLING, accepted, fill, settlement, uid
 
 
 def changed(mode: Mode) -> ModeChanged:
@@ -140,3 +141,31 @@ def test_a_watch_begun_outside_the_limit_does_not_tell_again():
     for position, event in enumerate((PolicyAdopted(policy=policy()), limit(1), fill(1, OrderSide.SELL, "3", "1"))):
         EXPOSURE.fold(state, event, position + 1, START_US)
     assert ExposureWatch(state).step(fill(2, OrderSide.SELL, "3", "1"), 4, START_US) == ()
+
+
+def test_a_settlement_is_not_counted_twice_between_its_confirmation_and_the_end_of_its_request():
+    watch = ExposureWatch(EXPOSURE.initial())
+    events = [
+        PolicyAdopted(policy=policy()),
+        limit(2),
+        accepted(),
+        SETTLING,
+        settlement(Side.MINT, "WETH", 2 * 10**18, 6_000 * 10**18),
+        RequestCompleted(request_id=uid(20), settlement_id=uid(30)),
+        limit(1),
+    ]
+    told = [bool(watch.step(event, position, START_US)) for position, event in enumerate(events, 1)]
+    assert told == [False, False, False, False, False, False, True]
+
+
+def test_exposure_that_is_back_by_an_ending_is_told_again_when_it_leaves_again():
+    watch = ExposureWatch(EXPOSURE.initial())
+    events = [
+        PolicyAdopted(policy=policy()),
+        limit(1),
+        accepted(20),
+        RequestCancelled(request_id=uid(20), pair="WETH/USDe", text="expired"),
+        accepted(21),
+    ]
+    told = [bool(watch.step(event, position, START_US)) for position, event in enumerate(events, 1)]
+    assert told == [False, False, True, False, True]
