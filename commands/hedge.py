@@ -74,9 +74,8 @@ def _slice(book: Book, instrument: Instrument, quantity: Decimal, reference: Dec
     Zero when the limit is missing, or allows less than the venue takes: then nothing may be sent.
     """
     limit = book.limit(Control.ORDER_NOTIONAL)
-    if limit is None:
-        return ZERO
-    most = round_to(divide(limit.value, reference), instrument.lot, Rounding.DOWN)
+    allowed = limit.value if limit is not None else ZERO
+    most = round_to(divide(allowed, reference), instrument.lot, Rounding.DOWN)
     cut = min(abs(quantity), most)
     return tradable(instrument, cut if quantity > 0 else -cut, reference)
 

@@ -13,7 +13,7 @@ from domain.hedge import HedgePlanned, Purpose
 from domain.ids import derive_id, natural_id
 from domain.instant import MILLISECOND_US, SECOND_US
 from domain.policy import Hedging, Instrument, Pair, Policy
-from domain.pricing import BPS_STEP, Pricing, check_evidence, limit_price, price
+from domain.pricing import BPS_STEP, Pricing, limit_price, price
 from domain.quantity import BPS, ZERO, Num, Rounding, divide, multiply, round_to, subtract
 from domain.quote import QuoteIssued, QuoteUsed, Side
 from domain.refusal import Reason, Refusal, least
@@ -80,7 +80,7 @@ def _promise(
         _last_look(policy, quote, priced),
     )
     if pair.hedging is Hedging.PERPETUAL:
-        planned = _plan(book, policy, pair, accepted, context)
+        planned = _plan(book, policy, pair, accepted, priced.reference)
         if isinstance(planned, Refusal):
             return least(refusal, planned) or planned
         events = (used, accepted, planned)
@@ -191,20 +191,15 @@ def _accepted(quote: QuoteIssued, command: AcceptRequest, context: Context) -> R
     )
 
 
-def _plan(
-    book: Book, policy: Policy, pair: Pair, accepted: RequestAccepted, context: Context
-) -> HedgePlanned | Refusal:
+def _plan(book: Book, policy: Policy, pair: Pair, accepted: RequestAccepted, reference: Num) -> HedgePlanned | Refusal:
     """Plan the trade that keeps the book flat: the request's delta and what earlier hedges carried over."""
-    seen = check_evidence(book, pair, context.evidence)
-    if isinstance(seen, Refusal):
-        return seen
     change = underlying_exposure(book, accepted)
     instrument = book.instrument(pair.venue, pair.symbol)
     underlying = book.asset(pair.collateral).underlying
     wanted = subtract(book.carry.get(underlying, ZERO), change)
-    quantity = tradable(instrument, wanted, seen.mid)
-    edge = limit_price(instrument, sell=quantity < 0, reference=seen.mid, slippage_bps=policy.hedge_slippage_bps)
-    refusal = least(check_delta(book, underlying, change, quantity), check_collar(book, edge, seen.mid))
+    quantity = tradable(instrument, wanted, reference)
+    edge = limit_price(instrument, sell=quantity < 0, reference=reference, slippage_bps=policy.hedge_slippage_bps)
+    refusal = least(check_delta(book, underlying, change, quantity), check_collar(book, edge, reference))
     if refusal is not None:
         return refusal
     return HedgePlanned(
@@ -218,7 +213,7 @@ def _plan(
         exposure=change,
         quantity=quantity,
         limit_price=edge,
-        reference=seen.mid,
+        reference=reference,
     )
 
 

@@ -41,17 +41,8 @@ class BookEvidence(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def sell_into(bids: tuple[Level, ...], quantity: Decimal) -> tuple[Num, Num]:
     """Walk the bids with a base quantity; return (quantity sold, quote received)."""
-    return _walk(bids, quantity)
-
-
-def buy_from(asks: tuple[Level, ...], quantity: Decimal) -> tuple[Num, Num]:
-    """Walk the asks with a base quantity; return (quantity bought, quote paid)."""
-    return _walk(asks, quantity)
-
-
-def _walk(levels: tuple[Level, ...], quantity: Decimal) -> tuple[Num, Num]:
     left, quote = Num(quantity), ZERO
-    for level in levels:
+    for level in bids:
         if left <= 0:
             break
         taken = min(left, level.quantity)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain.approval import Approved, approve
 from domain.catalogue import EVENTS
 from domain.chain import GENESIS, chain_hash
-from domain.codec import UPCASTERS, Document, decode_event, decoder, encode, schema_fingerprint
+from domain.codec import UPCASTERS, Document, UnknownTopic, decode_event, decoder, encode, schema_fingerprint
 from domain.event import Event, catalogued
 from domain.ids import client_order_id, derive_id, natural_id
 from domain.instant import parse_rfc3339, rfc3339
@@ -73,6 +73,10 @@ def test_what_has_no_exact_form_is_not_written():
 
 
 class TestUpcasting:
+    def test_an_unknown_tag_stops_the_fold(self):
+        with pytest.raises(UnknownTopic, match=r"fill\.invented\.v1"):
+            decode_event("fill.invented.v1", b"{}")
+
     def test_an_old_tag_is_led_through_each_newer_form(self, monkeypatch: pytest.MonkeyPatch):
         def second(document: Document) -> Document:
             return {**document, "dependency": document["name"]}

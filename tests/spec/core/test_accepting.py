@@ -255,6 +255,12 @@ class TestDelta:
         assert (refused.outcome.limit, refused.outcome.value) == ("2.5", "3")
         assert reason(desk.accept(desk.quote("1"), nonce=2)) == ""
 
+    def test_without_a_limit_nothing_is_accepted(self):
+        desk = Desk()
+        desk.remove_limit("net_delta", scope="asset:ETH")
+        refused = desk.accept(desk.quote("1.5"))
+        assert (reason(refused), refused.outcome.control) == ("LIMIT_MISSING", "net_delta")
+
     def test_an_order_without_an_outcome_stays_in_exposure(self):
         desk = Desk()
         desk.set_limit("net_delta", "1.5", scope="asset:ETH")

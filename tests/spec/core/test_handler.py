@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from commands import handler as handler_room
-from commands.envelope import Envelope, Outcome, Reply
+from commands.envelope import Command, Envelope, Outcome, Reply, command
 from commands.handler import Closed, Decision, Handler, remembered, reply
 from commands.process import Record
 from domain.book import Book
@@ -299,6 +299,14 @@ class TestBroken:
     def test_a_gap_in_the_log_stops_the_replay(self):
         with pytest.raises(Broken, match="from position 10 to 12"):
             a_handler().replay(DependencyDegraded(dependency="a", text=""), 12, START_US)
+
+
+def test_a_kind_of_command_is_registered_once():
+    with pytest.raises(TypeError, match="two commands are called"):
+
+        @command("quote.issue")
+        class Again(Command, frozen=True, kw_only=True):
+            pass
 
 
 def test_an_outcome_leaves_out_what_it_does_not_say():

@@ -198,12 +198,14 @@ class TestUnwinding:
 
     def test_a_carry_too_small_to_trade_stays_carried(self):
         desk = Desk()
-        desk.trade(open_hedge(desk), "1.5")
+        desk.trade(open_hedge(desk, "0.015"), "0.015")
         desk.revert()
-        desk.accept(desk.quote("1.495"), nonce=2)
-        desk.revert()
-        fired = desk.wake(0)
-        assert tags(fired[0].events)[:1] == ["hedge.planned"]
+        desk.evidence = (a_book("1000", "1000.1"),)  # 30 USD then, 15 now
+        (fired,) = desk.wake(0)
+        assert (fired.outcome.status, fired.events) == ("accepted", ())
+        assert str(desk.book.carry["ETH"]) == "0.015"
+
+    def test_nothing_traded_is_nothing_to_unwind(self):
         desk = Desk()
         desk.accept(desk.quote("0.009"))
         desk.revert()
