@@ -12,7 +12,7 @@ from uuid import UUID
 
 from api.replica import Recorded, Replica
 from api.sweeping import SOURCE, Sweeps
-from api.telling import tell
+from api.telling import readable, tell
 from commands.order import (
     RecordAbsent,
     RecordAcknowledged,
@@ -138,7 +138,9 @@ class Execution:
         except Unavailable as error:
             await self._tell_rejected(attempted, "unavailable", str(error))
         except Unknown as error:
-            unknown = RecordOutcomeUnknown(order_id=attempted.order_id, attempt=attempted.attempt, text=str(error))
+            unknown = RecordOutcomeUnknown(
+                order_id=attempted.order_id, attempt=attempted.attempt, text=readable(str(error))
+            )
             await self._tell("order.outcome_unknown", f"unknown|{attempted.client_order_id}", unknown)
             await self._resolve(attempted.order_id)
         else:
@@ -147,7 +149,9 @@ class Execution:
                 await self._resolve(attempted.order_id)
 
     async def _tell_rejected(self, attempted: OrderAttempted, code: str, text: str) -> None:
-        rejected = RecordRejected(order_id=attempted.order_id, attempt=attempted.attempt, code=code, text=text)
+        rejected = RecordRejected(
+            order_id=attempted.order_id, attempt=attempted.attempt, code=code, text=readable(text)
+        )
         await self._tell("order.rejected", f"rejected|{attempted.client_order_id}", rejected)
 
     async def _tell_acknowledged(self, order_id: UUID, attempt: int, seen: Acknowledgement | OrderReport) -> None:
@@ -219,7 +223,7 @@ class Execution:
     async def _tell_stream(self, event: Connected | Disconnected, at_us: int) -> None:
         self._heard = event
         up = isinstance(event, Connected)
-        kind, text = ("dependency.restored", "connected") if up else ("dependency.degraded", event.reason)
+        kind, text = ("dependency.restored", "connected") if up else ("dependency.degraded", readable(event.reason))
         body = {"dependency": self._venue.name, "text": text}
         await self._tell(kind, f"{kind}|{self._venue.name}|{at_us}", body)
 

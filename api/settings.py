@@ -55,6 +55,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     benefactor_rate_per_s: int = 20
     benefactor_burst: int = 40
     keys_file: str = ""
+    trusted_proxies: tuple[str, ...] = ()
 
 
 class ChainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

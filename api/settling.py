@@ -4,7 +4,7 @@ import asyncio
 from uuid import UUID
 
 from api.replica import Replica
-from api.telling import tell
+from api.telling import readable, tell
 from commands.ports import Facts, Follower, Lease, Settlements
 from commands.settlement import RecordConfirmed, RecordReverted
 from domain.refusal import Rejected, Unavailable, Unknown
@@ -50,7 +50,7 @@ class Settling:
             self._lease.check()
             reference = await self._settlements.settle(requested)
         except Rejected as error:
-            reverted = RecordReverted(settlement_id=requested.settlement_id, text=str(error))
+            reverted = RecordReverted(settlement_id=requested.settlement_id, text=readable(str(error)))
             await tell(self._facts, SOURCE, "settlement.reverted", f"reverted|{key}", reverted)
         except (Unavailable, Unknown):
             self._busy.discard(requested.settlement_id)  # settling again is harmless by its id: the patrol does

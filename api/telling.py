@@ -8,6 +8,12 @@ from domain.refusal import Unavailable, Unknown
 
 PAUSE_S = 0.05
 PAUSE_S_MAX = 2.0
+TEXT_MAX = 500
+
+
+def readable(text: str) -> str:
+    """Return somebody else's text as it may stand in an event: one printable line, bounded; Postgres takes no NUL."""
+    return "".join(char if char.isprintable() else " " for char in text[:TEXT_MAX])
 
 
 async def tell(facts: Facts, source: str, kind: str, natural_key: str, body: object) -> None:

@@ -78,6 +78,7 @@ TRANSIENT = frozenset(
         Reason.REDUCE_ONLY,
         Reason.DEPENDENCY_LOST,
         Reason.LIMIT_MISSING,
+        Reason.PRICE_COLLAR,
         Reason.MARKET_MOVED,
     }
 )

@@ -60,11 +60,16 @@ class _Heartbeats:
     """Remember the newest heartbeat of each role."""
 
     def __init__(self) -> None:
+        self.malformed = 0
         self._latest: dict[str, tuple[Heartbeat, float]] = {}
 
     def hear(self, _role: str, body: bytes) -> None:
         """Take a heartbeat."""
-        heartbeat = read_heartbeat(body)
+        try:
+            heartbeat = read_heartbeat(body)
+        except msgspec.DecodeError:
+            self.malformed += 1  # a stranger's, or another version's: the role counts as silent
+            return
         self._latest[heartbeat.role] = (heartbeat, time.monotonic())
 
     def latest(self) -> Sequence[Heartbeat]:
@@ -128,6 +133,7 @@ def _http_settings(settings: Settings) -> HttpSettings:
         source_rate=Rate(per_s=http.source_rate_per_s, burst=http.source_burst),
         benefactor_rate=Rate(per_s=http.benefactor_rate_per_s, burst=http.benefactor_burst),
         allow_origins=http.cors_origins,
+        trusted_proxies=frozenset(http.trusted_proxies),
     )
 
 
