@@ -7,6 +7,7 @@ Exception
 ├── PostgresRefused                  the server answered with an error: surely not done
 ├── ConnectionLost                   the connection ended: what was in flight may or may not be done
 ├── HandshakeFailed                  no session came about: address, TLS, password, missing method
+├── LockHeld                         a session that may still be committing holds the writer's lock
 ├── LogUnreachable                   the server did not come back in time: outcome unknown, replay to learn it
 ├── LogDiverged                      the log is not what this writer acknowledged: stop and ask a person
 └── SchemaMismatch                   migrations and database do not fit together
@@ -61,6 +62,10 @@ class ConnectionLost(Exception):
 
 class HandshakeFailed(Exception):
     """Say why no session came about: nothing was sent, nothing is done."""
+
+
+class LockHeld(Exception):
+    """Say that another session holds the writer's lock and could not be ended: it may still be committing."""
 
 
 class LogUnreachable(Exception):

@@ -8,7 +8,7 @@ import contextlib
 
 from adapters.postgres.address import Address
 from adapters.postgres.connection import Connection, connect
-from adapters.postgres.failures import ConnectionLost, LogDiverged, PostgresRefused
+from adapters.postgres.failures import ConnectionLost, LockHeld, LogDiverged, PostgresRefused
 from commands.ports import Fenced
 from domain.chain import GENESIS
 from domain.log import Head
@@ -75,13 +75,20 @@ async def take_over(address: Address) -> tuple[Connection, Head]:
     try:
         await connection.fetch(_DURABLE)
         return connection, await _enter(connection, await _next_epoch(connection))
+    except LockHeld as held:
+        await connection.close()
+        raise Fenced(str(held)) from held
     except BaseException:
         await connection.close()
         raise
 
 
 async def return_to(address: Address, epoch: int) -> tuple[Connection, Head]:
-    """Become the writer of the same epoch again after a lost connection; raise Fenced if anyone took over since."""
+    """Become the writer of the same epoch again after a lost connection.
+
+    Raise Fenced if anyone took over since. Raise LockHeld while the lost session may still be committing: what became
+    of its appends cannot be known before it is gone.
+    """
     connection = await connect(address, _SESSION_OPTIONS)
     try:
         await connection.fetch(_DURABLE)
@@ -134,7 +141,7 @@ async def _lock(connection: Connection) -> None:
     with contextlib.suppress(PostgresRefused):
         await connection.fetch(_END_HOLDERS)
     if not await _locked_within(connection, ENDED_MS_MAX):
-        raise Fenced("another writer's session holds the lock and could not be ended")
+        raise LockHeld("another writer's session holds the lock and could not be ended")
 
 
 async def _locked_within(connection: Connection, wait_ms: int) -> bool:

@@ -9,7 +9,14 @@ from adapters.postgres import fence
 from adapters.postgres.address import Address
 from adapters.postgres.append import Append, LogEnd
 from adapters.postgres.connection import Connection, connect
-from adapters.postgres.failures import ConnectionLost, HandshakeFailed, LogDiverged, LogUnreachable, PostgresRefused
+from adapters.postgres.failures import (
+    ConnectionLost,
+    HandshakeFailed,
+    LockHeld,
+    LogDiverged,
+    LogUnreachable,
+    PostgresRefused,
+)
 from commands.ports import Fenced
 from domain.log import Head
 
@@ -43,7 +50,7 @@ async def recover(
     while True:
         try:
             return await _once(address, epoch, durable, in_flight)
-        except (HandshakeFailed, ConnectionLost, PostgresRefused) as error:
+        except (HandshakeFailed, ConnectionLost, PostgresRefused, LockHeld) as error:
             if loop.time() + pause_ms / 1_000 > deadline:
                 raise LogUnreachable(f"no way back to the log within {within_ms} ms: {error}") from error
         await asyncio.sleep(pause_ms / 1_000)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from adapters.postgres import fence
 from adapters.postgres import writer as writing
 from adapters.postgres.event_log import PostgresEventLog
 from adapters.postgres.failures import LogDiverged, LogUnreachable
@@ -131,6 +132,29 @@ async def test_a_server_that_stays_away_leaves_the_outcome_unknown(migrated: str
             proxy.refuse = False
             assert (await log.take_over()).position in {1, 2}
         finally:
+            await log.close()
+
+
+async def test_while_the_lost_session_may_still_commit_nothing_is_said(
+    dsns: tuple[str, str], migrated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fence, "YIELD_MS_MAX", 20)
+    monkeypatch.setattr(fence, "ENDED_MS_MAX", 20)
+    async with proxied(dsns[0]) as (proxy, dsn):
+        log = PostgresEventLog(dsn, recovery_ms_max=500)
+        # Stands for a backend of ours that hangs in its commit and cannot be ended: the owner's, which we may not end.
+        hanging = await asyncpg.connect(migrated)
+        try:
+            await log.take_over()
+            proxy.refuse = proxy.lose_requests = True
+            pending = asyncio.ensure_future(log.append(batch(1, 1)))
+            await proxy.cut.wait()
+            await hanging.execute("select pg_advisory_lock($1, $2)", *fence.WRITER_LOCK)
+            proxy.refuse = False
+            with pytest.raises(LogUnreachable):
+                await pending
+        finally:
+            await hanging.close()
             await log.close()
 
 
