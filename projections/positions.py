@@ -4,12 +4,13 @@ import msgspec
 
 from domain.fill import FillRecorded, Position, after_fill
 from domain.instant import rfc3339
-from domain.quantity import Num
+from domain.pricing import PRICE_STEP
+from domain.quantity import Num, Rounding, round_to
 from projections.view import LateRows, Row, View
 
 
 class PositionLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Show a position: signed base units, average entry price, realised profit and fees in quote units."""
+    """Show a position: signed base units, average entry (to 18 places), profit and fees in quote."""
 
     venue: str
     account: str
@@ -43,7 +44,7 @@ def position_line(position: Position, at_us: int) -> PositionLine:
         account=position.account,
         symbol=position.symbol,
         quantity=position.quantity,
-        entry_price=position.entry_price,
+        entry_price=round_to(position.entry_price, PRICE_STEP, Rounding.NEAREST),
         realised=position.realised,
         fees=position.fees,
         fills=position.fills,
