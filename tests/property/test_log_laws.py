@@ -1,8 +1,6 @@
 """Laws of the log: every event survives it, ids follow their causes, and one changed byte shows."""
 
-from enum import Enum
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -18,32 +16,7 @@ from domain.event import Event, catalogued
 from domain.ids import client_order_id, derive_id, natural_id
 from domain.instant import parse_rfc3339, rfc3339
 from domain.quantity import Amount, Num, Price
-from tests.property.numbers import anything
-
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
-    str: TEXTS,
-    bool: st.booleans(),
-    int: st.integers(-(2**160), 2**160),
-    UUID: st.uuids(),
-    Num: anything,
-    NoneType: st.none(),
-}
-
-
-def values(wanted: Any) -> st.SearchStrategy[Any]:
-    """Draw values of a field's type."""
-    origin = get_origin(wanted)
-    if origin in {Union, UnionType}:
-        return st.one_of(*map(values, get_args(wanted)))
-    if origin is tuple:
-        return st.lists(values(get_args(wanted)[0]), max_size=3).map(tuple)
-    if wanted in SIMPLE:
-        return SIMPLE[wanted]
-    if issubclass(wanted, Enum):
-        return st.sampled_from(wanted)
-    fields = msgspec.structs.fields(wanted)
-    return st.builds(wanted, **{field.name: values(field.type) for field in fields})
+from tests.property.shapes import TEXTS, values
 
 
 @pytest.mark.parametrize("tag", sorted(EVENTS))
