@@ -113,9 +113,11 @@ def _simulate(asked: argparse.Namespace) -> int:
 
 
 def _demo(asked: argparse.Namespace) -> int:
-    settings, fresh_seed = _tool("api.wiring.demo", "DemoSettings"), _tool("api.wiring.demo", "fresh_seed")
     if asked.replay is not None and not asked.replay.is_file():
         raise SettingsError(f"there is no recording {asked.replay}")
+    # One that was killed left its card behind: away with it before anybody takes it for ours.
+    (asked.data_dir / "demo.json").unlink(missing_ok=True)
+    settings, fresh_seed = _tool("api.wiring.demo", "DemoSettings"), _tool("api.wiring.demo", "fresh_seed")
     wanted = settings(
         data_dir=asked.data_dir,
         port=asked.port,

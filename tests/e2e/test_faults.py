@@ -101,7 +101,7 @@ def test_a_killed_parent_leaves_no_orphan_and_its_data_goes_on(tmp_path: Path) -
 
 
 def test_a_demonstration_on_recorded_data_ends_by_itself_with_0(tmp_path: Path, shared_data: Path) -> None:
-    recording = shared_data / "binance" / "usdm_ethusdt_20240808.gz"
+    recording = shared_data / "data" / "binance" / "usdm_ethusdt_20240808.gz"
     if not recording.is_file():
         pytest.skip(f"no recorded market at {recording}: set BALLAST_SHARED")
     with _running(tmp_path / "data", seconds=SHORT_S, replay=recording) as demo:

@@ -187,7 +187,9 @@ class Demo(Running):
 
         def look() -> Card | None:
             self.must_run()
-            return self.card() if self.card_path.exists() else None
+            card = self.card() if self.card_path.exists() else None
+            # A demonstration that was killed here before left its card, for as long as ours needs to begin.
+            return card if card is not None and card.url.endswith(f":{self.port}") else None
 
         return wait_for(look, READY_WITHIN_S, "demo.json", self.told)
 
