@@ -15,8 +15,11 @@ SITES_ON_PER_MILLE = 350
 """Share of sites that a swarm turns on: a mix of few faults finds what a mix of all hides."""
 SHARES = (0.0, 0.05, 0.3, 1.0)
 """Share of picks that are not first in, first out; drawn per seed."""
-CRASH_RATES_PER_MILLE = (2, 5, 15)
+CRASH_RATES_PER_MILLE = (2, 5, 15, 50)
 """Crashes are rarer than lost messages: every one of them costs a recovery."""
+SELDOM_RATES_PER_MILLE = (50, 150, 300, 600)
+"""Sites that a world passes only a few times need higher rates to fire at all."""
+SELDOM = ("venue.", "chain.", "crash.execution.venue.", "crash.chain.chain.", "crash.core.log.take_over")
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,10 +47,16 @@ def swarm(seed: int, sites: tuple[str, ...], commands: tuple[int, int]) -> Plan:
     count = chance.randint(*commands)
     for site in sites:
         on = chance.randrange(1000) < SITES_ON_PER_MILLE
-        rate = chance.choice(CRASH_RATES_PER_MILLE if site.startswith("crash.") else RATES_PER_MILLE)
+        rate = chance.choice(_rates(site))
         if on:
             rates[site] = rate
     return Plan(seed=seed, commands=count, share=share, rates=rates)
+
+
+def _rates(site: str) -> tuple[int, ...]:
+    if site.startswith(SELDOM):
+        return SELDOM_RATES_PER_MILLE
+    return CRASH_RATES_PER_MILLE if site.startswith("crash.") else RATES_PER_MILLE
 
 
 class Faults:
@@ -58,7 +67,7 @@ class Faults:
         self.fired: list[str] = []
         self.healed = False
         self._streams: dict[str, Random] = {}
-        self._counts: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
         self._order = Random(f"{plan.seed}/order")
 
     def _stream(self, site: str) -> Random:
@@ -69,7 +78,7 @@ class Faults:
 
     def hit(self, site: str) -> bool:
         """Pass a site once; say whether its fault fires."""
-        count = self._counts[site] = self._counts.get(site, 0) + 1
+        count = self.counts[site] = self.counts.get(site, 0) + 1
         drawn = self._stream(site).randrange(1000)
         if self.healed:
             return False

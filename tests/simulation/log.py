@@ -44,6 +44,7 @@ class LogStore:
         self.commands: list[KeptCommand] = []
         self.kept: dict[UUID, KeptCommand] = {}
         self.snapshots: dict[str, list[Snapshot]] = {}
+        self.checkpoints: dict[str, int] = {}
         self.holder: SimEventLog | None = None
         self.generation = 0
         self.sharing = 0
@@ -169,17 +170,22 @@ class SimEventLog:
             self._queue = deque(sent)
         self._sim.later("log.session_end", *SESSION_END_US, self._store.release, self)
 
+    @property
+    def checkpoints(self) -> dict[str, int]:
+        """Give the server's table of cursors: what is written there outlives its writer."""
+        return self._store.checkpoints
+
     async def take_over(self) -> Head:
         """See `EventLog.take_over`."""
         store, loop = self._store, self._sim.loop
-        end = loop.time() + SESSION_WAIT_S
+        end_us = loop.now_us + round(SESSION_WAIT_S * 1e6)
         while True:
             await self._ask("log.take_over")
             generation = store.generation
             while store.holder is not None and store.holder is not self:
-                if loop.time() >= end:
+                if loop.now_us >= end_us:
                     raise Fenced("a living writer holds the session lock")
-                await store.changed(end - loop.time())
+                await store.changed((end_us - loop.now_us) / 1e6)
                 self._process.fence()
             store.holder = self
             while store.sharing:

@@ -19,7 +19,7 @@ _Ts = TypeVarTuple("_Ts")
 
 NS_PER_S = 1_000_000_000
 NS_PER_US = 1_000
-STEPS_MAX = 5_000_000
+STEPS_MAX = 400_000
 """Callbacks one world may run: polling with `sleep(0)` freezes virtual time, and this bound is what ends it."""
 CLOSES_MAX = 50
 """Awaits inside `finally` blocks that burying one coroutine may step over."""

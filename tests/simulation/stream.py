@@ -219,10 +219,10 @@ class Consumer:
         stream = self._stream
         process.point(f"stream.fetch.{stream.name}")
         sim = stream.sim
-        end = sim.loop.time() + timeout_s
+        end_us = sim.loop.now_us + round(timeout_s * 1e6)
         self._check()
-        while not (ready := self._due(limit)) and sim.loop.time() < end:
-            await stream.wait(min(end - sim.loop.time(), ACK_WAIT_US / 1e6))
+        while not (ready := self._due(limit)) and (left_us := end_us - sim.loop.now_us) > 0:
+            await stream.wait(min(left_us, ACK_WAIT_US) / 1e6)
             process.fence()
             self._check()
         found = [Delivery(self, process, stream.messages[sequence - stream.first]) for sequence in ready]

@@ -1,0 +1,303 @@
+"""The auditor: folds the log as it is committed and holds the invariants against it, at every commit and every effect.
+
+It sees what no process can: the durable log, the venue's and the chain's truth, and every acknowledgement at the moment
+it is given. What it finds is kept as a violation; the first one ends the world.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from api.replica import recorded_us
+from commands.envelope import Envelope, Outcome, Reply
+from commands.handler import ACCEPTED, REFUSED
+from domain.book import NONCE_MASK, Book, evolve
+from domain.codec import decode_event
+from domain.event import Event
+from domain.exposure import exposure, imbalance
+from domain.fill import FillKind, FillRecorded
+from domain.limit import Control
+from domain.log import Batch, KeptCommand, StoredEvent
+from domain.order import Ending, OrderAttempted, OrderClosed, OrderSide, OrderSubmissionRequested
+from domain.quantity import ZERO, add, multiply, to_units
+from domain.quote import QuoteUsed
+from domain.refusal import Reason, Rejected
+from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
+from domain.settlement import SettlementConfirmed, SettlementReverted, SettlementSubmissionRequested
+from domain.venue import FillReport
+from tests.simulation.chain import ChainServer
+from tests.simulation.log import LogStore
+from tests.simulation.sim import Sim
+from tests.simulation.venue import Placed, VenueServer
+
+UNDERLYING = "ETH"
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """Say which invariant does not hold, and how that showed."""
+
+    rule: str
+    text: str
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """One kept command, as an acknowledgement must match it."""
+
+    outcome: Outcome
+    first: int | None
+    last: int | None
+
+
+class Auditor:
+    """Hold the invariants of one world."""
+
+    def __init__(self, sim: Sim, store: LogStore, venue: VenueServer, chain: ChainServer) -> None:
+        self.sim = sim
+        self.book = Book()
+        self.violations: list[Violation] = []
+        self.on_violation: Callable[[], None] = lambda: None
+        self.decided: dict[UUID, list[Decided]] = {}
+        self.accepted: dict[UUID, RequestAccepted] = {}
+        self.ended: dict[UUID, str] = {}
+        self.surprises = ZERO
+        self._store = store
+        self._venue = venue
+        self._chain = chain
+        self._quotes_used: set[UUID] = set()
+        self._nonces: set[tuple[str, int]] = set()
+        self._fills: set[UUID] = set()
+        self._attempts: dict[str, OrderSubmissionRequested] = {}
+        self._orders: dict[UUID, OrderSubmissionRequested] = {}
+        self._closed: dict[UUID, OrderClosed] = {}
+        self._settlements: set[UUID] = set()
+        self._traded: dict[UUID, Decimal] = {}
+        self._planned: dict[UUID, Decimal] = {}
+        self._bought = ZERO
+        self._replies: dict[tuple[UUID, bytes], bytes] = {}
+        self._rules: dict[type[Event], Callable[[Any, StoredEvent], None]] = {
+            QuoteUsed: self._quote_used,
+            RequestAccepted: self._request_accepted,
+            RequestCompleted: self._request_ended,
+            RequestCancelled: self._request_ended,
+            RequestSettlementFailed: self._request_ended,
+            OrderSubmissionRequested: self._requested,
+            OrderAttempted: self._attempted,
+            OrderClosed: self._order_closed,
+            FillRecorded: self._fill_recorded,
+            SettlementSubmissionRequested: self._settlement_requested,
+            SettlementConfirmed: self._settlement_ended,
+            SettlementReverted: self._settlement_ended,
+        }
+        store.on_commit.append(self._committed)
+        venue.on_placed.append(self._placed)
+        venue.on_filled.append(self._filled)
+        chain.on_seen.append(self._settlement_seen)
+        chain.on_moved.append(self._contained)
+
+    def check(self, holds: bool, rule: str, *details: object) -> None:
+        """Keep a violation unless the rule holds."""
+        if holds:
+            return
+        text = " ".join(str(detail) for detail in details)
+        self.violations.append(Violation(rule, text))
+        self.sim.note("auditor", "VIOLATION", rule, text)
+        self.on_violation()
+
+    # The log
+
+    def _committed(self, batch: Batch) -> None:
+        for kept in batch.commands:
+            envelope = msgspec.json.decode(kept.command, type=Envelope, dec_hook=_number)
+            outcome = msgspec.json.decode(kept.outcome, type=Outcome)
+            decided = Decided(outcome, kept.first_position, kept.last_position)
+            self.decided.setdefault(envelope.command_id, []).append(decided)
+            self._fold(kept)
+        self._contained()
+
+    def _fold(self, kept: KeptCommand) -> None:
+        first, last = kept.first_position, kept.last_position
+        if first is None or last is None:
+            self.check(first is last, "a command has both positions or none", kept)
+            return
+        events = self._store.events[first - 1 : last]
+        self.check(len(events) == last - first + 1, "a command's events are in the log", kept)
+        decoded = [decode_event(stored.topic, stored.state) for stored in events]
+        for stored, event in zip(events, decoded, strict=True):
+            self.check(stored.command_id == kept.command_id, "an event names its command", stored.position)
+            self._before(event, stored)
+            evolve(self.book, event, recorded_us(stored))
+        law = add(imbalance(self.book, UNDERLYING), -self.surprises)
+        self.check(law == 0, "hedging law", f"{law} {UNDERLYING} are unaccounted for at position {last}")
+        for event in decoded:
+            if isinstance(event, RequestAccepted):
+                self._inside_limit(event)
+
+    def _inside_limit(self, accepted: RequestAccepted) -> None:
+        if self.book.asset(accepted.collateral.asset).underlying != UNDERLYING:
+            return
+        limit = self.book.limit(Control.NET_DELTA, f"asset:{UNDERLYING}")
+        worst = exposure(self.book, UNDERLYING).interval.worst
+        self.check(limit is not None and worst <= limit.value, "net delta at acceptance", worst, limit)
+
+    def _before(self, event: Event, stored: StoredEvent) -> None:
+        """Check one event against what was and what is true outside, before it is folded."""
+        rule = self._rules.get(type(event))
+        if rule is not None:
+            rule(event, stored)
+
+    def _quote_used(self, event: QuoteUsed, _stored: StoredEvent) -> None:
+        self.check(event.quote_id not in self._quotes_used, "a quote is used once", event.quote_id)
+        self._quotes_used.add(event.quote_id)
+
+    def _request_accepted(self, event: RequestAccepted, _stored: StoredEvent) -> None:
+        nonce = (event.benefactor, event.nonce & NONCE_MASK)
+        self.check(nonce not in self._nonces, "a nonce is used once", nonce)
+        self.check(event.request_id not in self.accepted, "a request is accepted once", event.request_id)
+        self._nonces.add(nonce)
+        self.accepted[event.request_id] = event
+
+    def _request_ended(
+        self, event: RequestCompleted | RequestCancelled | RequestSettlementFailed, _stored: StoredEvent
+    ) -> None:
+        self.check(event.request_id not in self.ended, "a request ends once", event.request_id)
+        self.ended[event.request_id] = event.TOPIC
+
+    def _attempted(self, event: OrderAttempted, _stored: StoredEvent) -> None:
+        fresh = event.client_order_id not in self._attempts
+        self.check(fresh, "a client order id is used once", event.client_order_id)
+        self._attempts[event.client_order_id] = self._orders[event.order_id]
+
+    def _settlement_requested(self, event: SettlementSubmissionRequested, _stored: StoredEvent) -> None:
+        self._settlements.add(event.settlement_id)
+
+    def _settlement_ended(self, event: SettlementConfirmed | SettlementReverted, _stored: StoredEvent) -> None:
+        happened = isinstance(event, SettlementConfirmed)
+        end = self._chain.ends.get(event.settlement_id)
+        wanted = isinstance(end, str) if happened else isinstance(end, Rejected)
+        self.check(wanted, "a settlement ended as recorded", event.settlement_id, event.TOPIC, end)
+
+    def _requested(self, event: OrderSubmissionRequested, _stored: StoredEvent) -> None:
+        order = event.order
+        self._orders[order.order_id] = event
+        instrument = self.book.instrument(order.venue, order.symbol)
+        self.check(order.quantity >= instrument.minimum_quantity, "an order has a size the venue takes", order)
+        limit = self.book.limit(Control.ORDER_NOTIONAL)
+        reference = self.book.hedges[event.hedge_id].planned.reference
+        inside = limit is not None and multiply(order.quantity, reference) <= multiply(limit.value, Decimal("1.05"))
+        self.check(inside, "an order's notional is inside its limit", order, limit)
+        hedge = self.book.hedges[event.hedge_id]
+        self.check(hedge.working is None, "a hedge has one order at a time", event.hedge_id)
+        self._planned[event.hedge_id] = hedge.planned.quantity
+
+    def _order_closed(self, event: OrderClosed, _stored: StoredEvent) -> None:
+        order = self.book.orders[event.order_id]
+        self._closed[event.order_id] = event
+        placed = self._venue.placed(order.client_order_id)
+        filled = sum((one.filled for one in placed), Decimal(0))
+        self.check(filled == event.filled, "a closed order has all its fills", event, "venue says", filled)
+        self.check(not any(one.open for one in placed), "a closed order is over at the venue", event)
+        if event.ending in {Ending.REJECTED, Ending.ABSENT}:
+            self.check(not placed, "an order that ended without the venue is not there", event)
+
+    def _fill_recorded(self, event: FillRecorded, stored: StoredEvent) -> None:
+        self.check(event.fill_id not in self._fills, "a fill is recorded once", stored.position, event.trade_id)
+        self._fills.add(event.fill_id)
+        truth = self._venue.fills[int(event.trade_id) - 1]
+        same = (truth.quantity, truth.price, truth.symbol, truth.side) == (
+            event.quantity,
+            event.price,
+            event.symbol,
+            event.side.value,
+        )
+        self.check(same, "a recorded fill happened", event)
+        ours = event.kind is FillKind.TRADE
+        self.check((event.order_id is not None) == ours, "a fill of ours is known as ours", event)
+        if event.order_id is None:
+            self.surprises = add(self.surprises, event.signed)
+
+    # The outside
+
+    def _placed(self, placed: Placed) -> None:
+        order = placed.order
+        requested = self._attempts.get(order.client_order_id)
+        self.check(requested is not None, "an order is recorded before the venue sees it", order.client_order_id)
+        if requested is None:
+            return
+        under_id = len(self._venue.placed(order.client_order_id))
+        self.check(under_id == 1, "a client order id reaches the venue once", order.client_order_id)
+        same = (order.quantity, order.limit_price, order.side) == (
+            requested.order.quantity,
+            requested.order.limit_price,
+            requested.order.side.value,
+        )
+        self.check(same, "the venue sees the order as recorded", order)
+        still = requested.order.order_id in self.book.orders
+        self.check(still, "no order reaches the venue after it was given up", order.client_order_id)
+        for sibling in self._orders.values():
+            if sibling.hedge_id == requested.hedge_id and sibling is not requested:
+                over = sibling.order.order_id in self._closed
+                self.check(over, "no second order of a hedge while the first is open", order.client_order_id)
+
+    def _filled(self, fill: FillReport) -> None:
+        if fill.kind == "trade":
+            self._bought = add(self._bought, fill.quantity if fill.side == "buy" else -fill.quantity)
+        requested = self._attempts.get(fill.client_order_id or "")
+        if requested is not None:
+            signed = fill.quantity if requested.order.side is OrderSide.BUY else -fill.quantity
+            traded = self._traded.get(requested.hedge_id, Decimal(0)) + signed
+            self._traded[requested.hedge_id] = traded
+            planned = self._planned[requested.hedge_id]
+            self.check(abs(traded) <= abs(planned), "a hedge trades once", requested.hedge_id, traded, planned)
+        self._contained()
+
+    def _settlement_seen(self, requested: SettlementSubmissionRequested) -> None:
+        known = requested.settlement_id in self._settlements
+        self.check(known, "a settlement is recorded before the chain sees it", requested.settlement_id)
+
+    def _contained(self) -> None:
+        """Check that the book's interval contains the truth; what nobody of ours ordered is left out on both sides."""
+        if self.book.policy is None:
+            return
+        truth = ZERO
+        for asset in self.book.policy.assets:
+            if asset.underlying == UNDERLYING:
+                truth = add(truth, to_units(self._chain.custody.get(asset.symbol, 0), asset.decimals))
+        truth = add(add(truth, self._bought), self.surprises)
+        interval = exposure(self.book, UNDERLYING).interval
+        inside = interval.low <= truth <= interval.high
+        self.check(inside, "exposure contains the truth", f"{truth} outside {interval.low} to {interval.high}")
+
+    # Acknowledgements
+
+    def answered(self, command_id: UUID, body: bytes, reply: Reply) -> None:
+        """See `Watcher.answered`: what is told is durable when it is told, and always told the same."""
+        if reply.status not in {ACCEPTED, REFUSED} or reply.reason == Reason.COMMAND_ID_REUSED.name:
+            return
+        told = (reply.status, reply.reason, reply.position)
+        durable = [
+            each
+            for each in self.decided.get(command_id, ())
+            if (each.outcome.status, each.outcome.reason, each.last or 0) == told
+        ]
+        self.check(bool(durable), "an acknowledged command is durable", command_id, told)
+        for view in reply.events:
+            same = (
+                view.position <= len(self._store.events)
+                and self._store.events[view.position - 1].state == bytes(view.state)
+                and self._store.events[view.position - 1].topic == view.topic
+            )
+            self.check(same, "an acknowledged event is in the log", view.position)
+        if reply.status == ACCEPTED:
+            before = self._replies.setdefault((command_id, body), msgspec.json.encode(reply))
+            self.check(before == msgspec.json.encode(reply), "the same command is answered the same", command_id)
+
+    def taken(self, command_id: UUID) -> None:
+        """See `Watcher.taken`."""
+        self.check(command_id in self.decided, "an acknowledged fact is durable", command_id)
+
+
+def _number(wanted: type, value: object) -> object:
+    return wanted(str(value))

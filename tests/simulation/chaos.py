@@ -1,0 +1,67 @@
+"""Trouble from outside: servers killed, streams wiped, processes killed, a venue that trades for nobody."""
+
+import asyncio
+from decimal import Decimal
+
+from tests.simulation.log import LogStore
+from tests.simulation.sim import Sim
+from tests.simulation.stream import Stream
+from tests.simulation.supervisor import Supervisor
+from tests.simulation.venue import VenueServer
+
+TICK_S = 0.5
+DOWN_US = (100_000, 4_000_000)
+AFTER_US = (0, 499_999)
+
+SITES = (
+    "chaos.postgres_killed",
+    "chaos.events_wiped",
+    "chaos.inbox_wiped",
+    "chaos.nats_wiped",
+    "chaos.core_killed",
+    "chaos.execution_killed",
+    "chaos.chain_killed",
+    "chaos.liquidated",
+)
+
+
+class Chaos:
+    """Do each kind of trouble as often as the plan says, at a drawn moment of each half second."""
+
+    def __init__(
+        self, sim: Sim, supervisor: Supervisor, store: LogStore, streams: tuple[Stream, Stream], venue: VenueServer
+    ) -> None:
+        self._sim = sim
+        self._supervisor = supervisor
+        self._store = store
+        self._events, self._inbox = streams
+        self._venue = venue
+
+    async def run(self) -> None:
+        """Make trouble until cancelled."""
+        sim = self._sim
+        acts = {
+            "chaos.postgres_killed": lambda: self._store.crash(sim.faults.between("chaos.down", *DOWN_US)),
+            "chaos.events_wiped": self._events.wipe,
+            "chaos.inbox_wiped": self._inbox.wipe,
+            "chaos.nats_wiped": self._wipe_all,
+            "chaos.core_killed": lambda: self._supervisor.crash("core"),
+            "chaos.execution_killed": lambda: self._supervisor.crash("execution"),
+            "chaos.chain_killed": lambda: self._supervisor.crash("chain"),
+            "chaos.liquidated": lambda: self._venue.liquidate("main", "ETH/USDT:USDT", Decimal("0.25")),
+        }
+        while True:
+            await asyncio.sleep(TICK_S)
+            for site, act in acts.items():
+                after_us = sim.faults.between(f"{site}.after", *AFTER_US)
+                if sim.faults.hit(site):
+                    sim.loop.after_us(after_us, self._act, site, act)
+
+    def _act(self, site: str, act: object) -> None:
+        if not self._sim.faults.healed and callable(act):
+            self._sim.note("chaos", site)
+            act()
+
+    def _wipe_all(self) -> None:
+        self._events.wipe()
+        self._inbox.wipe()

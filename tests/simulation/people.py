@@ -1,0 +1,84 @@
+"""The people of the desk: one stops, another releases, one tightens limits; and at the end they put all in order."""
+
+import asyncio
+from random import Random
+
+from api.core import Asked, Core
+from commands.limit import SYSTEM
+from domain.codec import encode
+from domain.ids import natural_id
+from tests.simulation.benefactors import Benefactors
+from tests.simulation.doors import Own
+from tests.simulation.sim import Sim
+
+TICK_S = 1.0
+HELD_S = (1.0, 8.0)
+SCOPES = ("global", "venue:binanceusdm", "asset:ETH", "pair:WETH/USDe")
+TIGHTER = (
+    ("order_notional", "global", ("0", "15", "900", "4000", "20000")),
+    ("net_delta", "asset:ETH", ("0", "2", "6")),
+    ("quote_age", "global", ("100", "250")),
+)
+LIMITS = (
+    ("order_notional", "global", "100000"),
+    ("net_delta", "asset:ETH", "20"),
+    ("price_collar", "global", "100"),
+    ("quote_age", "global", "500"),
+)
+
+SITES = ("people.halt", "people.reduce", "people.tighten")
+
+
+class People:
+    """Operate the desk through the same requests as everyone."""
+
+    def __init__(self, sim: Sim, door: Benefactors, seed: int) -> None:
+        self._sim = sim
+        self._door = door
+        self._chance = Random(f"{seed}/people")
+        self._count = 0
+        self._held: set[str] = set()
+
+    async def run(self) -> None:
+        """Operate until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await asyncio.sleep(TICK_S)
+                faults, chance = self._sim.faults, self._chance
+                scope, held_s = chance.choice(SCOPES), chance.uniform(*HELD_S)
+                control, where, values = chance.choice(TIGHTER)
+                value = chance.choice(values)
+                for site, mode in (("people.halt", "HALTED"), ("people.reduce", "REDUCE_ONLY")):
+                    if faults.hit(site) and scope not in self._held:
+                        tasks.create_task(self._stop_a_while(scope, mode, held_s))
+                if faults.hit("people.tighten"):
+                    body = {"control": control, "scope": where, "value": value, "reason": "nervous"}
+                    tasks.create_task(self._ask("limit.set", body, "risk"))
+
+    async def _stop_a_while(self, scope: str, mode: str, held_s: float) -> None:
+        self._held.add(scope)
+        await self._ask("mode.change", {"scope": scope, "mode": mode, "reason": "nervous"}, "risk")
+        await asyncio.sleep(held_s)
+        await self.release(scope)
+        self._held.discard(scope)
+
+    async def release(self, scope: str) -> None:
+        """Release a scope as the second person."""
+        await self._ask("mode.change", {"scope": scope, "mode": "ACTIVE", "reason": "calm"}, "risk2")
+
+    async def _ask(self, kind: str, body: object, actor: str) -> None:
+        self._count += 1
+        await self._door.ask(kind, body, natural_id("people", str(self._count)), actor)
+
+    async def calm(self) -> None:
+        """Release every scope."""
+        for scope in SCOPES:
+            await self.release(scope)
+
+
+def loosen(core: Core, stamp: int) -> None:
+    """Set every limit back as the operator of the process, from its settings."""
+    for control, scope, value in LIMITS:
+        body = encode({"control": control, "scope": scope, "value": value, "reason": "calm"})
+        command_id = natural_id("loosen", control, str(stamp))
+        core.offer(Asked(command_id, "limit.set", SYSTEM, body, "settings", "", Own(), None))

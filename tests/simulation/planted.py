@@ -1,0 +1,78 @@
+"""Bugs on purpose: if the seeds stop finding one of them, the simulation has rotted, not the product become safe."""
+
+from collections.abc import Awaitable
+
+import msgspec
+
+from api.execution import Execution
+from api.replica import Replica
+from commands.ports import Clock, Facts, Follower, Lease, Venue
+from domain.approval import Approved, approve
+from domain.log import Batch, NewEvent, StoredEvent
+from domain.venue import Acknowledgement, Unknown, VenueOrder
+from tests.simulation.log import SimEventLog
+from tests.simulation.ports import VenuePort
+from tests.simulation.relay import SimRelay
+from tests.simulation.stream import HOP_US
+from tests.simulation.world import Parts
+
+
+class EagerLog(SimEventLog):
+    """Acknowledge before the commit: an append is called durable as soon as it is queued."""
+
+    def append(self, batch: Batch) -> Awaitable[None]:
+        """See `EventLog.append`; not as it says."""
+        queued = super().append(batch)
+        told = self._sim.loop.create_future()
+        told.set_result(None)
+        return queued if self._failure is not None else told
+
+
+class ResendingVenue(VenuePort):
+    """Retry without idempotency: an order whose outcome is unknown is sent again under another id."""
+
+    async def submit(self, approved: Approved[VenueOrder]) -> Acknowledgement:
+        """Send an order, and again."""
+        try:
+            return await super().submit(approved)
+        except Unknown:
+            again = msgspec.structs.replace(approved.value, client_order_id=approved.value.client_order_id[:-1] + "r")
+            return await self._venue.submit(approve(again, approved.intent_id, approved.send_before_us).value)
+
+
+class ResendingExecution(Execution):
+    """Act through a venue port that resends."""
+
+    def __init__(
+        self, replica: Replica, follower: Follower, venue: Venue, facts: Facts, clock: Clock, lease: Lease
+    ) -> None:
+        assert isinstance(venue, VenuePort)
+        venue.__class__ = ResendingVenue
+        super().__init__(replica, follower, venue, facts, clock, lease)
+
+
+class HastyRelay(SimRelay):
+    """Advance the cursor before publishing: what was not published when it died, or went unheard, never is."""
+
+    CURSOR = "relay"
+
+    async def resync(self) -> None:
+        """Go on where the cursor stands."""
+        await self.sim.travel(self.process, "relay.resync", *HOP_US)
+        if not self.stream.exists:
+            self.stream.create(self.head + 1)
+            self.log.checkpoints[self.CURSOR] = self.head
+        self.published = self.log.checkpoints.get(self.CURSOR, 0)
+
+    async def publish(self, position: int, event: NewEvent | StoredEvent) -> None:
+        """Move the cursor, then publish."""
+        self.log.checkpoints[self.CURSOR] = position
+        await self.send(position, event, None)
+        self.published = position
+
+
+PLANTED: dict[str, Parts] = {
+    "ack before commit": Parts(log=EagerLog),
+    "retry without idempotency": Parts(execution=ResendingExecution),
+    "cursor before publish": Parts(relay=HastyRelay),
+}

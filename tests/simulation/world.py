@@ -1,0 +1,298 @@
+"""The whole loop in one simulated world: benefactors, the core, its workers, the log, the bus, the venue, the chain.
+
+What runs is the product's own code (`api`, `commands`, `domain`); what is simulated stands behind its ports. A world is
+made of a plan, runs until its benefactors are done, is healed, must come to rest, and is then judged.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Generator
+from unittest.mock import patch
+
+import msgspec
+
+import api.core
+import api.replica
+from api.boot import begin
+from api.core import Core, restore
+from api.doors import CommandDoor, InboxDoor
+from api.execution import Execution
+from api.replica import Replica, restore_replica
+from api.settings import LimitSettings, PolicySettings, Settings
+from api.settling import Settling
+from commands.ports import AppendFailed, Fenced
+from domain.mode import Mode
+from domain.quantity import num
+from tests.simulation import bus, chain, chaos, log, people, ports, stream, venue, venue_client
+from tests.simulation.auditor import Auditor
+from tests.simulation.benefactors import BENEFACTORS, Benefactors
+from tests.simulation.bus import Requests
+from tests.simulation.chain import ChainServer, SimSettlements
+from tests.simulation.chaos import Chaos
+from tests.simulation.doors import InboxReader, RequestServer
+from tests.simulation.faults import Plan
+from tests.simulation.log import LogStore, SimEventLog
+from tests.simulation.loop import Process, ProcessDead
+from tests.simulation.market import Market
+from tests.simulation.people import LIMITS, People, loosen
+from tests.simulation.ports import Feed, SimClock, SimFacts, SimLease, VenuePort
+from tests.simulation.relay import SimFollower, SimRelay
+from tests.simulation.sim import Sim
+from tests.simulation.stream import Stream
+from tests.simulation.supervisor import Supervisor
+from tests.simulation.venue import VenueServer
+from tests.simulation.venue_client import SimVenue
+from tests.support.desk import a_policy
+
+VENUE, ACCOUNT, SYMBOL = "binanceusdm", "main", "ETH/USDT:USDT"
+REST_S_MAX = 420.0
+"""How long a healed world may take to come to rest: more than the memory of the inbox for message ids."""
+LAST_S = 10.0
+"""How long a world must stay at rest: longer than the latest message can be on its way."""
+
+STOP_S_MAX = 5.0
+STOPS_MAX = 5
+
+CRASHES = tuple(
+    f"crash.{point}"
+    for point in (
+        "core.bus.reply",
+        "core.log.append",
+        "core.log.committed",
+        "core.log.head",
+        "core.log.outcomes",
+        "core.log.read",
+        "core.log.take_over",
+        "core.log.save_snapshot",
+        "core.stream.ack.INBOX",
+        "core.stream.fetch.INBOX.answer",
+        "core.stream.publish.EVENTS",
+        "core.stream.stored.EVENTS",
+        "execution.log.read",
+        "execution.stream.publish.INBOX",
+        "execution.stream.stored.INBOX",
+        "execution.venue.fills",
+        "execution.venue.order_state",
+        "execution.venue.order_state.answer",
+        "execution.venue.placed",
+        "execution.venue.submit",
+        "chain.chain.final",
+        "chain.chain.submit",
+        "chain.stream.publish.INBOX",
+        "chain.stream.stored.INBOX",
+    )
+)
+SITES = (
+    *bus.SITES,
+    *chain.SITES,
+    *chaos.SITES,
+    *log.SITES,
+    *people.SITES,
+    *ports.SITES,
+    *stream.SITES,
+    *venue.SITES,
+    *venue_client.SITES,
+    *CRASHES,
+)
+
+
+def settings() -> Settings:
+    """Return the settings of every world: the desk's policy, three benefactors, limits that can be met."""
+    policy = a_policy(benefactors=BENEFACTORS)
+    wanted = {field: getattr(policy, field) for field in PolicySettings.__struct_fields__}
+    return Settings(
+        policy=PolicySettings(**wanted),
+        limits=tuple(LimitSettings(control=control, scope=scope, value=num(value)) for control, scope, value in LIMITS),
+    )
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """Name the parts that a planted bug may replace."""
+
+    core: type[Core] = Core
+    execution: type[Execution] = Execution
+    settling: type[Settling] = Settling
+    relay: type[SimRelay] = SimRelay
+    log: type[SimEventLog] = SimEventLog
+
+
+@contextlib.contextmanager
+def small_bounds() -> Generator[None]:
+    """Bring the product's bounds down, so that a small world meets them: pages, snapshots, the memory of outcomes."""
+    with (
+        patch.multiple(api.core, PAGE=16, RECENT_MAX=6, GROUP_MAX=3, SNAPSHOT_EVERY_EVENTS=40),
+        patch.multiple(api.replica, PAGE=16),
+    ):
+        yield
+
+
+class World:
+    """One world of one plan."""
+
+    def __init__(self, plan: Plan, parts: Parts | None = None) -> None:
+        self.plan = plan
+        self.parts = parts or Parts()
+        self.sim = sim = Sim(plan)
+        self.clock = SimClock(sim.loop)
+        self.supervisor = Supervisor(sim)
+        self.store = LogStore(sim)
+        self.requests = Requests(sim)
+        self.events = Stream(sim, "EVENTS")
+        self.inbox = Stream(sim, "INBOX")
+        self.market = Market(sim, VENUE, SYMBOL, num(2_000))
+        self.venue = VenueServer(sim, VENUE, self.market, self.clock.now_us)
+        self.chain = ChainServer(sim)
+        self.auditor = Auditor(sim, self.store, self.venue, self.chain)
+        self.settings = settings()
+        self.core: Core | None = None
+        self.replicas: dict[str, Replica] = {}
+        self._stopped = asyncio.Event()
+        self._over = asyncio.Event()
+        self.auditor.on_violation = self._over.set
+
+    # The processes
+
+    async def _run_core(self, process: Process) -> None:
+        sim, auditor = self.sim, self.auditor
+        log = self.parts.log(self.store, process)
+        head = await log.take_over()
+        handler = await restore(log, head)
+        relay = self.parts.relay(sim, process, self.events, log, head.position)
+        core = self.parts.core(handler, log, self.clock, Feed(sim, self.market), relay)
+        commands, facts = CommandDoor(core.offer), InboxDoor(core.offer)
+        server = RequestServer(self.requests, process, commands, auditor)
+        inbox = InboxReader(sim, process, self.inbox, facts, auditor)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(core.run())
+            relaying = tasks.create_task(relay.run())
+            await begin(core, self.settings)
+            server.start()
+            reading = tasks.create_task(inbox.run())
+            self.core = core
+            await running
+            reading.cancel()
+            relaying.cancel()
+        self._stopped.set()
+        await log.close()
+        await asyncio.Event().wait()
+
+    async def _run_execution(self, process: Process) -> None:
+        log = SimEventLog(self.store, process)
+        replica = self.replicas["execution"] = await restore_replica(log)
+        session = SimVenue(self.venue, process, ACCOUNT)
+        execution = self.parts.execution(
+            replica,
+            SimFollower(process, self.events, log, replica.position),
+            VenuePort(session, VENUE, ACCOUNT, self.clock),
+            SimFacts(process, self.inbox),
+            self.clock,
+            SimLease(process),
+        )
+        await execution.run()
+
+    async def _run_chain(self, process: Process) -> None:
+        log = SimEventLog(self.store, process)
+        replica = self.replicas["chain"] = await restore_replica(log)
+        settling = self.parts.settling(
+            replica,
+            SimFollower(process, self.events, log, replica.position),
+            SimSettlements(self.chain, process),
+            SimFacts(process, self.inbox),
+            SimLease(process),
+        )
+        await settling.run()
+
+    # Its course
+
+    async def run(self) -> None:
+        """Live: work under faults, be healed, come to rest, stop."""
+        loop = self.sim.loop
+        for name, main in (("core", self._run_core), ("execution", self._run_execution), ("chain", self._run_chain)):
+            self.supervisor.start(name, main)
+        outside = loop.spawn("clients", 0, _idle)
+        clients = Benefactors(self.sim, outside, self.requests, self.clock.now_us, self.plan.commands, self.plan.seed)
+        desk = People(self.sim, clients, self.plan.seed)
+        chaos_ = Chaos(self.sim, self.supervisor, self.store, (self.events, self.inbox), self.venue)
+        course = loop.create_task(self._course(clients, desk, chaos_))
+        over = loop.create_task(self._over.wait())
+        await asyncio.wait([course, over], return_when=asyncio.FIRST_COMPLETED)
+        if course.done() and course.exception() is not None:
+            raise course.exception() or AssertionError
+        course.cancel()
+        over.cancel()
+        self.supervisor.stop()
+
+    async def _course(self, clients: Benefactors, desk: People, chaos_: Chaos) -> None:
+        loop = self.sim.loop
+        trouble = [loop.create_task(desk.run()), loop.create_task(chaos_.run())]
+        await clients.run()
+        for task in trouble:
+            task.cancel()
+        await asyncio.wait(trouble)
+        self.sim.faults.heal()
+        self.sim.note("world", "healed")
+        await self._rest(desk)
+        await self._graceful_stop()
+
+    async def _rest(self, desk: People) -> None:
+        stamp, ticks, quiet = 0, 0, 0
+        busy = ""
+        while quiet < LAST_S and ticks < REST_S_MAX:
+            busy = self.unrest()
+            ticks, quiet = ticks + 1, 0 if busy else quiet + 1
+            if "core" in self.supervisor.running and self.core is not None and "tightened" in busy:
+                stamp += 1
+                self.sim.loop.run_in(self.supervisor.running["core"], loosen, self.core, stamp)
+            if "modes" in busy:
+                await desk.calm()
+            await asyncio.sleep(1.0)
+        self.auditor.check(not busy, "a healed world comes to rest", busy)
+        self.sim.note("world", "at rest")
+
+    def unrest(self) -> str:
+        """Say what is still open; empty when nothing is."""
+        book, head = self.auditor.book, self.store.head().position
+        names = ("requests", "hedges", "orders", "settlements", "dependencies")
+        open_ = [f"{name} {len(getattr(book, name))}" for name in names if getattr(book, name)]
+        if any(mode is not Mode.ACTIVE for mode in book.modes.values()):
+            open_.append("modes")
+        for control, scope, value in LIMITS:
+            limit = book.limit(control, scope)
+            if limit is None:  # nobody here removes one
+                open_.append(f"no limit {control}")
+            elif str(limit.value) != value:
+                open_.append(f"tightened {control}")
+        if self.events.last != head:
+            open_.append(f"EVENTS at {self.events.last} of {head}")
+        if self.inbox.outstanding:
+            open_.append(f"INBOX {self.inbox.outstanding}")
+        open_ += [f"{name} behind" for name, replica in self.replicas.items() if replica.position != head]
+        if len(self.supervisor.running) < 3:
+            open_.append("a process is down")
+        held = sum((position.quantity for position in book.positions.values()), num(0))
+        if held != self.venue.positions.get(SYMBOL, num(0)):
+            open_.append(f"position {held}, the venue says {self.venue.positions.get(SYMBOL)}")
+        return ", ".join(open_)
+
+    async def _graceful_stop(self) -> None:
+        """Ask the core to stop, again if it was killed meanwhile."""
+        for _ in range(STOPS_MAX):
+            core, process = self.core, self.supervisor.running.get("core")
+            if core is not None and process is not None:
+                self.sim.loop.run_in(process, core.stop)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_S_MAX):
+                    await self._stopped.wait()
+                    return
+        self.auditor.check(False, "the core stops when asked")
+
+
+async def _idle(_process: Process) -> None:
+    await asyncio.Event().wait()
+
+
+def expected(error: BaseException | None) -> bool:
+    """Say whether a process may end so: fenced, a failed append, or killed; everything else is a defect."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(expected(each) for each in error.exceptions)
+    return isinstance(error, Fenced | AppendFailed | ProcessDead)
