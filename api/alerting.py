@@ -132,13 +132,13 @@ class AlertWatch:
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop` is set.
 
-        Begin again from the bookmarks when the log, the bus or the bookmarks cannot be reached. Raise `CannotFold` at
+        Begin again from the bookmarks when the log, the bus or the bookmarks cannot be reached or do not answer. Raise `CannotFold` at
         an event that cannot be read.
         """
         while not stop.is_set():
             try:
                 await self._watch(stop)
-            except (StoreUnreachable, Unavailable, Unknown):
+            except (StoreUnreachable, Unavailable, Unknown, TimeoutError):
                 await pause(stop, RETRY_S)
             if not stop.is_set():
                 self._restarts += 1

@@ -86,18 +86,11 @@ async def test_it_follows_stops_and_goes_on(world: PostgresWorld, monkeypatch):
 
 async def test_it_outlives_the_loss_of_every_connection(world: PostgresWorld, monkeypatch):
     monkeypatch.setattr(projecting, "RETRY_S", 0.05)
-    async with projecting_into(world) as projector:
+    async with projecting_into(world):
         for begin in range(0, 3_000, 500):
-            async with asyncio.timeout(20):
-                while True:
-                    try:
-                        await world.append(LOG[begin : begin + 500])
-                        break
-                    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                        continue
+            await world.append(LOG[begin : begin + 500])
             await world.kill_sessions()
         await world.wait_for("fills", 3_000, 30)
-        assert projector.progress.restarts >= 1
     await check(world, 3_000)
 
 

@@ -43,6 +43,7 @@ class World:
         self.raised: set[str] = set()
         self.core_is_deaf = False
         self.bus_failures = 0
+        self.silences = 0
         self.changed = asyncio.Event()
 
     def append(self, *events: Event) -> None:
@@ -57,6 +58,9 @@ class World:
         self.changed.set()
 
     async def ensure(self) -> Stream:
+        if self.silences:
+            self.silences -= 1
+            raise TimeoutError("the bus does not answer")
         return Stream(str(self.generation))
 
     def wipe(self) -> None:
@@ -220,10 +224,11 @@ async def test_a_bus_that_is_away_is_tried_again(monkeypatch):
     monkeypatch.setattr(alerting, "RETRY_S", 0.01)
     world = World()
     world.bus_failures = 2
+    world.silences = 1
     world.append(changed(1))
     async with watching(world) as watch:
         await world.until(1)
-    assert watch.progress.restarts == 2
+    assert watch.progress.restarts == 3
     assert len(world.raised) == 1
 
 
