@@ -132,8 +132,8 @@ class AlertWatch:
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop` is set.
 
-        Begin again from the bookmarks when the log, the bus or the bookmarks cannot be reached or do not answer. Raise `CannotFold` at
-        an event that cannot be read.
+        Begin again from the bookmarks when the log, the bus or the bookmarks cannot be reached or do not answer.
+        Raise `CannotFold` at an event that cannot be read.
         """
         while not stop.is_set():
             try:
