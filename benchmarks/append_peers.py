@@ -55,7 +55,11 @@ def append_pgbench(binaries: Path, dsn: str, seconds: int) -> float:
     """Return pgbench's transactions a second, 64 clients, one inserted row each."""
     parts = urlsplit(dsn)
     reach = ["-h", parts.hostname or "", "-p", str(parts.port), "-U", unquote(parts.username or "")]
-    environment = {"PGPASSWORD": unquote(parts.password or ""), "PATH": "/usr/bin:/bin"}
+    environment = {
+        "PGPASSWORD": unquote(parts.password or ""),
+        "PGOPTIONS": "-c client_min_messages=warning",
+        "PATH": "/usr/bin:/bin",
+    }
     database = parts.path.lstrip("/")
     subprocess.run([binaries / "psql", *reach, "-qc", _ROWS, database], check=True, env=environment)
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
