@@ -10,7 +10,7 @@ from commands.context import Context
 from commands.envelope import COMMANDS, Command
 from commands.process import Message
 from domain.book import Book
-from domain.codec import decoder
+from domain.codec import reader
 from domain.event import Event
 from domain.fill import FillRecorded
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned
@@ -74,7 +74,7 @@ Read = Callable[[bytes | msgspec.Raw], Command]
 
 
 def _reader(command_type: type[Command]) -> tuple[Read, Decide]:
-    return decoder(command_type).decode, DECIDERS[command_type]
+    return reader(command_type).decode, DECIDERS[command_type]
 
 
 READERS: dict[str, tuple[Read, Decide]] = {kind: _reader(command_type) for kind, command_type in COMMANDS.items()}

@@ -10,7 +10,7 @@ import msgspec
 
 from domain.catalogue import EVENTS
 from domain.event import Event
-from domain.quantity import Num, num, plain
+from domain.quantity import Num, finite, num, plain
 
 T = TypeVar("T")
 
@@ -31,12 +31,18 @@ def _to_json(value: object) -> str:
     raise NotImplementedError(f"no exact form for {type(value).__name__}")
 
 
+# A TypeError or ValueError in a hook becomes msgspec's ValidationError: bad input, not a broken program.
 def from_json(wanted: type, value: object) -> object:
-    """Read the types of ours that JSON does not know; the hook of every decoder."""
-    # A TypeError or ValueError here becomes msgspec's ValidationError: bad input, not a broken program.
+    """Read the types of ours that JSON does not know, as we wrote them: the hook of decoders of our own bytes."""
+    if wanted is Num and isinstance(value, str | int) and not isinstance(value, bool):
+        return finite(value)
+    raise TypeError(f"cannot read {wanted.__name__} from {type(value).__name__}")
+
+
+def _from_outside(wanted: type, value: object) -> object:
     if wanted is Num and isinstance(value, str | int) and not isinstance(value, bool):
         return num(value)
-    raise TypeError(f"cannot read {wanted.__name__} from {type(value).__name__}")
+    return from_json(wanted, value)
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_to_json, order="sorted")
@@ -49,8 +55,16 @@ encode_state: Callable[[object], bytes] = msgspec.json.Encoder(enc_hook=_to_json
 
 
 def decoder(wanted: type[T]) -> msgspec.json.Decoder[T]:
-    """Return a decoder to keep; it raises msgspec.ValidationError for what does not fit."""
+    """Return a decoder of what we wrote ourselves; it raises msgspec.ValidationError for what does not fit.
+
+    It takes numbers of any size: what was computed and stored must be readable.
+    """
     return msgspec.json.Decoder(wanted, dec_hook=from_json)
+
+
+def reader(wanted: type[T]) -> msgspec.json.Decoder[T]:
+    """Return a decoder of what others wrote: numbers are bounded; it raises msgspec.ValidationError."""
+    return msgspec.json.Decoder(wanted, dec_hook=_from_outside)
 
 
 _EVENT_DECODERS: dict[str, Callable[[bytes], Event]] = {

@@ -22,9 +22,11 @@ EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, Divi
 
 BPS = Decimal(10_000)
 
-# What a number from outside may be: as many digits as arithmetic keeps, and no further from the point than that.
+# What a number from outside may be: as many digits as arithmetic keeps, not too far from the point for a product of two
+# to be written out, and no longer text than that takes.
 NUM_DIGITS_MAX = 60
-NUM_TEXT_MAX = 2 * NUM_DIGITS_MAX + 8
+NUM_MAGNITUDE_MAX = 40
+NUM_TEXT_MAX = 128
 
 
 class Num(Decimal):
@@ -83,22 +85,29 @@ def plain(value: Decimal) -> str:
     return "0" if text in {"-0", ""} else text
 
 
-def num(value: Decimal | int | str) -> Num:
-    """Return an exact `Num`; raise ValueError for what is not a finite number of at most 60 digits.
-
-    The bounds keep `1e999999999` from being written out, and sums from losing digits unseen.
-    """
-    if isinstance(value, str) and len(value) > NUM_TEXT_MAX:
-        raise ValueError(f"a number has at most {NUM_TEXT_MAX} characters")
+def finite(value: Decimal | int | str) -> Num:
+    """Return an exact `Num`, however large; raise ValueError for what is not a finite number."""
     try:
         result = Num(value)
     except InvalidOperation as error:
         raise ValueError(f"not a number: {value!r}") from error
     if not result.is_finite():
         raise ValueError(f"not a finite number: {value!r}")
+    return result
+
+
+def num(value: Decimal | int | str) -> Num:
+    """Return an exact `Num` of what came from outside; raise ValueError for what is not a finite, sensible number.
+
+    The bounds keep `1e999999999` from being written out, and sums from losing digits unseen.
+    """
+    if isinstance(value, str) and len(value) > NUM_TEXT_MAX:
+        raise ValueError(f"a number has at most {NUM_TEXT_MAX} characters")
+    result = finite(value)
     short = isinstance(value, str) and len(value) <= NUM_DIGITS_MAX
-    if abs(result.adjusted()) > NUM_DIGITS_MAX or not (short or significant(result) <= NUM_DIGITS_MAX):
-        raise ValueError(f"a number has at most {NUM_DIGITS_MAX} digits, before or after the point")
+    if abs(result.adjusted()) > NUM_MAGNITUDE_MAX or not (short or significant(result) <= NUM_DIGITS_MAX):
+        bounds = f"between 1e-{NUM_MAGNITUDE_MAX} and 1e{NUM_MAGNITUDE_MAX}"
+        raise ValueError(f"a number has at most {NUM_DIGITS_MAX} digits and lies {bounds}")
     return result
 
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from domain.quantity import Num, num
+from domain.quantity import NUM_MAGNITUDE_MAX, Num, num
 
 
 def decimals(lowest: str = "-1e18", highest: str = "1e18", places: int = 18) -> st.SearchStrategy[Num]:
@@ -20,7 +20,7 @@ def positive(highest: str = "1e12", places: int = 8) -> st.SearchStrategy[Num]:
 anything = (
     st.tuples(st.integers(-(10**59), 10**59), st.integers(-40, 20))
     .map(lambda parts: Decimal(f"{parts[0]}E{parts[1]}"))
-    .filter(lambda value: abs(value.adjusted()) <= 60)
+    .filter(lambda value: abs(value.adjusted()) <= NUM_MAGNITUDE_MAX)
     .map(num)
 )
 """Every number that may come in."""

@@ -3,11 +3,12 @@
 from decimal import Context, Decimal, DivisionByZero
 from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.codec import decoder, encode
+from domain.codec import decoder, encode, reader
 from domain.quantity import (
     NUM_DIGITS_MAX,
     Amount,
@@ -16,6 +17,7 @@ from domain.quantity import (
     Rounding,
     add,
     divide,
+    finite,
     multiply,
     num,
     plain,
@@ -51,18 +53,27 @@ def test_a_number_goes_through_the_log_unchanged(value: Num):
     assert (back, type(back), hash(back)) == (value, Num, hash(value))
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["NaN", "sNaN", "Infinity", "-Infinity", "", "one", "1e61", "1e-61", "1" * 61, "1." + "0" * 60 + "1", "0" * 129],
-)
+NONE_OF_OURS = ["NaN", "sNaN", "Infinity", "-Infinity", "", "one", "1" * 61, "1." + "0" * 60 + "1", "0" * 129]
+
+
+@pytest.mark.parametrize("text", [*NONE_OF_OURS, "1e41", "1e-41", "1e999999"])
 def test_what_is_no_number_of_ours_is_refused(text: str):
     with pytest.raises(ValueError, match=r"num|charac"):
         num(text)
 
 
+def test_what_we_wrote_ourselves_is_read_however_large():
+    large = Num("3.3e50") * Num("7.1e40")
+    assert decoder(Num).decode(encode(large)) == large
+    assert finite("1e-90") == Decimal("1e-90")
+    with pytest.raises(msgspec.ValidationError, match="lies between"):
+        reader(Num).decode(encode(large))
+
+
 def test_the_greatest_and_smallest_numbers_are_accepted():
-    assert num("9" * NUM_DIGITS_MAX) == 10**NUM_DIGITS_MAX - 1
-    assert num("1e-60") * 10**30 == Decimal("1e-30")
+    assert num("9" * 41) == 10**41 - 1
+    assert num("1e-40") * 10**30 == Decimal("1e-10")
+    assert significant(num("9" * 41 + "." + "9" * 19)) == NUM_DIGITS_MAX
     assert num(Decimal("1.50")) == num("1.5") == num("15e-1")
     assert num(7) == 7
     with pytest.raises(ValueError, match="digits"):

@@ -147,7 +147,7 @@ class TestMalformed:
             ("quote.issue", b'{"pair":"a","side":"b","kind":"c","benefactor":"","size":"-Infinity"}'),
             ("quote.issue", b'{"pair":"a","side":"b","kind":"c","benefactor":"","size":"one"}'),
             ("quote.issue", b'{"pair":"a","side":"b","kind":"c","benefactor":"","size":"1e999999"}'),
-            ("quote.issue", b'{"pair":"a","side":"b","kind":"c","benefactor":"","size":"1e-61"}'),
+            ("quote.issue", b'{"pair":"a","side":"b","kind":"c","benefactor":"","size":"1e-41"}'),
             ("quote.issue", b'{"pair":"a","side":"b","kind":"c","benefactor":"","size":"' + b"9" * 61 + b'"}'),
             ("quote.issue", b'{"pair":"a","side":"b","kind":"c","benefactor":"","size":"' + b"0" * 200 + b'"}'),
             ("quote.issue", b'{"pair":"a","side":"b","kind":"c","benefactor":"","size":' + b"9" * 5_000 + b"}"),
