@@ -66,7 +66,7 @@ class Requests:
         future = sim.loop.create_future()
         faults = sim.faults
         lost, late, doubled = (faults.hit(f"bus.request_{what}") for what in ("lost", "late", "doubled"))
-        if not lost:
+        if not lost and not sim.bus_down:
             site, delay_us = ("bus.late", LATE_US) if late else ("bus.hop", HOP_US)
             sim.later(site, *delay_us, self._deliver, subject, body, headers, future)
             if doubled:
@@ -87,7 +87,7 @@ class Requests:
     def _reply(self, server: Process, future: SimFuture, answer: bytes) -> None:
         server.fence()
         lost, late = self.sim.faults.hit("bus.reply_lost"), self.sim.faults.hit("bus.reply_late")
-        if lost:
+        if lost or self.sim.bus_down:
             return
         site, delay_us = ("bus.late", LATE_US) if late else ("bus.hop", HOP_US)
         self.sim.later(site, *delay_us, self.sim.settle, future, answer)

@@ -1,6 +1,7 @@
 """Trouble from outside: servers killed, streams wiped, processes killed, a venue that trades for nobody."""
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 
 from tests.simulation.log import LogStore
@@ -11,6 +12,7 @@ from tests.simulation.venue import VenueServer
 
 TICK_S = 0.5
 DOWN_US = (100_000, 4_000_000)
+PAUSED_US = (50_000, 9_000_000)
 AFTER_US = (0, 499_999)
 
 SITES = (
@@ -21,6 +23,11 @@ SITES = (
     "chaos.core_killed",
     "chaos.execution_killed",
     "chaos.chain_killed",
+    "chaos.core_paused",
+    "chaos.execution_paused",
+    "chaos.chain_paused",
+    "chaos.bus_down",
+    "chaos.second_core",
     "chaos.liquidated",
 )
 
@@ -29,8 +36,15 @@ class Chaos:
     """Do each kind of trouble as often as the plan says, at a drawn moment of each half second."""
 
     def __init__(
-        self, sim: Sim, supervisor: Supervisor, store: LogStore, streams: tuple[Stream, Stream], venue: VenueServer
+        self,
+        sim: Sim,
+        supervisor: Supervisor,
+        store: LogStore,
+        streams: tuple[Stream, Stream],
+        venue: VenueServer,
+        second_core: Callable[[], None],
     ) -> None:
+        self._second_core = second_core
         self._sim = sim
         self._supervisor = supervisor
         self._store = store
@@ -48,6 +62,11 @@ class Chaos:
             "chaos.core_killed": lambda: self._supervisor.crash("core"),
             "chaos.execution_killed": lambda: self._supervisor.crash("execution"),
             "chaos.chain_killed": lambda: self._supervisor.crash("chain"),
+            "chaos.core_paused": lambda: self._pause("core"),
+            "chaos.execution_paused": lambda: self._pause("execution"),
+            "chaos.chain_paused": lambda: self._pause("chain"),
+            "chaos.bus_down": self._take_bus_down,
+            "chaos.second_core": self._second_core,
             "chaos.liquidated": lambda: self._venue.liquidate("main", "ETH/USDT:USDT", Decimal("0.25")),
         }
         while True:
@@ -61,6 +80,16 @@ class Chaos:
         if not self._sim.faults.healed and callable(act):
             self._sim.note("chaos", site)
             act()
+
+    def _pause(self, name: str) -> None:
+        self._supervisor.pause(name, self._sim.faults.between("chaos.paused", *PAUSED_US))
+
+    def _take_bus_down(self) -> None:
+        self._sim.bus_down = True
+        self._sim.loop.after_us(self._sim.faults.between("chaos.bus_down_for", *DOWN_US), self._bring_bus_up)
+
+    def _bring_bus_up(self) -> None:
+        self._sim.bus_down = False
 
     def _wipe_all(self) -> None:
         self._events.wipe()

@@ -19,7 +19,7 @@ CRASH_RATES_PER_MILLE = (2, 5, 15, 50)
 """Crashes are rarer than lost messages: every one of them costs a recovery."""
 SELDOM_RATES_PER_MILLE = (50, 150, 300, 600)
 """Sites that a world passes only a few times need higher rates to fire at all."""
-SELDOM = ("venue.", "chain.", "crash.execution.venue.", "crash.chain.chain.", "crash.core.log.take_over")
+SELDOM = ("clock.", "venue.", "chain.", "crash.execution.venue.", "crash.chain.chain.", "crash.core.log.take_over")
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ SEND_US = (50, 400)
 COMMIT_US = (200, 3_000)
 SLOW_COMMIT_US = (100_000, 4_000_000)
 SESSION_END_US = (100, 800_000)
+EVICT_US = (1_000, 1_500_000)
 READ_BACK_US = (10_000, 900_000)
 
 SITES = (
@@ -155,6 +156,8 @@ class SimEventLog:
         self._store = store
         self._sim = store.sim
         self._process = process
+        self.evicts = False
+        """Whether a takeover ends a living writer's session after a while, as a second writer's does."""
         self._epoch = 0
         self._generation = 0
         self._failure: Exception | None = None
@@ -182,6 +185,8 @@ class SimEventLog:
         while True:
             await self._ask("log.take_over")
             generation = store.generation
+            if self.evicts and store.holder is not None and store.holder is not self:
+                self._sim.later("log.evict", *EVICT_US, store.release, store.holder)
             while store.holder is not None and store.holder is not self:
                 if loop.now_us >= end_us:
                     raise Fenced("a living writer holds the session lock")

@@ -49,6 +49,8 @@ class Process:
         self.incarnation = incarnation
         self.alive = True
         self.doomed = False
+        self.paused = False
+        self.held: list[asyncio.Handle] = []
         self.steps = 0
         self.tasks: list[SimTask] = []
         self.on_death: list[Callable[[], None]] = []
@@ -270,6 +272,9 @@ class SimLoop(asyncio.BaseEventLoop):
         process, handle = self._pool.pop(self._pick(count) if self._pick is not None and count > 1 else 0)
         if handle.cancelled():
             return
+        if process is not None and process.paused:
+            process.held.append(handle)
+            return
         self.steps += 1
         if self.steps > self.steps_max:
             raise StepBound(f"more than {self.steps_max} steps; virtual time {self.now_us} us")
@@ -295,12 +300,25 @@ class SimLoop(asyncio.BaseEventLoop):
         """Call back soon within a process, as its client library would; nothing happens when it is dead."""
         self.call_soon(callback, *args, context=process.context.copy())
 
+    def pause(self, process: Process, for_us: int) -> None:
+        """Stop a process for a while, as a collection of garbage or a frozen machine does; the world goes on."""
+        if process.alive and not process.paused:
+            process.paused = True
+            self.after_us(for_us, self._resume, process)
+
+    def _resume(self, process: Process) -> None:
+        process.paused = False
+        held, process.held = process.held, []
+        if process.alive:
+            self._pool.extend((process, handle) for handle in held)
+
     def kill(self, process: Process) -> None:
         """Stop a process as `kill -9` does. Its coroutines stay as they are until the loop closes."""
         if not process.alive:
             return
         process.alive = False
         self._pool = [entry for entry in self._pool if entry[0] is not process]
+        process.held.clear()
         for told in process.on_death:
             told()
         process.on_death.clear()

@@ -18,20 +18,28 @@ from tests.simulation.venue_client import SimVenue
 START_US = 1_700_000_000_000_000
 """The date at which every world begins."""
 FEED_US = (1_000, 40_000)
+SKEW_US = (-400_000, 400_000)
 STALL_US = (500_000, 6_000_000)
 
-SITES = ("feed.stalled",)
+SITES = ("feed.stalled", "clock.skewed")
 
 
 class SimClock:
-    """Tell the world's date."""
+    """Tell the world's date as one machine sees it."""
 
-    def __init__(self, loop: SimLoop) -> None:
+    def __init__(self, loop: SimLoop, skew_us: int = 0) -> None:
         self._loop = loop
+        self._skew_us = skew_us
 
     def now_us(self) -> int:
-        """Return the date: where the world began and how long it has run."""
-        return START_US + self._loop.now_us
+        """Return the date: where the world began, how long it has run, and what this machine has wrong."""
+        return START_US + self._loop.now_us + self._skew_us
+
+
+def machine_clock(sim: Sim) -> SimClock:
+    """Return the clock of the machine that a process happens to start on."""
+    skew_us = sim.faults.between("clock.skew", *SKEW_US)
+    return SimClock(sim.loop, skew_us if sim.faults.hit("clock.skewed") else 0)
 
 
 class Feed:

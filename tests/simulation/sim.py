@@ -18,6 +18,7 @@ class Sim:
         self.faults = Faults(plan)
         self.loop = SimLoop(pick=self.faults.pick if plan.share else None)
         self.timeline = Timeline(self.loop)
+        self.bus_down = False
 
     def note(self, actor: object, event: str, *details: object) -> None:
         """Record one event of an actor in the timeline."""

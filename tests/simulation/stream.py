@@ -124,7 +124,7 @@ class Stream:
         future = sim.loop.create_future()
         lost, late = faults.hit("stream.publish_lost"), faults.hit("stream.publish_late")
         quiet = faults.hit("stream.puback_lost")
-        if not lost:
+        if not lost and not sim.bus_down:
             site, delay_us = ("stream.late", LATE_US) if late else ("stream.hop", HOP_US)
             message = Message(0, subject, body, headers, message_id)
             sim.later(site, *delay_us, self._store, process, message, expected_last, None if quiet else future)
@@ -136,7 +136,7 @@ class Stream:
     def _store(self, process: Process, message: Message, expected_last: int | None, future: SimFuture | None) -> None:
         answer = self.offer(message, expected_last)
         self.sim.strike(process, f"stream.stored.{self.name}")
-        if future is None:
+        if future is None or self.sim.bus_down:
             return
         if isinstance(answer, Exception):
             self.sim.loop.after_us(
@@ -175,6 +175,8 @@ class Stream:
         await self.sim.travel(process, f"stream.read.{self.name}.answer", *HOP_US)
         if not self.exists:
             raise StreamMissing(self.name)
+        if self.sim.bus_down:
+            return []
         start = max(0, after + 1 - self.first)
         return self.messages[start : start + limit]
 
@@ -237,6 +239,8 @@ class Consumer:
     def _due(self, limit: int) -> list[int]:
         stream = self._stream
         sim = stream.sim
+        if sim.bus_down:
+            return []
         now_us = sim.loop.now_us
         for sequence, deadline_us in list(self._pending.items()):
             if deadline_us > now_us:

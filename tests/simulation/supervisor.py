@@ -77,6 +77,13 @@ class Supervisor:
         if process is not None:
             self._sim.loop.kill(process)
 
+    def pause(self, name: str, for_us: int) -> None:
+        """Freeze a process for a while; nothing happens when it is down."""
+        process = self.running.get(name)
+        if process is not None:
+            self._sim.note(process, "paused for", for_us)
+            self._sim.loop.pause(process, for_us)
+
     def steps(self, name: str) -> int:
         """Steps that all incarnations of a process ran so far."""
         return self._steps.get(name, 0)

@@ -143,3 +143,20 @@ def test_a_wipe_ends_consumers() -> None:
             await consumer.fetch(core, 10, 5.0)
 
     simulate(main)
+
+
+def test_a_bus_that_is_down_carries_nothing_and_keeps_what_it_has() -> None:
+    async def main(sim: Sim) -> None:
+        stream, source, core = Stream(sim, "INBOX"), process(sim, "execution"), process(sim, "core")
+        stream.create()
+        await stream.publish(source, "s", b"1", {}, "1")
+        sim.bus_down = True
+        with pytest.raises(TimeoutError):
+            await stream.publish(source, "s", b"2", {}, "2")
+        assert await stream.consumer("core").fetch(core, 10, 3.0) == []
+        assert await stream.read(core, 0, 10, 1.0) == []
+        sim.bus_down = False
+        deliveries = await stream.consumer("core").fetch(core, 10, 3.0)
+        assert [delivery.message.body for delivery in deliveries] == [b"1"]
+
+    simulate(main)

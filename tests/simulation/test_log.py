@@ -165,3 +165,16 @@ def test_a_server_that_dies_takes_only_what_was_not_committed() -> None:
         await log.append(batch(2))
 
     assert simulate(main).head().position == 2
+
+
+def test_a_second_writer_that_evicts_makes_the_first_one_stop() -> None:
+    async def main(sim: Sim, store: LogStore) -> None:
+        old, new = SimEventLog(store, process(sim)), SimEventLog(store, process(sim, "second"))
+        new.evicts = True
+        await old.take_over()
+        assert (await new.take_over()).epoch == 2
+        with pytest.raises(Fenced):
+            await old.append(batch(1))
+        await new.append(batch(1))
+
+    assert simulate(main).head().position == 1

@@ -337,3 +337,24 @@ def test_unhandled_errors_are_kept(loop: SimLoop) -> None:
 
     loop.run_until_complete(main())
     assert [type(context["exception"]) for context in loop.unhandled] == [ZeroDivisionError]
+
+
+def test_a_paused_process_goes_on_where_it_was_and_never_when_killed(loop: SimLoop) -> None:
+    seen: list[tuple[str, float]] = []
+
+    async def work(process: Process) -> None:
+        for _ in range(3):
+            await asyncio.sleep(1)
+            seen.append((process.name, loop.time()))
+
+    async def main() -> None:
+        first, second = loop.spawn("first", 0, work), loop.spawn("second", 0, work)
+        await asyncio.sleep(1.5)
+        loop.pause(first, 10_000_000)
+        loop.pause(second, 10_000_000)
+        await asyncio.sleep(5)
+        loop.kill(second)
+        await asyncio.sleep(20)
+
+    run(loop, main)
+    assert seen == [("first", 1), ("second", 1), ("first", 11.5), ("first", 12.5)]

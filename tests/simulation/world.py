@@ -35,7 +35,7 @@ from tests.simulation.log import LogStore, SimEventLog
 from tests.simulation.loop import Process, ProcessDead
 from tests.simulation.market import Market
 from tests.simulation.people import LIMITS, People, loosen
-from tests.simulation.ports import Feed, SimClock, SimFacts, SimLease, VenuePort
+from tests.simulation.ports import Feed, SimClock, SimFacts, SimLease, VenuePort, machine_clock
 from tests.simulation.relay import SimFollower, SimRelay
 from tests.simulation.sim import Sim
 from tests.simulation.stream import Stream
@@ -50,6 +50,8 @@ REST_S_MAX = 420.0
 LAST_S = 10.0
 """How long a world must stay at rest: longer than the latest message can be on its way."""
 
+SECOND_US = (500_000, 6_000_000)
+"""How long a second core stays."""
 STOP_S_MAX = 5.0
 STOPS_MAX = 5
 
@@ -147,18 +149,20 @@ class World:
         self.core: Core | None = None
         self.replicas: dict[str, Replica] = {}
         self._stopped = asyncio.Event()
+        self._seconds: list[Process] = []
         self._over = asyncio.Event()
         self.auditor.on_violation = self._over.set
 
     # The processes
 
     async def _run_core(self, process: Process) -> None:
-        sim, auditor = self.sim, self.auditor
+        sim, auditor, clock = self.sim, self.auditor, machine_clock(self.sim)
         log = self.parts.log(self.store, process)
+        log.evicts = True
         head = await log.take_over()
         handler = await restore(log, head)
         relay = self.parts.relay(sim, process, self.events, log, head.position)
-        core = self.parts.core(handler, log, self.clock, Feed(sim, self.market), relay)
+        core = self.parts.core(handler, log, clock, Feed(sim, self.market), relay)
         commands, facts = CommandDoor(core.offer), InboxDoor(core.offer)
         server = RequestServer(self.requests, process, commands, auditor)
         inbox = InboxReader(sim, process, self.inbox, facts, auditor)
@@ -168,7 +172,8 @@ class World:
             await begin(core, self.settings)
             server.start()
             reading = tasks.create_task(inbox.run())
-            self.core = core
+            if process.name == "core":
+                self.core = core
             await running
             reading.cancel()
             relaying.cancel()
@@ -179,13 +184,13 @@ class World:
     async def _run_execution(self, process: Process) -> None:
         log = SimEventLog(self.store, process)
         replica = self.replicas["execution"] = await restore_replica(log)
-        session = SimVenue(self.venue, process, ACCOUNT)
+        session, clock = SimVenue(self.venue, process, ACCOUNT), machine_clock(self.sim)
         execution = self.parts.execution(
             replica,
             SimFollower(process, self.events, log, replica.position),
-            VenuePort(session, VENUE, ACCOUNT, self.clock),
+            VenuePort(session, VENUE, ACCOUNT, clock),
             SimFacts(process, self.inbox),
-            self.clock,
+            clock,
             SimLease(process),
         )
         await execution.run()
@@ -202,6 +207,19 @@ class World:
         )
         await settling.run()
 
+    def _start_second_core(self) -> None:
+        """Start another writer beside the core, as a mistaken deployment does; it ends after a while."""
+        loop = self.sim.loop
+        second = loop.spawn("second", len(self._seconds), self._run_core)
+        self._seconds.append(second)
+        second.tasks[0].add_done_callback(lambda task: self._second_ended(second, task), context=loop.outside_context)
+        self.sim.later("chaos.second_for", *SECOND_US, loop.kill, second)
+
+    def _second_ended(self, second: Process, task: "asyncio.Task[None]") -> None:
+        error = None if task.cancelled() else task.exception()
+        self.auditor.check(expected(error), "a second core ends only for a known reason", repr(error))
+        self.sim.loop.kill(second)
+
     # Its course
 
     async def run(self) -> None:
@@ -212,7 +230,9 @@ class World:
         outside = loop.spawn("clients", 0, _idle)
         clients = Benefactors(self.sim, outside, self.requests, self.clock.now_us, self.plan.commands, self.plan.seed)
         desk = People(self.sim, clients, self.plan.seed)
-        chaos_ = Chaos(self.sim, self.supervisor, self.store, (self.events, self.inbox), self.venue)
+        chaos_ = Chaos(
+            self.sim, self.supervisor, self.store, (self.events, self.inbox), self.venue, self._start_second_core
+        )
         course = loop.create_task(self._course(clients, desk, chaos_))
         over = loop.create_task(self._over.wait())
         await asyncio.wait([course, over], return_when=asyncio.FIRST_COMPLETED)
@@ -230,6 +250,8 @@ class World:
             task.cancel()
         await asyncio.wait(trouble)
         self.sim.faults.heal()
+        for second in self._seconds:
+            self.sim.loop.kill(second)
         self.sim.note("world", "healed")
         await self._rest(desk)
         await self._graceful_stop()
