@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from api.settings import SettingsError, read_settings
+from api.starting import CannotStart, held
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 SEEDS_DEFAULT = 1_000
@@ -28,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         sys.stderr.write(f"ballast: {error}\n")
         return ASKED_WRONGLY
+    except CannotStart as error:
+        sys.stderr.write(f"ballast: {error}\n")
+        return WRONG
 
 
 def _tool(module: str, name: str) -> Any:
@@ -115,8 +119,13 @@ def _simulate(asked: argparse.Namespace) -> int:
 def _demo(asked: argparse.Namespace) -> int:
     if asked.replay is not None and not asked.replay.is_file():
         raise SettingsError(f"there is no recording {asked.replay}")
-    # One that was killed left its card behind: away with it before anybody takes it for ours.
-    (asked.data_dir / "demo.json").unlink(missing_ok=True)
+    with held(asked.data_dir):
+        # One that was killed left its card behind: away with it before anybody takes it for ours.
+        (asked.data_dir / "demo.json").unlink(missing_ok=True)
+        return _run_demo(asked)
+
+
+def _run_demo(asked: argparse.Namespace) -> int:
     settings, fresh_seed = _tool("api.wiring.demo", "DemoSettings"), _tool("api.wiring.demo", "fresh_seed")
     wanted = settings(
         data_dir=asked.data_dir,
@@ -137,7 +146,8 @@ def _up(asked: argparse.Namespace) -> int:
             raise SettingsError(f"no role is called {', '.join(strangers)}: {', '.join(sorted(known))}")
         _tool("api.wiring.roles", "run_roles")(asked.role, settings, folder)
         return DONE
-    return _on_uvloop(_tool("api.wiring.up", "run_up")(settings, folder))
+    with held(settings.data_dir):
+        return _on_uvloop(_tool("api.wiring.up", "run_up")(settings, folder))
 
 
 def _mode(asked: argparse.Namespace) -> int:

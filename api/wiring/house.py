@@ -3,13 +3,13 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import msgspec
 
-from adapters.embedded.child import Child
+from adapters.embedded.child import Child, ChildFailed
 from adapters.embedded.loopback import remembered_port
 from adapters.embedded.nats import EmbeddedNats
 from adapters.embedded.passwords import PasswordsUnusable, load_passwords, new_passwords, save_passwords, write_private
@@ -18,6 +18,7 @@ from adapters.embedded.supervisor import Supervisor
 from adapters.postgres.migrate import migrate
 from adapters.postgres.roles import Login, create_logins, login_dsn
 from api.settings import Settings, secret
+from api.starting import CannotStart, require_port
 from domain.codec import encode
 
 SERVICE, AUDITOR, VENUE_KEY, VENUE_SECRET = "ballast_service", "ballast_reader", "venue_key", "venue_secret"
@@ -75,17 +76,33 @@ async def open_house(
         on_pids(role_pids({**supervisor.pids, process: pid}))
 
     supervisor = Supervisor(on_started=started, on_failed=on_failed)
+    require_port(settings.http.host, settings.http.port)
     async with supervisor:
-        settings = await _open_services(supervisor, settings, folder)
-        settings = await _open_log(settings, folder)
-        settings = _open_venue(settings)
-        run = data_dir / "run"
-        run.mkdir(exist_ok=True, mode=0o700)
-        resolved = run / "settings.json"
-        write_private(resolved, encode(settings))
-        processes = {**({SIMULATOR: (SIMULATOR,)} if settings.simulator.enabled else {}), **PROCESSES}
-        await _launch(supervisor, processes, resolved, data_dir)
+        with _said():
+            settings = await _open_services(supervisor, settings, folder)
+            settings = await _open_log(settings, folder)
+            settings = _open_venue(settings)
+            run = data_dir / "run"
+            run.mkdir(exist_ok=True, mode=0o700)
+            resolved = run / "settings.json"
+            write_private(resolved, encode(settings))
+            processes = {**({SIMULATOR: (SIMULATOR,)} if settings.simulator.enabled else {}), **PROCESSES}
+            await _launch(supervisor, processes, resolved, data_dir)
         yield House(settings, supervisor)
+
+
+@contextmanager
+def _said() -> Generator[None]:
+    """Turn a child that did not start into its own words: our stack says nothing about why."""
+    try:
+        yield
+    except ChildFailed as error:
+        raise CannotStart(str(error)) from error
+    except ExceptionGroup as group:
+        failed, others = group.split(ChildFailed)
+        if failed is None or others is not None:
+            raise
+        raise CannotStart("\n".join(map(str, failed.exceptions))) from group
 
 
 async def _launch(
