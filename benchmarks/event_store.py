@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from benchmarks.append_flatness import Flatness, flatness
 from benchmarks.append_ratios import Ratios, ratios
+from benchmarks.rebuild import Rebuilds, rebuilds
 from benchmarks.report import Group, machine, report
 from benchmarks.servers import BenchServer, bench_server
 
@@ -19,11 +20,13 @@ Measure = Callable[[BenchServer], Awaitable[Group]]
 
 FULL: tuple[Measure, ...] = (
     lambda server: ratios(server, Ratios(rounds=5, stock_each=300, ours_total=100_000, pgbench_s=4)),
+    lambda server: rebuilds(server, Rebuilds(events=500_000, rounds=3)),
     lambda server: flatness(server, Flatness(filled=5_000_000, each=2_500, rounds=5)),
 )
 
 QUICK: tuple[Measure, ...] = (
     lambda server: ratios(server, Ratios(rounds=1, stock_each=30, ours_total=6_000, pgbench_s=3)),
+    lambda server: rebuilds(server, Rebuilds(events=20_000, rounds=1)),
     lambda server: flatness(server, Flatness(filled=20_000, each=50, rounds=1)),
 )
 

@@ -79,7 +79,7 @@ def plain(value: Decimal) -> str:
     """Write a finite decimal in plain notation without trailing zeros; raise ValueError for NaN or infinity."""
     if not value.is_finite():
         raise ValueError(f"not a finite number: {Decimal.__str__(value)}")
-    text = format(value, "f")
+    text = Decimal.__format__(value, "f")  # past the override of Num, which would come back here
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in {"-0", ""} else text

@@ -54,8 +54,14 @@ class AlertPublisher:
         self._stream = stream_name(prefix, "ALERTS")
 
     async def ensure(self) -> StreamState:
-        """Make or verify ALERTS. When its `generation` is a new one, publish again the alerts that still matter."""
-        return await ensure_alerts(self._jetstream, self._prefix)
+        """Make or verify ALERTS. When its `generation` is a new one, publish again the alerts that still matter.
+
+        Raise `Unavailable` when the server does not answer.
+        """
+        try:
+            return await ensure_alerts(self._jetstream, self._prefix)
+        except nats.errors.Error as error:
+            raise Unavailable(f"ALERTS cannot be asked for: {error!r}") from error
 
     async def publish(self, severity: str, area: str, alert_id: str, body: bytes) -> bool:
         """Publish an alert and return once ALERTS holds it: True if it was news, False if it was held already.
@@ -73,7 +79,7 @@ class AlertPublisher:
                 return await self._publish_once(subject, alert_id, body)
             except TimeoutError as error:
                 unknown, failed = True, error
-            except (nats.errors.Error, NotConnected) as error:
+            except (nats.errors.Error, Unavailable) as error:
                 failed = error
             await asyncio.sleep(PAUSE_S)
         if unknown:

@@ -1,6 +1,8 @@
 """The core's process: the one writer of the book, its doors, and the relay."""
 
 import asyncio
+import contextlib
+import logging
 
 import msgspec
 
@@ -16,9 +18,13 @@ from api.http.metrics import Registry
 from api.markets import BookMessage, Markets
 from api.numbers import CoreNumbers
 from api.wiring.process import Process, beat
+from commands.ports import Fenced
 from domain.codec import decoder
 
 RELAY_TAIL_S = 5.0
+FENCED_PAUSE_S = 20.0
+
+_log = logging.getLogger("ballast.core")
 
 
 class _Traced(msgspec.Struct, gc=False):
@@ -33,7 +39,18 @@ def _trace_of(metadata: bytes) -> str | None:
 
 
 async def run_core(process: Process) -> None:
-    """Be the writer of the book."""
+    """Be the writer of the book; pause after being fenced, so that two cores do not chase each other."""
+    try:
+        await _run_core(process)
+    except* Fenced:
+        _log.critical("another core took the book over: this one stops, and does not come back at once")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FENCED_PAUSE_S):
+                await process.stop.wait()
+        raise
+
+
+async def _run_core(process: Process) -> None:
     async with process.bus(process.settings.services.nats_core, "core") as bus, process.log() as log:
         head = await log.take_over()
         handler = await restore(log, head)
