@@ -115,6 +115,16 @@ class TestBacking:
             reason(desk.accept(desk.quote("100", pair="USDT/USDe", side="REDEEM"), nonce=2)) == "BACKING_INSUFFICIENT"
         )
 
+    def test_the_last_atom_may_be_redeemed(self):
+        desk = Desk()
+        desk.accept(desk.quote("100", pair="USDT/USDe"))
+        desk.confirm()
+        over = desk.quote("100.500001", pair="USDT/USDe", side="REDEEM")
+        assert reason(desk.accept(over, nonce=2)) == "BACKING_INSUFFICIENT"
+        all_of_it = desk.quote("100.5", pair="USDT/USDe", side="REDEEM")
+        assert reason(desk.accept(all_of_it, nonce=2)) == ""
+        assert desk.book.available("USDT") == 0
+
     def test_what_a_failed_redeem_was_owed_is_there_again(self):
         desk = Desk()
         desk.held()
