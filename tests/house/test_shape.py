@@ -9,10 +9,11 @@ FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 500
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "service", "misc"}
 
-# A marker that silences a check names what it silences, and after ` - ` or ` # ` says why.
-SILENCED = re.compile(r"#\s*(?:noqa|type:\s*ignore|pyright:\s*(?:ignore|basic)|pragma:\s*no|fmt:\s*(?:off|skip))")
+# A marker that silences a check names what it silences, and after ` - ` or ` # ` says why. `fmt: skip` is left out: the
+# formatter knows it only without a word behind it.
+SILENCED = re.compile(r"#\s*(?:noqa|type:\s*ignore|pyright:\s*(?:ignore|basic)|pragma:\s*no)")
 CODES = r"noqa:\s*[A-Z]+[0-9]+(?:,\s*[A-Z]+[0-9]+)*|(?:type|pyright):\s*ignore\[\w[\w, -]*\]"
-REASONED = re.compile(rf"#\s*(?:{CODES}|pragma:\s*no \w+|fmt:\s*\w+)\s+[-#:]+\s+\S.{{3,}}")
+REASONED = re.compile(rf"#\s*(?:{CODES}|pragma:\s*no \w+)\s+[-#:]+\s+\S.{{3,}}")
 UNFINISHED = re.compile("|".join(rf"\b{word}\b" for word in ("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")))
 # Where a machine or a registry shows through.
 MACHINE = re.compile(r"(?<![\w.}])/(?:wo[r]k|ro[o]t|ho[m]e)/|py[p]i\.org|python[h]osted|npm[j]s")

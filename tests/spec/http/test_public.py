@@ -41,7 +41,7 @@ async def test_a_quote_has_the_shape_of_the_official_api(shop: Shop) -> None:
     quote = answer.json()
     assert list(quote) == [
         "rfq_id", "pair", "side", "size", "gas", "collateral_asset", "collateral_amount", "usde_amount",
-    ]  # fmt: skip - the fields in their order, on one line
+    ]  # fmt: skip
     assert quote["rfq_id"].startswith("RFQ-")
     assert (quote["pair"], quote["side"], quote["size"], quote["gas"]) == ("WETH/USDe", "MINT", 1.5, 0.5)
     assert quote["collateral_amount"] == "1500000000000000000"
@@ -104,7 +104,7 @@ async def test_a_held_pair_completes_and_is_confirmed_with_its_transaction(shop:
         *(({"benefactor": who}, "30") for who in ("me", "0x12", "0x" + "0" * 40, "0x" + "g" * 40)),
         ({"benefactor": STRANGER}, "25"),
     ],
-)  # fmt: skip - one case a line
+)  # fmt: skip
 async def test_each_fault_of_a_quote_has_its_code(still: Shop, changes: dict[str, str | None], expected: str) -> None:
     async with still.client() as client:
         answer = await client.get("/rfq", params=still.rfq(**changes))
