@@ -6,12 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.chain.signature import address_of
-from api.demo.benefactors import private_key
-from tests.support.demo import Card, Demo, Up, Wallet
-from tests.support.trader import Log, Trader
-
-WALLETS = [Wallet(address_of(key), key) for key in (private_key(99, number) for number in range(3))]
+from tests.support.demo import Card, Demo, Up
+from tests.support.trader import WALLETS, Log, Trader
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ import msgspec
 import psycopg
 
 from adapters.chain.eip712 import ContractDomain
-from adapters.chain.signature import SignedOrder, sign_order
+from adapters.chain.signature import SignedOrder, address_of, sign_order
+from api.demo.benefactors import private_key
 from tests.support.demo import Wallet, wait_for
 
 DOMAIN = ContractDomain(chain_id=1, verifying_contract="0xe3490297a08d6fc8da46edb7b6142e4f461b62d3")
@@ -20,6 +21,8 @@ ANSWER_WITHIN_S = 20.0
 OVER = frozenset({"completed", "settlement_failed", "cancelled"})
 LIFETIME_S = 120
 NONCE_BITS = 63
+
+WALLETS = [Wallet(address_of(key), key) for key in (private_key(99, number) for number in range(3))]
 
 Answer = tuple[int, dict[str, Any]]
 
