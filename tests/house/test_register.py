@@ -13,7 +13,7 @@ from domain.catalogue import EVENTS
 from domain.codec import UPCASTERS
 from domain.refusal import SEVERE, TRANSIENT, Reason
 from tests.golden.write import FOLDER
-from tests.house.source import PRODUCT, called, nodes
+from tests.house.source import PRODUCT, called, files, nodes, text
 
 TAG = re.compile(r"[a-z]+\.[a-z][a-z_]*\.v[1-9][0-9]*")
 KIND = re.compile(r"[a-z]+\.[a-z][a-z_]*")
@@ -108,6 +108,11 @@ def test_every_reason_is_given_by_someone():
         if isinstance(node, ast.Attribute) and not where.startswith("api/http/codes.py")
     }
     assert {reason.name for reason in Reason} - given <= RESERVED
+
+
+def test_every_reason_is_reached_by_a_spec_of_the_core():
+    told = " ".join(text(path) for path in files("tests") if path.parts[:3] == ("tests", "spec", "core"))
+    assert {reason.name for reason in Reason if reason.name not in told} <= RESERVED
 
 
 def test_only_a_recorded_intent_is_approved():
