@@ -11,7 +11,7 @@ from domain.limit import Control
 from domain.market import BookEvidence
 from domain.policy import Hedging, Pair
 from domain.pricing import find_evidence, price
-from domain.quantity import ZERO, Num, Rounding, divide, multiply, num, round_to, subtract
+from domain.quantity import ZERO, Num, Rounding, divide, multiply, num, round_to, subtract, to_units
 from domain.quote import Side
 from domain.refusal import Refusal
 
@@ -48,6 +48,7 @@ def ladder(book: Book, pair: Pair, evidence: tuple[BookEvidence, ...], at_us: in
     most = book.limit(Control.ORDER_NOTIONAL)
     largest = most.value if most is not None else ZERO
     remaining = _remaining(book, pair, evidence, largest)
+    there = _there(book, pair, evidence)
     return Ladder(
         pair=pair.name,
         at=rfc3339(at_us),
@@ -57,7 +58,7 @@ def ladder(book: Book, pair: Pair, evidence: tuple[BookEvidence, ...], at_us: in
         max_mint=largest,
         max_redeem=largest,
         remaining_mint=remaining,
-        remaining_redeem=remaining,
+        remaining_redeem=min(remaining, there),
     )
 
 
@@ -98,3 +99,14 @@ def _remaining(book: Book, pair: Pair, evidence: tuple[BookEvidence, ...], large
     if left <= 0:
         return ZERO
     return min(largest, round_to(multiply(left, seen.mid), SIZE_STEP, Rounding.DOWN))
+
+
+def _there(book: Book, pair: Pair, evidence: tuple[BookEvidence, ...]) -> Num:
+    """Return what the collateral that is there, and owed to nobody, is worth in issued dollars."""
+    if book.policy is None:
+        return ZERO
+    units = to_units(max(book.available(pair.collateral), 0), book.asset(pair.collateral).decimals)
+    if pair.hedging is Hedging.HOLD:
+        return units
+    seen = find_evidence(pair, evidence)
+    return round_to(multiply(units, seen.mid), SIZE_STEP, Rounding.DOWN) if seen is not None and seen.sound else ZERO

@@ -80,3 +80,17 @@ def test_a_book_without_a_policy_has_no_gas():
 def test_it_is_published_with_the_names_that_subscribers_know():
     named = {"max-mint", "max-redeem", "remaining-mint", "remaining-redeem", "pair", "at", "mint", "redeem", "gas"}
     assert set(msgspec.json.decode(encode(shown(Desk())))) == named
+
+
+def test_no_more_can_be_redeemed_than_is_there():
+    desk = Desk()
+    assert shown(desk).remaining_redeem == 0
+    desk.held()
+    there = shown(desk)
+    assert str(there.remaining_redeem) == "20000.5"
+    desk.evidence = ()
+    assert shown(desk).remaining_redeem == 0
+    assert shown(desk, "USDT/USDe").remaining_redeem == 0
+    desk.accept(desk.quote("1000", pair="USDT/USDe"), nonce=9_001)
+    desk.confirm()
+    assert shown(desk, "USDT/USDe").remaining_redeem == Num(1000)
