@@ -69,22 +69,21 @@ async def check(evidence: Evidence, accepted_ids: Sequence[str]) -> list[Verdict
 
 
 async def _positions(evidence: Evidence, book: Book, events: Sequence[Event]) -> Verdict:
-    venue = await evidence.venue_positions()
-    wrong: list[str] = []
+    venue = {symbol: quantity for symbol, quantity in (await evidence.venue_positions()).items() if quantity}
+    held = {position.symbol: position.quantity for position in book.positions.values()}
+    fills = [event for event in events if isinstance(event, FillRecorded)]
+    unique = {event.fill_id: event for event in fills}
     sums: dict[str, Decimal] = {}
-    seen: set[object] = set()
-    for event in events:
-        if isinstance(event, FillRecorded) and event.fill_id not in seen:
-            seen.add(event.fill_id)
-            sums[event.symbol] = add(sums.get(event.symbol, ZERO), event.signed)
-    for held in book.positions.values():
-        parts = {held.quantity, sums.get(held.symbol, ZERO), venue.get(held.symbol, ZERO)}
-        if len(parts) > 1:
-            wrong.append(
-                f"{held.symbol}: book {held.quantity}, fills {sums.get(held.symbol)}, venue {venue.get(held.symbol)}"
-            )
-    found = "; ".join(wrong) or ", ".join(f"{held.symbol} {held.quantity}" for held in book.positions.values())
-    return Verdict(not wrong, f"position = sum of {len(seen)} unique fills = the venue's own", found or "flat")
+    for fill in unique.values():
+        sums[fill.symbol] = add(sums.get(fill.symbol, ZERO), fill.signed)
+    wrong = [f"{len(fills) - len(unique)} fills stand in the log twice"] if len(fills) > len(unique) else []
+    # Of every symbol that anybody knows: a position at the venue that the book lacks is the worst of all.
+    for symbol in sorted(held.keys() | sums.keys() | venue.keys()):
+        parts = [side.get(symbol, ZERO) for side in (held, sums, venue)]
+        if len(set(parts)) > 1:
+            wrong.append(f"{symbol}: book {parts[0]}, fills {parts[1]}, venue {parts[2]}")
+    found = "; ".join(wrong) or ", ".join(f"{symbol} {quantity}" for symbol, quantity in held.items())
+    return Verdict(not wrong, f"position = sum of {len(unique)} unique fills = the venue's own", found or "flat")
 
 
 def _exposures(book: Book) -> Verdict:

@@ -1,0 +1,125 @@
+"""The demonstration's judge: it holds what is sound, and finds each thing that a demonstration may not end with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import pytest
+
+from api.demo.checks import check, events_there
+from domain.book import Book
+from domain.event import Event
+from tests.support.desk import Desk
+
+SYMBOL = "ETH/USDT:USDT"
+
+
+@dataclass
+class House:
+    """Show what the test says: a whole stand-in for the log, the bus, the read models and the venue."""
+
+    desk: Desk
+    venue: dict[str, Decimal]
+    events: list[Event]
+    head_at: int = 10
+    last: int = 10
+    missing: int = 0
+    models: dict[str, int] = field(default_factory=lambda: {"portfolio": 10, "orders": 10})
+    broken: str = ""
+
+    async def history(self) -> tuple[Book, Sequence[Event]]:
+        return self.desk.book, self.events
+
+    async def head(self) -> int:
+        return self.head_at
+
+    async def stream(self) -> tuple[int, int]:
+        return 1, self.last
+
+    async def missing_in_stream(self) -> int:
+        return self.missing
+
+    async def checkpoints(self) -> Mapping[str, int]:
+        return self.models
+
+    async def chain(self) -> str:
+        return self.broken
+
+    async def venue_positions(self) -> Mapping[str, Decimal]:
+        return self.venue
+
+
+@pytest.fixture
+def house() -> House:
+    """Mint ten, hedged and settled."""
+    desk = Desk()
+    desk.held()
+    return House(desk, {SYMBOL: Decimal(-10)}, list(desk.events))
+
+
+async def _broken(house: House, accepted: Sequence[str] = ()) -> list[str]:
+    """Return what was found, for each invariant that did not hold."""
+    return [verdict.found for verdict in await check(house, accepted) if not verdict.held]
+
+
+async def test_a_sound_house_holds_everything(house: House) -> None:
+    assert await _broken(house) == []
+
+
+async def test_a_position_that_the_venue_does_not_have_is_found(house: House) -> None:
+    house.venue = {SYMBOL: Decimal("-9.999")}
+    assert await _broken(house) == [f"{SYMBOL}: book -10, fills -10, venue -9.999"]
+
+
+async def test_a_position_that_only_the_venue_has_is_found(house: House) -> None:
+    house.venue |= {"BTC/USDT:USDT": Decimal(1)}
+    assert await _broken(house) == ["BTC/USDT:USDT: book 0, fills 0, venue 1"]
+
+
+async def test_a_fill_that_is_not_in_the_log_is_found(house: House) -> None:
+    house.events = [event for event in house.events if not event.TOPIC.startswith("fill.")]
+    assert await _broken(house) == [f"{SYMBOL}: book -10, fills 0, venue -10"]
+
+
+async def test_a_fill_that_is_in_the_log_twice_is_found(house: House) -> None:
+    house.events += [event for event in house.events if event.TOPIC.startswith("fill.")]
+    assert await _broken(house) == ["1 fills stand in the log twice"]
+
+
+async def test_a_request_that_is_acknowledged_and_not_in_the_log_is_found(house: House) -> None:
+    (found,) = await _broken(house, ["RFQ-00000000-0000-4000-8000-000000000001"])
+    assert "1 acknowledged but not in the log" in found
+
+
+async def test_a_request_that_stayed_open_is_found(house: House) -> None:
+    house.desk.accept(house.desk.quote("0.5"), nonce=2)
+    house.events = list(house.desk.events)
+    assert any("1 still open" in found for found in await _broken(house))
+
+
+async def test_an_exposure_without_a_limit_is_found(house: House) -> None:
+    house.desk.remove_limit("net_delta", scope="asset:ETH")
+    (found,) = await _broken(house)
+    assert "leaves its limit" in found
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"last": 9}, "EVENTS 1 to 9"),
+        ({"last": 11}, "EVENTS 1 to 11"),
+        ({"missing": 2}, "2 missing"),
+        ({"models": {"portfolio": 10, "orders": 8}}, "behind: {'orders': 8}"),
+    ],
+)
+async def test_an_event_that_somebody_lacks_is_found(house: House, change: dict[str, object], said: str) -> None:
+    for name, value in change.items():
+        setattr(house, name, value)
+    (found,) = await _broken(house)
+    assert said in found
+    assert not (await events_there(house)).held
+
+
+async def test_a_broken_chain_is_found(house: House) -> None:
+    house.broken = "position 3: the hash does not match"
+    assert await _broken(house) == ["position 3: the hash does not match"]
