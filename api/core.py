@@ -76,6 +76,9 @@ async def restore(log: EventLog, head: Head) -> Handler:
             raise Broken(f"the log ends at {handler.position}, its head says {head.position}")
         for event in page:
             handler.replay(decode_event(event.topic, event.state), event.position, recorded_us(event))
+    for last in await log.commands(head.sequence - 1, 1) if head.sequence else ():
+        # A refusal leaves no event, but its time counts: history decides again only if time never went back.
+        handler.at_us = max(handler.at_us, msgspec.json.decode(last.command, type=_KeptAt).at_us)
     return handler
 
 
@@ -163,12 +166,14 @@ class Core:
     async def _decide(self, group: list[Asked]) -> None:
         wakes = self._due()
         ids = [wake.command_id for wake in wakes]
-        ids += [asked.command_id for asked in group if asked.command_id not in self._recent]
+        recent = {asked.command_id: self._recent.get(asked.command_id) for asked in group}
+        ids += [command_id for command_id, hit in recent.items() if hit is None]
         kept = await self._log.outcomes([each for each in ids if self.handler.pending(each) is None])
         for wake in wakes:
             self._fire(wake, kept.get(wake.command_id))
         for asked in group:
-            await self._answer_or_decide(asked, kept.get(asked.command_id))
+            hit = recent[asked.command_id] or self._recent.get(asked.command_id)
+            await self._answer_or_decide(asked, hit, kept.get(asked.command_id))
 
     def _fire(self, wake: Wake, kept: KeptCommand | None) -> None:
         now_us = self._clock.now_us()
@@ -180,8 +185,9 @@ class Core:
         accepted = decision is not None and decision.outcome.status == ACCEPTED
         self.handler.fired(wake, accepted=accepted, now_us=now_us, delay_ms=WAKE_RETRY_MS)
 
-    async def _answer_or_decide(self, asked: Asked, kept: KeptCommand | None) -> None:
-        recent = self._recent.get(asked.command_id)
+    async def _answer_or_decide(
+        self, asked: Asked, recent: tuple[Closed, Decision] | None, kept: KeptCommand | None
+    ) -> None:
         if recent is not None:
             self.metrics.remembered += 1
             closed, decision = recent
@@ -295,6 +301,10 @@ class Core:
 
 def _asks_the_same(decision: Decision, asked: Asked) -> bool:
     return decision.envelope.kind == asked.kind and bytes(decision.envelope.body) == asked.body
+
+
+class _KeptAt(msgspec.Struct, gc=False):
+    at_us: int
 
 
 class _KeptBody(msgspec.Struct, gc=False):

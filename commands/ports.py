@@ -42,6 +42,10 @@ class EventLog(Protocol):
         """Return the kept commands among these ids."""
         ...
 
+    async def commands(self, after: int, limit: int) -> Sequence[KeptCommand]:
+        """Return up to `limit` kept commands with sequences above `after`, in order, without gaps."""
+        ...
+
     async def read(self, after: int, limit: int) -> Sequence[StoredEvent]:
         """Return up to `limit` committed events with positions above `after`, in order, without gaps."""
         ...

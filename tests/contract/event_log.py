@@ -121,6 +121,8 @@ class EventLogContract:
             await log.append(batch(2, 3))
             found = await log.outcomes([command_id(1), command_id(2), command_id(99)])
             assert found == {command_id(1): kept(1, 1, 1), command_id(2): kept(2)}
+            assert list(await log.commands(0, 2)) == [kept(1, 1, 1), kept(2)]
+            assert list(await log.commands(2, 10)) == [kept(3, 2, 2)]
             await log.close()
             head = await open_log().take_over()
             assert (head.position, head.sequence) == (2, 3)

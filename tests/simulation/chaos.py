@@ -19,6 +19,8 @@ SITES = (
     "chaos.postgres_killed",
     "chaos.events_wiped",
     "chaos.inbox_wiped",
+    "chaos.alerts_wiped",
+    "chaos.readers_killed",
     "chaos.nats_wiped",
     "chaos.core_killed",
     "chaos.execution_killed",
@@ -40,7 +42,7 @@ class Chaos:
         sim: Sim,
         supervisor: Supervisor,
         store: LogStore,
-        streams: tuple[Stream, Stream],
+        streams: tuple[Stream, Stream, Stream],
         venue: VenueServer,
         second_core: Callable[[], None],
     ) -> None:
@@ -48,7 +50,8 @@ class Chaos:
         self._sim = sim
         self._supervisor = supervisor
         self._store = store
-        self._events, self._inbox = streams
+        self._streams = streams
+        self._events, self._inbox, self._alerts = streams
         self._venue = venue
 
     async def run(self) -> None:
@@ -58,6 +61,8 @@ class Chaos:
             "chaos.postgres_killed": lambda: self._store.crash(sim.faults.between("chaos.down", *DOWN_US)),
             "chaos.events_wiped": self._events.wipe,
             "chaos.inbox_wiped": self._inbox.wipe,
+            "chaos.alerts_wiped": self._alerts.wipe,
+            "chaos.readers_killed": lambda: self._supervisor.crash("readers"),
             "chaos.nats_wiped": self._wipe_all,
             "chaos.core_killed": lambda: self._supervisor.crash("core"),
             "chaos.execution_killed": lambda: self._supervisor.crash("execution"),
@@ -92,5 +97,5 @@ class Chaos:
         self._sim.bus_down = False
 
     def _wipe_all(self) -> None:
-        self._events.wipe()
-        self._inbox.wipe()
+        for stream in self._streams:
+            stream.wipe()

@@ -13,6 +13,8 @@ RATES_PER_MILLE = (2, 10, 30, 100, 300)
 """What a swarm draws from for each site it turns on."""
 SITES_ON_PER_MILLE = 350
 """Share of sites that a swarm turns on: a mix of few faults finds what a mix of all hides."""
+READERS_SHARE = 0.4
+"""Share of worlds in which read models and alerts run too: they cost as much again as the rest."""
 SHARES = (0.0, 0.05, 0.3, 1.0)
 """Share of picks that are not first in, first out; drawn per seed."""
 CRASH_RATES_PER_MILLE = (2, 5, 15, 50)
@@ -27,12 +29,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `rates` gives faults per mille by site, for sites that are not named here none. `forced` are keys that fire in any
     case, `suppressed` keys that never do. `crash_steps` kills a process after its n-th step, counted over all its
-    incarnations.
+    incarnations. `readers` says whether read models and alerts run too.
     """
 
     seed: int
     commands: int = 6
     share: float = 0.0
+    readers: bool = False
     rates: dict[str, int] = {}
     forced: frozenset[str] = frozenset()
     suppressed: frozenset[str] = frozenset()
@@ -50,7 +53,8 @@ def swarm(seed: int, sites: tuple[str, ...], commands: tuple[int, int]) -> Plan:
         rate = chance.choice(_rates(site))
         if on:
             rates[site] = rate
-    return Plan(seed=seed, commands=count, share=share, rates=rates)
+    readers = chance.random() < READERS_SHARE
+    return Plan(seed=seed, commands=count, share=share, readers=readers, rates=rates)
 
 
 def _rates(site: str) -> tuple[int, ...]:

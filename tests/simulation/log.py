@@ -164,6 +164,7 @@ class SimEventLog:
         self._queue: deque[tuple[Batch, SimFuture]] = deque()
         self._busy = False
         self._locked = False
+        self._answered_us = 0
         process.on_death.append(self._died)
 
     def _died(self) -> None:
@@ -256,14 +257,20 @@ class SimEventLog:
         self._store.commit(batch)
         self._store.announce()
         if self._sim.faults.hit("log.ambiguous_in"):
-            self._sim.later("log.read_back", *READ_BACK_US, self._sim.settle, future)
+            self._answer_append("log.read_back", READ_BACK_US, future)
         else:
-            self._sim.later("log.answer", *SEND_US, self._sim.settle, future)
+            self._answer_append("log.answer", SEND_US, future)
         self._sim.strike(self._process, "log.committed")
         if self._queue:
             self._send()
         else:
             self._busy = False
+
+    def _answer_append(self, site: str, delay_us: tuple[int, int], future: SimFuture) -> None:
+        """Tell of a commit after a while, and never before an earlier one: they travel over one connection."""
+        now_us = self._sim.loop.now_us
+        self._answered_us = max(self._answered_us + 1, now_us + self._sim.faults.between(site, *delay_us))
+        self._sim.loop.after_us(self._answered_us - now_us, self._sim.settle, future)
 
     def _intact(self) -> bool:
         return self._generation == self._store.generation and self._store.is_up
@@ -283,6 +290,13 @@ class SimEventLog:
         kept = self._store.kept
         found = {command_id: kept[command_id] for command_id in command_ids if command_id in kept}
         await self._answer("log.outcomes")
+        return found
+
+    async def commands(self, after: int, limit: int) -> Sequence[KeptCommand]:
+        """See `EventLog.commands`."""
+        await self._ask("log.commands")
+        found = tuple(self._store.commands[after : after + limit])
+        await self._answer("log.commands")
         return found
 
     async def read(self, after: int, limit: int) -> Sequence[StoredEvent]:

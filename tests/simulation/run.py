@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from tests.simulation.faults import Plan, swarm
 from tests.simulation.guard import guard
 from tests.simulation.shrink import fixed, shrink
+from tests.simulation.sites import SITES
 from tests.simulation.verdict import Result, simulate
-from tests.simulation.world import SITES, Parts
+from tests.simulation.world import Parts
 
 COMMANDS = (3, 12)
 PROGRESS_EVERY = 100

@@ -27,7 +27,7 @@ def shrink(plan: Plan, fails: Callable[[Plan], bool]) -> Plan:
         attempts += 1
         return attempts <= ATTEMPTS_MAX and fails(candidate)
 
-    for simpler in ({"share": 0.0}, *({"commands": count} for count in range(1, plan.commands))):
+    for simpler in ({"readers": False}, {"share": 0.0}, *({"commands": count} for count in range(1, plan.commands))):
         candidate = msgspec.structs.replace(plan, **simpler)
         if still(candidate):
             plan = candidate

@@ -15,6 +15,7 @@ from domain.chain import GENESIS, chain_hash
 from domain.codec import decode_event, decoder, encode, encode_state
 from domain.log import Head
 from tests.simulation.faults import Plan
+from tests.simulation.readers import wrong_views
 from tests.simulation.relay import METADATA, TOPIC
 from tests.simulation.world import SYMBOL, Parts, World, expected, small_bounds
 
@@ -88,6 +89,9 @@ def judge(world: World) -> None:
     _truth_is_known(world)
     _requests_ended(world)
     _events_equal_the_log(world)
+    if world.plan.readers:
+        wrong = wrong_views(world.store.events, world.tables)
+        world.auditor.check(not wrong, "a read model is a fold of the log", wrong)
 
 
 def _log_is_whole(world: World) -> None:

@@ -23,7 +23,7 @@ from api.settling import Settling
 from commands.ports import AppendFailed, Fenced
 from domain.mode import Mode
 from domain.quantity import num
-from tests.simulation import bus, chain, chaos, log, people, ports, stream, venue, venue_client
+from tests.simulation import readers
 from tests.simulation.auditor import Auditor
 from tests.simulation.benefactors import BENEFACTORS, Benefactors
 from tests.simulation.bus import Requests
@@ -54,48 +54,6 @@ SECOND_US = (500_000, 6_000_000)
 """How long a second core stays."""
 STOP_S_MAX = 5.0
 STOPS_MAX = 5
-
-CRASHES = tuple(
-    f"crash.{point}"
-    for point in (
-        "core.bus.reply",
-        "core.log.append",
-        "core.log.committed",
-        "core.log.head",
-        "core.log.outcomes",
-        "core.log.read",
-        "core.log.take_over",
-        "core.log.save_snapshot",
-        "core.stream.ack.INBOX",
-        "core.stream.fetch.INBOX.answer",
-        "core.stream.publish.EVENTS",
-        "core.stream.stored.EVENTS",
-        "execution.log.read",
-        "execution.stream.publish.INBOX",
-        "execution.stream.stored.INBOX",
-        "execution.venue.fills",
-        "execution.venue.order_state",
-        "execution.venue.order_state.answer",
-        "execution.venue.placed",
-        "execution.venue.submit",
-        "chain.chain.final",
-        "chain.chain.submit",
-        "chain.stream.publish.INBOX",
-        "chain.stream.stored.INBOX",
-    )
-)
-SITES = (
-    *bus.SITES,
-    *chain.SITES,
-    *chaos.SITES,
-    *log.SITES,
-    *people.SITES,
-    *ports.SITES,
-    *stream.SITES,
-    *venue.SITES,
-    *venue_client.SITES,
-    *CRASHES,
-)
 
 
 def settings() -> Settings:
@@ -146,8 +104,13 @@ class World:
         self.chain = ChainServer(sim)
         self.auditor = Auditor(sim, self.store, self.venue, self.chain)
         self.settings = settings()
+        self.alerts = Stream(sim, "ALERTS")
+        self.tables = readers.Tables()
         self.core: Core | None = None
         self.replicas: dict[str, Replica] = {}
+        self.mains = {"core": self._run_core, "execution": self._run_execution, "chain": self._run_chain}
+        if plan.readers:
+            self.mains["readers"] = self._run_readers
         self._stopped = asyncio.Event()
         self._seconds: list[Process] = []
         self._over = asyncio.Event()
@@ -207,6 +170,10 @@ class World:
         )
         await settling.run()
 
+    async def _run_readers(self, process: Process) -> None:
+        streams = readers.Streams(self.events, self.inbox, self.alerts)
+        await readers.run_readers(self.sim, process, SimEventLog(self.store, process), self.tables, streams)
+
     def _start_second_core(self) -> None:
         """Start another writer beside the core, as a mistaken deployment does; it ends after a while."""
         loop = self.sim.loop
@@ -225,14 +192,13 @@ class World:
     async def run(self) -> None:
         """Live: work under faults, be healed, come to rest, stop."""
         loop = self.sim.loop
-        for name, main in (("core", self._run_core), ("execution", self._run_execution), ("chain", self._run_chain)):
+        for name, main in self.mains.items():
             self.supervisor.start(name, main)
         outside = loop.spawn("clients", 0, _idle)
         clients = Benefactors(self.sim, outside, self.requests, self.clock.now_us, self.plan.commands, self.plan.seed)
         desk = People(self.sim, clients, self.plan.seed)
-        chaos_ = Chaos(
-            self.sim, self.supervisor, self.store, (self.events, self.inbox), self.venue, self._start_second_core
-        )
+        streams = (self.events, self.inbox, self.alerts)
+        chaos_ = Chaos(self.sim, self.supervisor, self.store, streams, self.venue, self._start_second_core)
         course = loop.create_task(self._course(clients, desk, chaos_))
         over = loop.create_task(self._over.wait())
         await asyncio.wait([course, over], return_when=asyncio.FIRST_COMPLETED)
@@ -265,36 +231,53 @@ class World:
             if "core" in self.supervisor.running and self.core is not None and "tightened" in busy:
                 stamp += 1
                 self.sim.loop.run_in(self.supervisor.running["core"], loosen, self.core, stamp)
-            if "modes" in busy:
+            if "modes" in busy or "superseded" in busy:
                 await desk.calm()
             await asyncio.sleep(1.0)
         self.auditor.check(not busy, "a healed world comes to rest", busy)
         self.sim.note("world", "at rest")
 
     def unrest(self) -> str:
-        """Say what is still open; empty when nothing is."""
-        book, head = self.auditor.book, self.store.head().position
-        names = ("requests", "hedges", "orders", "settlements", "dependencies")
-        open_ = [f"{name} {len(getattr(book, name))}" for name in names if getattr(book, name)]
+        """Say what is still open, unequal or behind; empty when nothing is."""
+        return ", ".join((*self._open(), *self._unequal(), *self._behind()))
+
+    def _open(self) -> Generator[str]:
+        book = self.auditor.book
+        for name in ("requests", "hedges", "orders", "settlements", "dependencies"):
+            if getattr(book, name):
+                yield f"{name} {len(getattr(book, name))}"
         if any(mode is not Mode.ACTIVE for mode in book.modes.values()):
-            open_.append("modes")
+            yield "modes"
         for control, scope, value in LIMITS:
             limit = book.limit(control, scope)
             if limit is None:  # nobody here removes one
-                open_.append(f"no limit {control}")
+                yield f"no limit {control}"
             elif str(limit.value) != value:
-                open_.append(f"tightened {control}")
+                yield f"tightened {control}"
+
+    def _unequal(self) -> Generator[str]:
+        held = sum((position.quantity for position in self.auditor.book.positions.values()), num(0))
+        at_venue = self.venue.positions.get(SYMBOL, num(0))
+        if held != at_venue:
+            yield f"position {held}, the venue says {at_venue}"
+        if self.core is not None and self.core.handler.epoch != self.store.epoch:
+            yield "superseded core"  # a second one wrote meanwhile: it learns of it when it next appends
+
+    def _behind(self) -> Generator[str]:
+        head = self.store.head().position
+        if len(self.supervisor.running) < len(self.mains):
+            yield "a process is down"
         if self.events.last != head:
-            open_.append(f"EVENTS at {self.events.last} of {head}")
+            yield f"EVENTS at {self.events.last} of {head}"
         if self.inbox.outstanding:
-            open_.append(f"INBOX {self.inbox.outstanding}")
-        open_ += [f"{name} behind" for name, replica in self.replicas.items() if replica.position != head]
-        if len(self.supervisor.running) < 3:
-            open_.append("a process is down")
-        held = sum((position.quantity for position in book.positions.values()), num(0))
-        if held != self.venue.positions.get(SYMBOL, num(0)):
-            open_.append(f"position {held}, the venue says {self.venue.positions.get(SYMBOL)}")
-        return ", ".join(open_)
+            yield f"INBOX {self.inbox.outstanding}"
+        for name, replica in self.replicas.items():
+            if replica.position != head:
+                yield f"{name} behind"
+        if self.plan.readers and readers.behind(self.tables, head):
+            yield "a read model is behind"
+        if self.plan.readers and readers.untold(self.store.events, self.alerts):
+            yield "an alert is untold"
 
     async def _graceful_stop(self) -> None:
         """Ask the core to stop, again if it was killed meanwhile."""

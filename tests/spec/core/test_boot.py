@@ -32,6 +32,9 @@ class Log:
     async def outcomes(self, command_ids: Sequence[UUID]) -> Mapping[UUID, KeptCommand]:
         return {}
 
+    async def commands(self, after: int, limit: int) -> Sequence[KeptCommand]:
+        return ()
+
     async def read(self, after: int, limit: int) -> Sequence[StoredEvent]:
         return ()
 

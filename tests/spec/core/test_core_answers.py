@@ -34,6 +34,9 @@ class SlowLog:
     async def outcomes(self, command_ids: Sequence[UUID]) -> Mapping[UUID, KeptCommand]:
         return {}
 
+    async def commands(self, after: int, limit: int) -> Sequence[KeptCommand]:
+        return ()
+
     async def read(self, after: int, limit: int) -> Sequence[StoredEvent]:
         return ()
 

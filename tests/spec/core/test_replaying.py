@@ -145,6 +145,7 @@ class TinyLog:
         self.events = list(events)
         self.head = Head(2, len(self.events) if cut is None else cut, 99, GENESIS)
         self.snapshot: Snapshot | None = None
+        self.last: tuple[KeptCommand, ...] = ()
 
     async def take_over(self) -> Head:
         return self.head
@@ -154,6 +155,10 @@ class TinyLog:
 
     async def outcomes(self, command_ids: Sequence[UUID]) -> Mapping[UUID, KeptCommand]:
         raise AssertionError(command_ids)
+
+    async def commands(self, after: int, limit: int) -> Sequence[KeptCommand]:
+        assert limit == 1
+        return self.last
 
     async def read(self, after: int, limit: int) -> Sequence[StoredEvent]:
         return self.events[after : after + min(limit, 7)]
@@ -198,6 +203,13 @@ class TestRestore:
         log.snapshot = Snapshot(SNAPSHOT_NAME, len(desk.stored), 99, schema_fingerprint(Book), encode_state(desk.book))
         handler = await restore(log, log.head)
         assert handler.at_us == max(at_us(event.metadata) for event in desk.stored)
+
+    async def test_time_does_not_go_back_behind_a_refusal_that_left_no_event(self, desk: Desk):
+        log = self.log(desk)
+        later_us = desk.now_us + 1_000_000_000
+        command = encode({"at_us": later_us, "kind": "quote.issue"})
+        log.last = (KeptCommand(natural_id("test", "refused"), 99, "quote.issue", command, b"{}", None, None),)
+        assert (await restore(log, log.head)).at_us == later_us
 
     async def test_a_snapshot_of_another_shape_is_not_read(self, desk: Desk):
         log = self.log(desk)
