@@ -40,6 +40,8 @@ from domain.venue import (
 ASK_PAUSE_S = 0.1
 ASK_PAUSE_S_MAX = 5.0
 PATROL_S = 1.0
+# Who asks may not be who sent: after a restart it may be another machine, whose clock differs by up to this.
+CLOCK_SKEW_MS_MAX = 1_000
 # What the book has wrong about the account's stream for so long is told again: its fact was lost with a wiped inbox.
 TOLD_S = 5.0
 
@@ -195,7 +197,7 @@ class Execution:
 
     def _absent(self, order: OpenOrder) -> bool:
         """Say whether "no such order" may be believed: no request for it can still arrive."""
-        settled_us = order.send_before_us + self._venue.absence_after_ms * 1_000
+        settled_us = order.send_before_us + (self._venue.absence_after_ms + CLOCK_SKEW_MS_MAX) * 1_000
         return not order.venue_order_id and self._clock.now_us() > settled_us
 
     async def _tell_absent(self, order: OpenOrder) -> None:

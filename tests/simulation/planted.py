@@ -51,6 +51,23 @@ class ResendingExecution(Execution):
         super().__init__(replica, follower, venue, facts, clock, lease)
 
 
+class HastyVenue(VenuePort):
+    """Believe "no such order" at once: a request that is late still arrives, after its order was given up."""
+
+    absence_after_ms = -3_000
+
+
+class HastyExecution(Execution):
+    """Act through a venue port whose absences are believed at once."""
+
+    def __init__(
+        self, replica: Replica, follower: Follower, venue: Venue, facts: Facts, clock: Clock, lease: Lease
+    ) -> None:
+        assert isinstance(venue, VenuePort)
+        venue.__class__ = HastyVenue
+        super().__init__(replica, follower, venue, facts, clock, lease)
+
+
 class HastyRelay(SimRelay):
     """Advance the cursor before publishing: what was not published when it died, or went unheard, never is."""
 
@@ -75,4 +92,5 @@ PLANTED: dict[str, Parts] = {
     "ack before commit": Parts(log=EagerLog),
     "retry without idempotency": Parts(execution=ResendingExecution),
     "cursor before publish": Parts(relay=HastyRelay),
+    "absence believed at once": Parts(execution=HastyExecution),
 }

@@ -21,7 +21,7 @@ from tests.simulation.world import World
 
 SEEDS = 200
 SEEDS_AT_ONCE = 10
-SEEDS_TO_FIND = 40
+SEEDS_TO_FIND = 80
 """A planted bug must show within so many seeds."""
 SWEPT_STEPS_MAX = 60
 """Steps of each process at which the sweep crashes it; spread over the whole run."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from api.execution import Execution
+from api.execution import ASK_PAUSE_S_MAX, CLOCK_SKEW_MS_MAX, Execution
 from api.replica import Replica
 from api.sweeping import SWEEP_EVERY_S, SWEEP_OVERLAP_US
 from commands.ports import LoggedEvent
@@ -84,8 +84,11 @@ class Venue:
 
     name, account, absence_after_ms = VENUE, "main", 5_400
 
-    def __init__(self, *events: AccountEvent, fills: Sequence[FillReport] = (), failures: int = 0) -> None:
+    def __init__(
+        self, *events: AccountEvent, fills: Sequence[FillReport] = (), failures: int = 0, knows_orders: bool = True
+    ) -> None:
         self.events = events
+        self.knows_orders = knows_orders
         self.fills = fills
         self.failures = failures
         self.asked_since_us: list[int] = []
@@ -94,7 +97,9 @@ class Venue:
         raise Unavailable("not here")
 
     async def order_state(self, symbol: str, client_order_id: str) -> OrderReport | None:
-        raise Unavailable("not here")
+        if self.knows_orders:
+            raise Unavailable("not here")
+        return None
 
     async def fills_since(self, symbol: str, since_us: int) -> Sequence[FillReport]:
         self.asked_since_us.append(since_us)
@@ -161,3 +166,14 @@ def test_a_later_fill_does_not_hide_an_earlier_one_of_an_order_that_is_open() ->
     venue = Venue(UP)
     work(desk, venue, 2)
     assert venue.asked_since_us[0] == opened_us - SWEEP_OVERLAP_US
+
+
+def test_an_absence_is_believed_only_when_no_clock_can_be_so_wrong() -> None:
+    desk = Desk()
+    desk.accept(desk.quote("1.5"))
+    sent_s = (next(iter(desk.book.orders.values())).send_before_us - START_US) / 1_000_000
+    believed_s = sent_s + (Venue.absence_after_ms + CLOCK_SKEW_MS_MAX) / 1_000
+    early = work(desk, Venue(UP, knows_orders=False), believed_s)
+    assert "order.absent" not in early.kinds()
+    late = work(desk, Venue(UP, knows_orders=False), believed_s + 2 * ASK_PAUSE_S_MAX)
+    assert "order.absent" in late.kinds()
