@@ -13,7 +13,7 @@ import msgspec
 
 from api.replica import recorded_us
 from commands.envelope import Envelope, Outcome, Reply
-from commands.handler import ACCEPTED, REFUSED
+from commands.handler import ACCEPTED, MALFORMED, REFUSED
 from domain.book import NONCE_MASK, Book, evolve
 from domain.codec import decode_event
 from domain.event import Event
@@ -274,6 +274,8 @@ class Auditor:
 
     def answered(self, command_id: UUID, body: bytes, reply: Reply) -> None:
         """See `Watcher.answered`: what is told is durable when it is told, and always told the same."""
+        if reply.status == MALFORMED:
+            self.check(command_id not in self.decided, "what cannot be read is never kept", command_id)
         if reply.status not in {ACCEPTED, REFUSED} or reply.reason == Reason.COMMAND_ID_REUSED.name:
             return
         told = (reply.status, reply.reason, reply.position)

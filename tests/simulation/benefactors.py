@@ -1,7 +1,7 @@
 """Benefactors: they ask for quotes, accept them, and do everything that clients do wrong on the way.
 
 They retry under the same command id after a timeout, submit twice, change a body under an id, come too late, come with
-a nonce that was used, and differ from their quote by one atom.
+a nonce that was used, differ from their quote by one atom, and write what cannot be read.
 """
 
 import asyncio
@@ -73,6 +73,10 @@ class Benefactors:
             await asyncio.sleep(chance.uniform(*HELD_S))  # what was minted is held a while
         body = {"pair": pair, "side": side, "kind": "ALGO", "size": size, "benefactor": benefactor}
         asked = natural_id("quote", str(number))
+        if mischief == 9:
+            await self.ask(
+                "quote.issue", {"pair": pair, "size": "much"}, natural_id("nonsense", str(number)), benefactor
+            )
         if mischief == 1:
             quoted = await self._twice("quote.issue", body, body, asked)
         elif mischief == 2:

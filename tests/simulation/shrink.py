@@ -6,7 +6,7 @@ import msgspec
 
 from tests.simulation.faults import Plan
 
-ATTEMPTS_MAX = 400
+ATTEMPTS_MAX = 250
 """Worlds one shrinking may run."""
 
 

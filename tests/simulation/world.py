@@ -80,7 +80,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 def small_bounds() -> Generator[None]:
     """Bring the product's bounds down, so that a small world meets them: pages, snapshots, the memory of outcomes."""
     with (
-        patch.multiple(api.core, PAGE=16, RECENT_MAX=6, GROUP_MAX=3, SNAPSHOT_EVERY_EVENTS=40),
+        patch.multiple(api.core, ARRIVED_MAX=16, PAGE=16, RECENT_MAX=6, GROUP_MAX=3, SNAPSHOT_EVERY_EVENTS=40),
         patch.multiple(api.replica, PAGE=16),
     ):
         yield
