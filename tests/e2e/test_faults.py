@@ -1,6 +1,7 @@
 """Whatever is killed comes back, and the demonstration still ends with every invariant held."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,14 +14,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.demo import ROOT, Demo, slowness, wait_for
+from tests.support.demo import GONE_WITHIN_S, ROOT, Demo, slowness, wait_for
 from tests.support.supervised import is_alive
 from tests.support.trader import Log
 
 RESTARTED_WITHIN_S = 5.0
 TRADING_WITHIN_S = 25.0
 COMMAND_WITHIN_S = 60.0
-STALE_WITHIN_S = 40.0
+STALE_WITHIN_S = 15.0
+TAKEN_OVER = "another core took the book over"
 ANSWERED_WITHIN_S = 12.0
 SHORT_S = 8
 # Each in its turn, in the middle of trading. NATS loses its streams as well, once.
@@ -91,13 +93,14 @@ def test_a_killed_parent_leaves_no_orphan_and_its_data_goes_on(tmp_path: Path) -
         os.kill(demo.process.pid, signal.SIGKILL)
         demo.process.wait()
         demo.until_nothing_left()
-        assert not any(is_alive(pid) for pid in first.pids.values())
+        for pid in first.pids.values():
+            wait_for(lambda pid=pid: None if is_alive(pid) else True, GONE_WITHIN_S, f"the end of {pid}")
     with _running(tmp_path / "data", seconds=SHORT_S) as again:
         assert again.card().keys == first.keys
-        assert Log(again.card().auditor_dsn).head() >= head
-        _until_trading(again)
-        assert _verified(again)
-        assert again.wait() == 0, again.told()
+        assert again.wait() == 0, again.told()  # it walks the whole chain, across the restart
+        found = re.search(r"log at (\d+)", again.output.read_text().rpartition("Invariants")[2])
+        assert found is not None
+        assert int(found[1]) > head
 
 
 def test_a_demonstration_on_recorded_data_ends_by_itself_with_0(tmp_path: Path, shared_data: Path) -> None:
@@ -111,21 +114,31 @@ def test_a_demonstration_on_recorded_data_ends_by_itself_with_0(tmp_path: Path, 
         assert "accepted" in demo.told()
 
 
+def _fenced(log: Path, times: int) -> bool | None:
+    """Say whether a core told in its log, more often than before, that it is not the writer any more."""
+    return True if log.read_text().count(TAKEN_OVER) > times else None
+
+
 def test_of_two_cores_the_stale_one_stops_and_nothing_interleaves(demo: Demo) -> None:
     _until_trading(demo)
-    before = demo.card().pids["core"]
-    settings = demo.data_dir / "run" / "settings.json"
+    settings, said = demo.data_dir / "run" / "settings.json", demo.data_dir / "log" / "second_core.log"
+    first_said = demo.data_dir / "log" / "core.log"
+    before = first_said.read_text().count(TAKEN_OVER)
     command = [sys.executable, "-m", "api.cli", "up", "--config", str(settings), "--role", "core"]
-    with (demo.data_dir / "second.log").open("wb") as output:
+    with said.open("wb") as output:
         second = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
-        try:
-            # The second takes over, and the first stops; its supervisor starts a third, and the second stops.
-            assert second.wait(STALE_WITHIN_S * slowness()) != 0
-        finally:
-            second.kill()
-            second.wait()
-    assert "Fenced" in (demo.data_dir / "second.log").read_text()
-    demo.pid_after("core", before, RESTARTED_WITHIN_S * slowness())
+    try:
+        wait_for(lambda: _fenced(first_said, before), STALE_WITHIN_S * slowness(), "the first core to stop", demo.told)
+        assert second.poll() is None
+        _until_trading(demo)  # by the second
+        # The first does not come back at once, lest they chase each other; killed, it does, and the second stops.
+        demo.pid_after("core", demo.kill("core"), RESTARTED_WITHIN_S * slowness())
+        wait_for(lambda: _fenced(said, 0), STALE_WITHIN_S * slowness(), "the second core to stop", demo.told)
+        second.terminate()
+        assert second.wait(STALE_WITHIN_S) != 0
+    finally:
+        second.kill()
+        second.wait()
     _until_trading(demo)
     assert _verified(demo)
 
