@@ -54,7 +54,7 @@ class Requests:
         """Hand every request whose subject starts with `prefix` to `handle`, in the process that serves."""
         process.fence()
         entry = (prefix, process, handle)
-        self._servers.insert(0, entry)  # the newest server is asked first
+        self._servers.append(entry)
         process.on_death.append(lambda: self._servers.remove(entry) if entry in self._servers else None)
 
     async def request(
@@ -77,12 +77,13 @@ class Requests:
         return answer
 
     def _deliver(self, subject: str, body: bytes, headers: Mapping[str, str], future: SimFuture) -> None:
-        for prefix, server, handle in self._servers:
-            if subject.startswith(prefix):
-                request = Request(subject, body, headers, partial(self._reply, server, future))
-                self.sim.loop.run_in(server, handle, request)
-                return
-        self.sim.settle(future, error=NoResponders(subject))
+        """Hand a request to everyone who serves its subject, as a bus without queue groups does."""
+        served = [(server, handle) for prefix, server, handle in self._servers if subject.startswith(prefix)]
+        for server, handle in served:
+            request = Request(subject, body, headers, partial(self._reply, server, future))
+            self.sim.loop.run_in(server, handle, request)
+        if not served:
+            self.sim.settle(future, error=NoResponders(subject))
 
     def _reply(self, server: Process, future: SimFuture, answer: bytes) -> None:
         server.fence()
