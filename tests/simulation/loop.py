@@ -155,7 +155,11 @@ class SimLoop(asyncio.BaseEventLoop):
         self.outside_context = Context()
         self._processes: list[Process] = []
         self._world = Process("world", 0, self)
-        self.set_exception_handler(lambda _, context: self.unhandled.append(context))
+        self.set_exception_handler(self._keep_unhandled)
+
+    def _keep_unhandled(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not isinstance(context.get("exception"), ProcessDead):  # a callback stopped where its process died
+            self.unhandled.append(context)
 
     def next_serial(self) -> int:
         """Return the next number for a task, future or timer of this loop."""
