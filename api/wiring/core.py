@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import math
+import time
+from pathlib import Path
 
 import msgspec
 
@@ -22,7 +25,7 @@ from commands.ports import Fenced
 from domain.codec import decoder
 
 RELAY_TAIL_S = 5.0
-FENCED_PAUSE_S = 20.0
+FENCED_PAUSE_S = 10.0
 
 _log = logging.getLogger("ballast.core")
 
@@ -40,14 +43,32 @@ def _trace_of(metadata: bytes) -> str | None:
 
 async def run_core(process: Process) -> None:
     """Be the writer of the book; pause after being fenced, so that two cores do not chase each other."""
+    stamp = process.settings.data_dir / "run" / "fenced"
+    await _let_the_other_be(await asyncio.to_thread(_age_s, stamp), process.stop)
+    if process.stop.is_set():
+        return
     try:
         await _run_core(process)
     except* Fenced:
         _log.critical("another core took the book over: this one stops, and does not come back at once")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FENCED_PAUSE_S):
-                await process.stop.wait()
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.touch()
         raise
+
+
+def _age_s(stamp: Path) -> float:
+    """Return how long ago a core was fenced here; for ever, if none was."""
+    return time.time() - stamp.stat().st_mtime if stamp.exists() else math.inf
+
+
+async def _let_the_other_be(fenced_s: float, stop: asyncio.Event) -> None:
+    """Wait until the last time a core was fenced here is long enough ago."""
+    left_s = FENCED_PAUSE_S - fenced_s
+    if left_s <= 0:
+        return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(min(left_s, FENCED_PAUSE_S)):
+            await stop.wait()
 
 
 async def _run_core(process: Process) -> None:

@@ -10,7 +10,7 @@ from tests.support.demo import Card, Demo, Up
 from tests.support.trader import WALLETS, Log, Trader
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """Run a demonstration, whose benefactors trade, until the session's end; then SIGTERM, and its verdict counts."""
     running = Demo(tmp_path_factory.mktemp("demo") / "made_by_it")
@@ -29,7 +29,7 @@ def card(demo: Demo) -> Card:
     return demo.card()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """Run `ballast up` on a simulated venue: nobody trades but the test, so that positions tell what it did."""
     running = Up(tmp_path_factory.mktemp("up") / "data", WALLETS)
@@ -56,7 +56,7 @@ def log(quiet: Up) -> Log:
     return Log(quiet.settings()["services"]["postgres_auditor"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_data() -> Path:
     """Give the folder of recorded data."""
     return Path(os.environ.get("BALLAST_SHARED", Path(__file__).parents[3] / "shared"))

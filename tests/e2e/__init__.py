@@ -1,0 +1,1 @@
+"""The whole house from outside; a package, so that its demonstration ends with it."""
