@@ -7,8 +7,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-import asyncpg
-
 from adapters.postgres.event_log import PostgresEventLog
 from adapters.postgres.failures import LogUnreachable
 from adapters.postgres.reader import AWAY
@@ -18,9 +16,6 @@ AWAY_MS_MAX = 60_000
 PAUSE_MS = 200
 
 Answer = TypeVar("Answer")
-
-# A connection that ends while a statement is being prepared leaves asyncpg's state machine between two states.
-_LOST = (*AWAY, asyncpg.InternalClientError)
 
 
 class PatientLog:
@@ -44,7 +39,7 @@ class PatientLog:
         while True:
             try:
                 return await ask()
-            except _LOST as error:
+            except AWAY as error:
                 away_since = away_since or loop.time()
                 if loop.time() - away_since > self._away_ms_max / 1_000:
                     raise LogUnreachable(f"the log cannot be read: {error}") from error

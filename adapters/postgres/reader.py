@@ -32,7 +32,8 @@ _LAST = "select coalesce(max(notification_id), 0) from public.stored_events"
 
 _RECORDED_AT = "select recorded_at from public.stored_events where notification_id = $1"
 
-# What asyncpg raises while the server is away or coming back.
+# What asyncpg raises while the server is away or coming back. The last: a connection that ends while a statement is
+# being prepared leaves its state machine between two states.
 AWAY = (
     OSError,
     asyncpg.PostgresConnectionError,
@@ -40,6 +41,7 @@ AWAY = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
 
 
