@@ -23,7 +23,7 @@ SEEDS = 200
 SEEDS_AT_ONCE = 10
 SEEDS_TO_FIND = 80
 """A planted bug must show within so many seeds."""
-SWEPT_STEPS_MAX = 60
+SWEPT_STEPS_MAX = 40
 """Steps of each process at which the sweep crashes it; spread over the whole run."""
 SWEPT_POINTS_MAX = 60
 
