@@ -25,8 +25,9 @@ from domain.wake import Wake
 
 ARRIVED_MAX = 8_192
 GROUP_MAX = 512
-BATCHES_IN_FLIGHT_MAX = 3
+BATCHES_IN_FLIGHT_MAX = 2
 SNAPSHOT_EVERY_EVENTS = 50_000
+SNAPSHOT_EVENTS_PER_HELD = 8
 WAKES_AT_ONCE_MAX = 64
 # Outcomes of the last commands, so that the common repeated fact costs no look-up.
 RECENT_MAX = 16_384
@@ -242,10 +243,17 @@ class Core:
         if closed is None:
             self._slots.release()
             return
-        if self.handler.position - self._snapshot_at >= SNAPSHOT_EVERY_EVENTS:
+        if self._snapshot_due():
             self._snapshot_at, self._snapshot = self.handler.position, self._book_snapshot()
         started = asyncio.get_running_loop().time()
         self._appending.put_nowait((closed, self._log.append(closed.batch), started))
+
+    def _snapshot_due(self) -> bool:
+        """Say whether enough was appended since the last snapshot: writing one must cost little beside it."""
+        book = self.handler.book
+        held = len(book.quotes) + len(book.used_quotes) + len(book.requests) + len(book.orders)
+        since = self.handler.position - self._snapshot_at
+        return since >= max(SNAPSHOT_EVERY_EVENTS, SNAPSHOT_EVENTS_PER_HELD * held)
 
     async def _commit_in_order(self, tasks: asyncio.TaskGroup) -> None:
         """Acknowledge batches as they become durable, in the order of the log; at most as many wait as have a slot."""

@@ -22,6 +22,10 @@ async def instants_as_integers(connection: "asyncpg.Connection[Any] | asyncpg.po
     )
 
 
+async def _as_it_is(_connection: object) -> None:
+    """Reset nothing: nobody here changes a session, and asyncpg's own reset is a round trip after every statement."""
+
+
 async def connect_reader(dsn: str) -> "asyncpg.Connection[asyncpg.Record]":
     """Open one connection whose instants are integers."""
     connection = await asyncpg.connect(dsn, command_timeout=COMMAND_MS_MAX / 1_000)
@@ -48,6 +52,7 @@ class Pool:
                     max_size=self._connections_max,
                     command_timeout=COMMAND_MS_MAX / 1_000,
                     init=instants_as_integers,
+                    reset=_as_it_is,
                 )
             return self._pool
 
