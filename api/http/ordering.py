@@ -10,6 +10,7 @@ from api.http.codes import INVALID_ADDRESS, INVALID_PAYLOAD, INVALID_RFQ, PUBLIC
 from api.http.errors import ApiError, public_error
 from api.http.ports import Proven
 from api.http.quoting import checked_address
+from commands.request import AcceptRequest
 from domain.ids import natural_id
 from domain.refusal import Refusal
 
@@ -46,24 +47,6 @@ class PlacedOrder(msgspec.Struct, frozen=True, kw_only=True):
     collateral_asset: str
     collateral_amount: int
     usde_amount: int
-
-
-class AcceptRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Hold the body of the command `request.accept`."""
-
-    order_id: str
-    order_type: str
-    expiry: int
-    nonce: int
-    benefactor: str
-    beneficiary: str
-    collateral_asset: str
-    collateral_amount: int
-    issued_amount: int
-    signature: str
-    signature_type: str
-    order_hash: str
-    signer: str
 
 
 _decode_body = msgspec.json.Decoder(OrderBody).decode
