@@ -219,6 +219,7 @@ class Core:
             body=msgspec.Raw(asked.body),
             at_us=now_us,
             evidence=self._evidence.look(now_us) if asked.kind in NEEDS_EVIDENCE else (),
+            witnesses=self._evidence.witnesses(now_us) if asked.kind in NEEDS_EVIDENCE else (),
             cause=asked.cause,
             trace=asked.trace,
         )

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import msgspec
 
-from domain.market import DEPTH_LEVELS_MAX, BookEvidence, Level
+from domain.depth import DEPTH_LEVELS_MAX, BookEvidence, Level
+from domain.market import Witness
 from domain.quantity import Num, num
 from domain.venue import BookLevel, BookLost, BookUpdate
 
@@ -81,6 +82,11 @@ class Markets:
             for _, book in sorted(self._books.items())
             if book.bids and book.asks
         )
+
+    def witnesses(self, now_us: int) -> tuple[Witness, ...]:
+        """Return what every source says, in a fixed order."""
+        del now_us
+        return ()
 
     def mid(self, venue: str, symbol: str) -> Num | None:
         """Return the last midpoint of an instrument."""

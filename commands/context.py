@@ -4,7 +4,8 @@ from uuid import UUID
 
 import msgspec
 
-from domain.market import BookEvidence
+from domain.depth import BookEvidence
+from domain.market import Witness
 
 
 class Context(msgspec.Struct, frozen=True, gc=False):
@@ -14,3 +15,4 @@ class Context(msgspec.Struct, frozen=True, gc=False):
     actor: str
     at_us: int
     evidence: tuple[BookEvidence, ...] = ()
+    witnesses: tuple[Witness, ...] = ()

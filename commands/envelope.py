@@ -6,7 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from domain.market import BookEvidence
+from domain.depth import BookEvidence
+from domain.market import Witness
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -27,6 +28,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: msgspec.Raw
     at_us: int
     evidence: tuple[BookEvidence, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
     cause: str = ""
     trace: str = ""
 

@@ -133,7 +133,7 @@ class Handler:
         self.at_us = at_us
         if envelope.at_us != at_us:
             envelope = msgspec.structs.replace(envelope, at_us=at_us)
-        context = Context(envelope.command_id, envelope.actor, at_us, envelope.evidence)
+        context = Context(envelope.command_id, envelope.actor, at_us, envelope.evidence, envelope.witnesses)
         result = decide(self.book, command, context)
         if isinstance(result, Refusal):
             decision = self._refused(envelope, result)

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from commands.envelope import Reply
 from domain.approval import Approved
+from domain.depth import BookEvidence
 from domain.log import Batch, Head, KeptCommand, NewEvent, Snapshot, StoredEvent
-from domain.market import BookEvidence
+from domain.market import Witness
 from domain.settlement import SettlementSubmissionRequested
 from domain.venue import AccountEvent, Acknowledgement, FillReport, OrderReport, VenueOrder
 
@@ -76,6 +77,10 @@ class Evidence(Protocol):
 
     def look(self, now_us: int) -> tuple[BookEvidence, ...]:
         """Return the book of every instrument that was seen, each with its age at `now_us`."""
+        ...
+
+    def witnesses(self, now_us: int) -> tuple[Witness, ...]:
+        """Return what every source says at `now_us`, those included that cannot be believed, in a fixed order."""
         ...
 
 

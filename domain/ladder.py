@@ -5,10 +5,10 @@ from decimal import Decimal
 import msgspec
 
 from domain.book import Book
+from domain.depth import BookEvidence
 from domain.exposure import exposure
 from domain.instant import rfc3339
 from domain.limit import Control
-from domain.market import BookEvidence
 from domain.policy import Hedging, Pair
 from domain.pricing import find_evidence, price
 from domain.quantity import ZERO, Num, Rounding, divide, multiply, num, round_to, subtract, to_units

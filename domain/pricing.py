@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from domain.book import Book
-from domain.market import BookEvidence, sell_into, spend_on
+from domain.depth import BookEvidence, sell_into, spend_on
 from domain.policy import Hedging, Instrument, Pair
 from domain.quantity import (
     BPS,

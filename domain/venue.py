@@ -1,7 +1,9 @@
 """What passes between the house and a trading venue: orders out; fills, states and books back.
 
-Quantities are in base units (ETH, not contracts), prices in quote units per base unit, both exact decimals. Times are
-integer microseconds since the Unix epoch, UTC. Sides are seen from our account. Symbols are unified, `ETH/USDT:USDT`.
+Quantities are never contracts: they are base units (ETH) on spot and linear instruments, quote units (USD) on inverse
+ones, as `InstrumentReport.kind` says. Prices are quote units per base unit. Both are exact decimals. Times are integer
+microseconds since the Unix epoch, UTC. Sides are seen from our account. Symbols are unified, `ETH/USDT:USDT`. Venues
+go by their ccxt ids: `binanceusdm`, `binancecoinm`, `binance` (spot), `bybit`, `okx`, `deribit`.
 """
 
 from decimal import Decimal
@@ -10,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from domain import refusal
+from domain.quantity import Num, divide, multiply
 
 Side = Literal["buy", "sell"]
 TimeInForce = Literal["gtc", "ioc", "fok", "gtx"]
@@ -179,16 +182,28 @@ class BalanceReport(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int
 
 
+HOUR_MS = 3_600_000
+
+
 class MarkReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Show a perpetual's mark and funding: `funding_rate` is for one interval and is due at `next_funding_us`."""
+    """Show a perpetual's mark and funding: `funding_rate` is for one interval and is due at `next_funding_us`.
+
+    Venues' intervals differ (1, 4, 8 hours): rates are compared per hour only.
+    """
 
     venue: str
     symbol: str
     mark_price: Decimal
     index_price: Decimal
     funding_rate: Decimal
+    funding_interval_ms: int
     next_funding_us: int
     at_us: int
+
+    @property
+    def funding_per_hour(self) -> Num:
+        """Return the funding rate per hour."""
+        return divide(multiply(self.funding_rate, Decimal(HOUR_MS)), Decimal(self.funding_interval_ms))
 
 
 class FeeRates(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,8 +227,24 @@ class FundingReport(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int
 
 
+InstrumentKind = Literal["linear", "inverse", "spot"]
+
+
+class MarginTier(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold the margin rule that holds from a notional (quote units; base units on inverse contracts) upwards."""
+
+    notional_from: Decimal
+    maintenance_rate: Decimal
+    leverage_max: Decimal
+
+
 class InstrumentReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Show what a venue lists and its filters: prices step by `tick`, quantities by `step`."""
+    """Show what a venue lists and its filters: prices step by `tick`, quantities by `step`.
+
+    `market_id` is the venue's own name, `contract_size` how many units (base; quote on inverse) one of its contracts
+    is: steps and bounds here are in units, as everywhere. `funding_interval_ms` is 0 where nothing is paid, `expiry_us`
+    0 where nothing expires.
+    """
 
     venue: str
     symbol: str
@@ -225,6 +256,12 @@ class InstrumentReport(msgspec.Struct, frozen=True, kw_only=True):
     quantity_min: Decimal
     quantity_max: Decimal
     notional_min: Decimal
+    market_id: str = ""
+    kind: InstrumentKind = "linear"
+    contract_size: Decimal = Decimal(1)
+    funding_interval_ms: int = 0
+    expiry_us: int = 0
+    margin_tiers: tuple[MarginTier, ...] = ()
 
 
 class BookTop(msgspec.Struct, frozen=True, kw_only=True):
@@ -269,6 +306,28 @@ class BookLost(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int
 
 
+class TradePrint(msgspec.Struct, frozen=True, kw_only=True):
+    """Show one public trade; `taker` is the side that took."""
+
+    venue: str
+    symbol: str
+    trade_id: str
+    price: Decimal
+    quantity: Decimal
+    taker: Side
+    exchange_at_us: int
+    received_at_us: int
+
+
+class ClockDrift(msgspec.Struct, frozen=True, kw_only=True):
+    """Show how far a venue's clock is ahead of ours, as measured: its time less the middle of our asking."""
+
+    venue: str
+    drift_ms: int
+    round_trip_ms: int
+    at_us: int
+
+
 class Connected(msgspec.Struct, frozen=True, kw_only=True):
     """Say that the private stream is up. What happened while it was down is found only by asking: sweep now."""
 
@@ -287,4 +346,5 @@ class Disconnected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 BookEvent = BookUpdate | BookLost
+FeedEvent = BookUpdate | BookLost | TradePrint | MarkReport | ClockDrift
 AccountEvent = FillReport | OrderReport | Connected | Disconnected

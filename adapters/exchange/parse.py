@@ -26,6 +26,8 @@ from domain.venue import (
 _LIQUIDATION_PREFIX = "autoclose-"
 _ADL_PREFIX = "adl_autoclose"
 TIMES_IN_FORCE: Mapping[TimeInForce, str] = {"gtc": "GTC", "ioc": "IOC", "fok": "FOK", "gtx": "GTX"}
+# What most of the venue's perpetuals pay by; the few others are told apart by fundingInfo.
+FUNDING_INTERVAL_MS = 8 * 3_600_000
 
 
 class Account:
@@ -195,6 +197,7 @@ def mark(row: Payload, of: Account) -> MarkReport:
         mark_price=decimal(row, "markPrice"),
         index_price=decimal(row, "indexPrice"),
         funding_rate=decimal(row, "lastFundingRate"),
+        funding_interval_ms=FUNDING_INTERVAL_MS,
         next_funding_us=instant_us(row, "nextFundingTime"),
         at_us=instant_us(row, "time"),
     )

@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from domain.book import Book
+from domain.depth import BookEvidence, Level, sell_into, spend_on
 from domain.limit import Control, Limit, limit_key
-from domain.market import BookEvidence, Level, sell_into, spend_on
 from domain.policy import Hedging
 from domain.pricing import Pricing, limit_price, price
 from domain.quantity import BPS, Num, to_units

@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator, Sequence
 
 from api.markets import Markets, book_message
 from domain.approval import Approved
-from domain.market import BookEvidence
+from domain.depth import BookEvidence
+from domain.market import Witness
 from domain.refusal import Unavailable, Unknown
 from domain.venue import AccountEvent, Acknowledgement, FillReport, OrderReport, VenueOrder
 from domain.venue import Unavailable as VenueUnavailable
@@ -51,6 +52,10 @@ class Feed:
         self._markets = Markets()
         self._step = -1
         self._stalled_until_us = 0
+
+    def witnesses(self, now_us: int) -> tuple[Witness, ...]:
+        del now_us
+        return ()
 
     def look(self, now_us: int) -> tuple[BookEvidence, ...]:
         """See `Evidence.look`."""

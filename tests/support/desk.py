@@ -10,10 +10,10 @@ from commands.envelope import Envelope, Reply
 from commands.handler import Closed, Decision, Handler
 from domain.book import Book
 from domain.chain import GENESIS
+from domain.depth import BookEvidence, Level
 from domain.event import Event
 from domain.ids import natural_id
 from domain.log import Head, NewEvent, StoredEvent
-from domain.market import BookEvidence, Level
 from domain.order import Order
 from domain.policy import Asset, Hedging, Instrument, Pair, Policy
 from domain.quantity import Num

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from domain import venue
 from domain.book import Book, evolve
+from domain.depth import Level, sell_into, spend_on
 from domain.exposure import exposure, imbalance
-from domain.market import Level, sell_into, spend_on
 from domain.order import OrderCancelRequested
 from domain.policy import Policy
 from domain.pricing import check_evidence, find_evidence

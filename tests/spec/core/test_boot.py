@@ -11,9 +11,10 @@ from api.core import Core
 from api.settings import Settings
 from commands.handler import Handler
 from domain.book import Book
+from domain.depth import BookEvidence
 from domain.limit import limit_key
 from domain.log import Batch, Head, KeptCommand, NewEvent, Snapshot, StoredEvent
-from domain.market import BookEvidence
+from domain.market import Witness
 from tests.simulation.world import settings
 from tests.support.desk import START_US, Desk
 
@@ -51,6 +52,10 @@ class Log:
 class Still:
     def now_us(self) -> int:
         return START_US
+
+    def witnesses(self, now_us: int) -> tuple[Witness, ...]:
+        del now_us
+        return ()
 
     def look(self, now_us: int) -> tuple[BookEvidence, ...]:
         return ()

@@ -12,9 +12,10 @@ from commands.handler import Handler
 from domain.book import Book
 from domain.chain import GENESIS
 from domain.codec import encode
+from domain.depth import BookEvidence
 from domain.ids import natural_id
 from domain.log import Batch, Head, KeptCommand, NewEvent, Snapshot, StoredEvent
-from domain.market import BookEvidence
+from domain.market import Witness
 from tests.support.desk import START_US
 
 
@@ -55,6 +56,10 @@ class Still:
 
     def now_us(self) -> int:
         return START_US
+
+    def witnesses(self, now_us: int) -> tuple[Witness, ...]:
+        del now_us
+        return ()
 
     def look(self, now_us: int) -> tuple[BookEvidence, ...]:
         return ()

@@ -1,0 +1,1 @@
+"""What the price oracles say: signed updates verified, gateways asked, contracts read."""
