@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_running(commands)
     _add_stopping(commands)
     _add_proving(commands)
+    _add_oracle(commands)
     return parser
 
 
@@ -93,6 +94,19 @@ def _add_proving(commands: Any) -> None:
     simulate.set_defaults(run=_simulate)
 
 
+def _add_oracle(commands: Any) -> None:
+    oracle = commands.add_parser("oracle", help="what the price oracles say").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    verify = oracle.add_parser("verify", help="verify a saved update; print its prices as JSON")
+    verify.add_argument("oracle", choices=("pyth", "redstone"))
+    verify.add_argument(
+        "file", type=Path, help="Pyth: an update in hex or base64; RedStone: gateway JSON or payload hex"
+    )
+    verify.add_argument("--signers", type=Path, help='JSON {"quorum": n, "addresses": {"<index>": "0x..."}}')
+    verify.set_defaults(run=_verify_oracle)
+
+
 def _dsn(asked: argparse.Namespace) -> str:
     dsn = asked.dsn or os.environ.get("BALLAST_DSN")
     if not dsn:
@@ -106,6 +120,10 @@ def _migrate(asked: argparse.Namespace) -> int:
 
 def _verify(asked: argparse.Namespace) -> int:
     return _tool("api.wiring.tools", "run_verify")(_dsn(asked), asked.expect)
+
+
+def _verify_oracle(asked: argparse.Namespace) -> int:
+    return _tool("api.wiring.oracles", "run_oracle_verify")(asked.oracle, asked.file, asked.signers)
 
 
 def _rebuild(asked: argparse.Namespace) -> int:

@@ -51,7 +51,10 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
 
 def feed_bytes(name: str) -> bytes:
     """Return the 32 bytes that stand for a feed."""
-    written = name.encode()
+    try:
+        written = name.encode()
+    except UnicodeEncodeError:
+        raise OracleRejected("malformed", "a feed's name that is no text") from None
     return written.ljust(ID_BYTES, b"\0") if len(name) <= ID_TEXT_MAX and len(written) <= ID_BYTES else keccak(written)
 
 
@@ -180,10 +183,7 @@ def _point(told: Any) -> Point:
         raise OracleRejected("malformed", "a point without the name of its feed")
     if isinstance(decimals, bool) or not isinstance(decimals, int) or not 0 <= decimals <= DECIMALS_MAX:
         raise OracleRejected("exponent_out_of_bounds", f"{decimals!r:.80} decimals")
-    try:
-        return Point(feed_bytes(name), atoms(value, decimals), decimals)
-    except UnicodeEncodeError:
-        raise OracleRejected("malformed", "a feed's name that is no text") from None
+    return Point(feed_bytes(name), atoms(value, decimals), decimals)
 
 
 def atoms(value: Any, decimals: int) -> int:

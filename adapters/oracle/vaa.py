@@ -5,6 +5,8 @@ timestamp u32, nonce u32, emitter chain u16, emitter 32, sequence u64, consisten
 keccak of the body. The set index is under no signature, and changes without the set changing: it is told, not judged.
 """
 
+from itertools import pairwise
+
 import msgspec
 from eth_hash.auto import keccak
 
@@ -43,7 +45,7 @@ def verify_vaa(data: bytes, signers: SignerSet) -> VerifiedVaa:
     ]
     body = cursor.rest()
     indices = [index for index, _, _ in signatures]
-    if any(later <= earlier for earlier, later in zip(indices, indices[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(indices)):
         raise OracleRejected("signers_not_ascending", f"signers {indices}: each index may stand once, in order")
     if len(signatures) < signers.quorum:
         raise OracleRejected("quorum_missing", f"{len(signatures)} signatures, and {signers.quorum} are needed")
