@@ -9,13 +9,13 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from ccxt.base.errors import BaseError, ChecksumError, RequestTimeout
 
-from adapters.exchange import parse
 from adapters.exchange.client import Ccxt
-from domain.venue import BookEvent, BookLost
+from domain.venue import BookEvent, BookLevel, BookLost, BookUpdate
 
 SNAPSHOT_S = 10.0
 PAUSE_S = 0.2
@@ -102,7 +102,7 @@ class Books:
         if symbol not in self._believed:
             self._received_us[symbol] = time.time_ns() // 1_000  # it is as new as its snapshot
         received_us = self._received_us[symbol]
-        update = parse.book(book, self._venue, symbol, levels=self._levels, received_at_us=received_us)
+        update = copy_of(book, self._venue, symbol, levels=self._levels, received_at_us=received_us)
         top = update.top
         if top is not None and top.bid_price >= top.ask_price:
             self._give_up(symbol, "a crossed book")
@@ -125,3 +125,20 @@ class Books:
         for socket in list(self._client.clients.values()):
             if symbol in self._told_by(socket):
                 socket.on_error(RequestTimeout("its books cannot be believed"))
+
+
+def copy_of(ccxt_book: Mapping[str, Any], venue: str, symbol: str, *, levels: int, received_at_us: int) -> BookUpdate:
+    """Copy a live book of ccxt. Its levels are floats: their shortest spelling is the number that the venue sent."""
+    return BookUpdate(
+        venue=venue,
+        symbol=symbol,
+        bids=_levels(ccxt_book["bids"], levels),
+        asks=_levels(ccxt_book["asks"], levels),
+        sequence=int(ccxt_book.get("nonce") or 0),
+        exchange_at_us=int(ccxt_book.get("timestamp") or 0) * 1_000,
+        received_at_us=received_at_us,
+    )
+
+
+def _levels(rows: Any, levels: int) -> tuple[BookLevel, ...]:
+    return tuple((Decimal(str(row[0])), Decimal(str(row[1]))) for row in rows[:levels])

@@ -1,10 +1,12 @@
-"""ccxt's Binance USD-M client with its own hooks used: who connected, who was lost, which message came.
+"""Any ccxt.pro client with its own hooks used: who connected, who was lost, which message came.
 
 Nothing of ccxt is changed. Its hooks are overridden because it reconnects silently, merges orders into a cache, and
 lets an exception in a handler stop the receive loop until the ping timeout.
 """
 
 import asyncio
+from collections.abc import Mapping
+from functools import cache
 from typing import Any, Protocol
 
 import aiohttp
@@ -13,8 +15,6 @@ from ccxt.base.errors import NetworkError
 
 from adapters.exchange.settings import VenueSettings
 
-# The venue allows 2,400 units of weight a minute.
-REQUEST_WEIGHT_MS = 25
 DIAL_PAUSE_MS_MAX = 3_000
 
 # ccxt's own annotations call its coroutines dictionaries and lists; what comes back is checked by the parsers instead.
@@ -37,62 +37,70 @@ class Tap(Protocol):
         ...
 
 
-class HookedBinance(ccxt.pro.binanceusdm):
-    """Tell a tap about connections and messages, then do what ccxt does."""
+class _Hooks:
+    """Tell a tap about connections and messages, then do what ccxt does. Mixed in before a class of ccxt.pro."""
 
     tap: Tap | None = None
 
     def on_connected(self, client: Any, message: Any = None) -> None:
-        """Tell the tap, after ccxt."""
-        super().on_connected(client, message)
+        _ccxt(super()).on_connected(client, message)
         if self.tap is not None:
             self.tap.connected(client)
 
     def on_error(self, client: Any, error: Any) -> None:
-        """Tell the tap, after ccxt; dial again sooner than ccxt would, unless the venue says when."""
-        super().on_error(client, error)
-        waiting = self.ws_dial_backoff.get(client.url)
+        _ccxt(super()).on_error(client, error)
+        me: Ccxt = self
+        waiting = me.ws_dial_backoff.get(client.url)
         if waiting is not None and client.last_retry_after is None:
-            waiting["until"] = min(waiting["until"], self.milliseconds() + DIAL_PAUSE_MS_MAX)
+            # Dial again sooner than ccxt would, unless the venue says when.
+            waiting["until"] = min(waiting["until"], me.milliseconds() + DIAL_PAUSE_MS_MAX)
         if self.tap is not None:
             self.tap.lost(client, f"{type(error).__name__}: {error}")
 
     def on_close(self, client: Any, error: Any) -> None:
-        """Tell the tap, after ccxt."""
-        super().on_close(client, error)
+        _ccxt(super()).on_close(client, error)
         if self.tap is not None:
             self.tap.lost(client, f"closed, code {error}")
 
     def handle_message(self, client: Any, message: Any) -> None:
-        """Tell the tap, then let ccxt handle it; a handler that fails costs the connection, at once and seen."""
         if self.tap is not None:
             self.tap.message(client, message)
         try:
-            super().handle_message(client, message)
+            _ccxt(super()).handle_message(client, message)
         except Exception as error:  # noqa: BLE001 - any failure inside ccxt means its state cannot be believed
             client.on_error(NetworkError(f"ccxt could not handle a message: {type(error).__name__}: {error}"))
 
 
-def make_client(settings: VenueSettings, session: aiohttp.ClientSession | None, *, paced: bool) -> Ccxt:
-    """Return a client with the options that the venue's traps ask for; one that is not paced queues nothing."""
+def _ccxt(parent: Any) -> Ccxt:
+    return parent
+
+
+@cache
+def hooked(ccxt_id: str) -> type[Any]:
+    """Return ccxt.pro's class of that id with the hooks in it."""
+    if ccxt_id not in ccxt.pro.exchanges:
+        raise ValueError(f"ccxt.pro knows no {ccxt_id!r}")
+    return type(f"Hooked{ccxt_id.capitalize()}", (_Hooks, getattr(ccxt.pro, ccxt_id)), {})
+
+
+def make_client(
+    ccxt_id: str, settings: VenueSettings, own: Mapping[str, Any], session: aiohttp.ClientSession | None, *, paced: bool
+) -> Ccxt:
+    """Return a client with a venue's own settings; one that is not paced queues nothing.
+
+    `number: str` makes the unified markets exact; the account's payloads are read raw.
+    """
     config: dict[str, Any] = {
         "apiKey": settings.api_key,
         "secret": settings.api_secret,
+        "password": settings.passphrase,
         "timeout": settings.timeout_ms,
         "enableRateLimit": paced,
-        "rateLimit": REQUEST_WEIGHT_MS,
         "number": str,
         "streaming": {"keepAlive": settings.keep_alive_ms},
         "asyncio_loop": asyncio.get_running_loop(),
-        "options": {
-            "fetchCurrencies": False,
-            "fetchMargins": False,
-            "recvWindow": settings.recv_window_ms,
-            "adjustForTimeDifference": False,
-            "watchPositions": {"fetchPositionsSnapshot": False},
-            "warnOnFetchOpenOrdersWithoutSymbol": False,
-        },
+        **own,
     }
     if session is not None:
         config["session"] = session
-    return HookedBinance(config)  # pyright: ignore[reportArgumentType] - ccxt types its own dictionary of settings
+    return hooked(ccxt_id)(config)

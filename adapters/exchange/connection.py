@@ -11,14 +11,15 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from adapters.exchange.settings import Loopback
 
-HOSTS: frozenset[str] = frozenset({"fapi.binance.com", "fstream.binance.com"})
+BINANCE_USDM_HOSTS: frozenset[str] = frozenset({"fapi.binance.com", "fstream.binance.com"})
 
 
 class LoopbackResolver(AbstractResolver):
-    """Answer one loopback port for the venue's hosts, whatever port is asked, and nothing else."""
+    """Answer one loopback port for a venue's hosts, whatever port is asked, and nothing else."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, hosts: frozenset[str] = BINANCE_USDM_HOSTS) -> None:
         self._port = port
+        self._hosts = hosts
 
     async def resolve(
         self,
@@ -27,7 +28,7 @@ class LoopbackResolver(AbstractResolver):
         family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - same
     ) -> list[ResolveResult]:
         """Return the simulator's address; refuse a host that is not on the list."""
-        if host not in HOSTS:
+        if host not in self._hosts:
             raise OSError(None, f"{host} is not simulated, and loopback settings speak to nobody else")
         return [
             ResolveResult(hostname=host, host="127.0.0.1", port=self._port, family=socket.AF_INET, proto=0, flags=0)
@@ -37,8 +38,8 @@ class LoopbackResolver(AbstractResolver):
         """Hold nothing, close nothing."""
 
 
-def loopback_session(loopback: Loopback) -> aiohttp.ClientSession:
-    """Return a session that reaches only the simulator. Its owner closes it: ccxt does not."""
+def loopback_session(loopback: Loopback, hosts: frozenset[str] = BINANCE_USDM_HOSTS) -> aiohttp.ClientSession:
+    """Return a session that reaches only these hosts of the simulator. Its owner closes it: ccxt does not."""
     context = ssl.create_default_context(cafile=str(loopback.ca_file))
-    connector = aiohttp.TCPConnector(resolver=LoopbackResolver(loopback.port), ssl=context, use_dns_cache=False)
+    connector = aiohttp.TCPConnector(resolver=LoopbackResolver(loopback.port, hosts), ssl=context, use_dns_cache=False)
     return aiohttp.ClientSession(connector=connector)

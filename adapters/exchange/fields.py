@@ -1,6 +1,6 @@
 """Fields of a venue's payloads, read strictly: what is missing, binary or misspelt is `Unreadable`, never a default."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +35,12 @@ def decimal(row: Payload, name: str) -> Decimal:
     if not number.is_finite():
         raise Unreadable(f"{name} is {value!r}")
     return number
+
+
+def number(row: Payload, name: str) -> Decimal:
+    """Return a field that the venue tells as a JSON number: of a float, the shortest spelling is what it sent."""
+    value = row.get(name)
+    return decimal({name: repr(value)} if isinstance(value, float) else row, name)
 
 
 def part(row: Payload, name: str) -> Payload:
@@ -86,3 +92,10 @@ def status(row: Payload, name: str) -> OrderStatus:
     if found is None:
         raise Unreadable(f"{name} is {row.get(name)!r}, not an order status")
     return found
+
+
+def rows(answer: object) -> Sequence[Any]:
+    """Return an answer that is rows."""
+    if not isinstance(answer, list):
+        raise Unreadable(f"{type(answer).__name__} instead of rows")
+    return answer

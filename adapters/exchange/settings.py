@@ -16,7 +16,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Say which account to use and how.
 
     `symbols` are unified (`ETH/USDT:USDT`). Without `loopback` the real venue is spoken to. A look-up that finds no
-    order proves absence only `recv_window_ms + settling_ms` after the order was sent.
+    order proves absence only `recv_window_ms + settling_ms` after the order was sent. `passphrase` is for venues that
+    have one; `order_interval_ms` None leaves the distance between orders to the venue's dialect.
     """
 
     account: str
@@ -24,13 +25,18 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     api_secret: str
     symbols: tuple[str, ...]
     venue: str = "binance_usdm"
+    passphrase: str = ""
     loopback: Loopback | None = None
     recv_window_ms: int = 5_000
     settling_ms: int = 2_000
     timeout_ms: int = 10_000
-    order_interval_ms: int = 52
+    order_interval_ms: int | None = None
     book_levels: int = 50
     book_silence_ms: int = 5_000
     keep_alive_ms: int = 15_000
     listen_key_renewal_ms: int = 5 * 60_000
     clock_skew_ms_max: int = 1_000
+
+    def __repr__(self) -> str:
+        """Name the account and nothing that is secret: a repr ends up in logs."""
+        return f"VenueSettings({self.venue}/{self.account})"

@@ -10,13 +10,32 @@ import ccxt
 import pytest
 from ccxt.base.errors import ExchangeError
 
-from adapters.exchange import parse
-from adapters.exchange.failures import REASONS, classify
+from adapters.exchange import binance_parse as parse
+from adapters.exchange.binance_codes import FUTURES_REASONS
+from adapters.exchange.binance_usdm import BinanceUsdmDialect
+from adapters.exchange.books import copy_of
+from adapters.exchange.failures import Failures
 from adapters.exchange.fields import Unreadable
-from adapters.exchange.parse import Account
+from adapters.exchange.naming import Account, Market
 from domain.venue import Rejected, Unavailable, Unknown
 
-OF = Account("binance_usdm", "main", {"BTCUSDT": "BTC/USDT:USDT", "ETHUSDT": "ETH/USDT:USDT"})
+OF = Account(
+    "binance_usdm",
+    "main",
+    [
+        Market(
+            key=f"{base}USDT",
+            market_id=f"{base}USDT",
+            symbol=f"{base}/USDT:USDT",
+            kind="linear",
+            base=base,
+            quote="USDT",
+            settle="USDT",
+        )
+        for base in ("BTC", "ETH")
+    ],
+)
+FAILURES = Failures(BinanceUsdmDialect.code, BinanceUsdmDialect.reason, ("k" * 20, "hush"))
 D = Decimal
 
 # From the venue's documentation of ORDER_TRADE_UPDATE, with the fields of a one-way account.
@@ -114,7 +133,7 @@ def test_a_short_position() -> None:
         (parse.order_event, ORDER_TRADE_UPDATE | {"o": []}),
         (parse.order, {}),
         (parse.position, POSITION | {"positionSide": "LONG"}),
-        (parse.mark, {"symbol": "ETHUSDT"}),
+        (lambda row, of: parse.mark(row, of, 1), {"symbol": "ETHUSDT"}),
     ],
 )
 def test_what_is_not_documented_is_unreadable(parser: Any, payload: dict[str, Any]) -> None:
@@ -124,28 +143,27 @@ def test_what_is_not_documented_is_unreadable(parser: Any, payload: dict[str, An
 
 def test_float_levels_become_the_numbers_that_were_sent() -> None:
     book = {"bids": [[2681.62, 16.969]], "asks": [[2681.63, 73.077], [2681.7, 0.1]], "nonce": 7, "timestamp": 5}
-    update = parse.book(book, "binance_usdm", "ETH/USDT:USDT", levels=1, received_at_us=9)
+    update = copy_of(book, "binance_usdm", "ETH/USDT:USDT", levels=1, received_at_us=9)
     assert update.bids == ((D("2681.62"), D("16.969")),)
     assert update.asks == ((D("2681.63"), D("73.077")),)
     assert (update.sequence, update.exchange_at_us, update.received_at_us) == (7, 5_000, 9)
 
 
-def refused(kind: type[ccxt.BaseError], code: int) -> ccxt.BaseError:
+def refused(kind: type[ccxt.BaseError], code: int | str) -> ccxt.BaseError:
     return kind(f'binanceusdm {{"code":{code},"msg":"no"}}')
 
 
-@pytest.mark.parametrize("code", sorted(REASONS))
-def test_listed_codes_are_rejections(code: int) -> None:
-    failure = classify(refused(ccxt.InvalidOrder, code))
+@pytest.mark.parametrize("code", sorted(FUTURES_REASONS))
+def test_listed_codes_are_rejections(code: str) -> None:
+    failure = FAILURES.classify(refused(ccxt.InvalidOrder, code))
     assert isinstance(failure, Rejected)
-    assert failure.reason == REASONS[code]
+    assert failure.reason == FUTURES_REASONS[code]
 
 
 @pytest.mark.parametrize(
     "error",
     [
         ExchangeError("binanceusdm GET https://fapi.binance.com/fapi/v1/order"),
-        refused(ExchangeError, -2019),
         refused(ccxt.InvalidOrder, -4116),
         refused(ccxt.InvalidOrder, -9999),
         ccxt.InvalidOrder("binanceusdm amount must be greater than minimum"),
@@ -162,7 +180,7 @@ def test_listed_codes_are_rejections(code: int) -> None:
     ],
 )
 def test_everything_else_is_unknown(error: Exception) -> None:
-    assert isinstance(classify(error), Unknown)
+    assert isinstance(FAILURES.classify(error), Unknown)
 
 
 def test_only_a_connection_that_never_came_to_be_is_unavailable() -> None:
@@ -174,4 +192,4 @@ def test_only_a_connection_that_never_came_to_be_is_unavailable() -> None:
     ):
         error = ccxt.ExchangeNotAvailable("binanceusdm POST")
         error.__cause__ = cause
-        assert type(classify(error)) is kind
+        assert type(FAILURES.classify(error)) is kind

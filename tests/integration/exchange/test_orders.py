@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.exchange.binance_usdm import BinanceUsdm
-from adapters.exchange.suitability import VenueUnsuitable
+from adapters.exchange.failures import VenueUnsuitable
 from adapters.simulators.server import BinanceSimulator
 from domain.approval import approve
 from domain.quantity import num
@@ -176,7 +176,7 @@ async def test_fills_are_paged_to_the_last(simulator: BinanceSimulator, venue: B
     assert len({fill.fill_key for fill in fills}) == 2_300
     assert sum(fill.quantity for fill in fills) == D("2.3")
     assert {fill.client_order_id for fill in fills} == {approved.value.client_order_id}
-    assert await venue.fills_from(ETH, 2_299) == fills[2_298:]
+    assert await venue.fills_since(ETH, fills[-1].at_us) == [fill for fill in fills if fill.at_us == fills[-1].at_us]
     assert await venue.fills_since(ETH, time.time_ns() // 1_000 + 1_000_000) == []
 
 

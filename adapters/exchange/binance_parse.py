@@ -7,16 +7,27 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
-from adapters.exchange.fields import Payload, Unreadable, decimal, flag, identity, instant_us, part, side, status
+from adapters.exchange.fields import (
+    Payload,
+    Unreadable,
+    decimal,
+    flag,
+    identity,
+    instant_us,
+    number,
+    part,
+    side,
+    status,
+)
+from adapters.exchange.naming import Account, Market
 from domain.venue import (
     Acknowledgement,
     BalanceReport,
-    BookLevel,
-    BookUpdate,
     FeeRates,
     FillReport,
     FundingReport,
     InstrumentReport,
+    MarginTier,
     MarkReport,
     OrderReport,
     PositionReport,
@@ -28,22 +39,6 @@ _ADL_PREFIX = "adl_autoclose"
 TIMES_IN_FORCE: Mapping[TimeInForce, str] = {"gtc": "GTC", "ioc": "IOC", "fok": "FOK", "gtx": "GTX"}
 # What most of the venue's perpetuals pay by; the few others are told apart by fundingInfo.
 FUNDING_INTERVAL_MS = 8 * 3_600_000
-
-
-class Account:
-    """Name whose payloads are read: venue, account, and the unified symbol of each of the venue's ids."""
-
-    def __init__(self, venue: str, account: str, symbols: Mapping[str, str]) -> None:
-        self.venue = venue
-        self.account = account
-        self._symbols = symbols
-
-    def symbol(self, market_id: object) -> str:
-        """Return the unified symbol of a market id."""
-        found = self._symbols.get(str(market_id))
-        if found is None:
-            raise Unreadable(f"unknown market {market_id!r}")
-        return found
 
 
 def acknowledgement(row: Payload) -> Acknowledgement:
@@ -189,7 +184,7 @@ def balance(row: Payload, of: Account) -> BalanceReport:
     )
 
 
-def mark(row: Payload, of: Account) -> MarkReport:
+def mark(row: Payload, of: Account, funding_interval_ms: int) -> MarkReport:
     """Read mark, index and funding."""
     return MarkReport(
         venue=of.venue,
@@ -197,7 +192,7 @@ def mark(row: Payload, of: Account) -> MarkReport:
         mark_price=decimal(row, "markPrice"),
         index_price=decimal(row, "indexPrice"),
         funding_rate=decimal(row, "lastFundingRate"),
-        funding_interval_ms=FUNDING_INTERVAL_MS,
+        funding_interval_ms=funding_interval_ms,
         next_funding_us=instant_us(row, "nextFundingTime"),
         at_us=instant_us(row, "time"),
     )
@@ -226,36 +221,36 @@ def funding(row: Payload, of: Account) -> FundingReport:
     )
 
 
-def instrument(market: Mapping[str, Any], venue: str) -> InstrumentReport:
-    """Read a listing out of ccxt's market (whose numbers were asked for as strings) and its raw filters."""
-    filters = {str(item["filterType"]): item for item in market["info"]["filters"]}
+def instrument(item: Mapping[str, Any], market: Market, venue: str) -> InstrumentReport:
+    """Read a listing out of ccxt's market and its raw filters."""
+    filters = {str(row["filterType"]): row for row in item["info"]["filters"]}
     prices, sizes = filters["PRICE_FILTER"], filters["LOT_SIZE"]
     return InstrumentReport(
         venue=venue,
-        symbol=str(market["symbol"]),
-        base=str(market["base"]),
-        quote=str(market["quote"]),
-        settle=str(market["settle"]),
+        symbol=market.symbol,
+        base=market.base,
+        quote=market.quote,
+        settle=market.settle,
         tick=decimal(prices, "tickSize"),
         step=decimal(sizes, "stepSize"),
         quantity_min=decimal(sizes, "minQty"),
         quantity_max=decimal(sizes, "maxQty"),
         notional_min=decimal(filters["MIN_NOTIONAL"], "notional"),
+        market_id=market.market_id,
+        kind=market.kind,
+        contract_size=market.contract_size,
+        expiry_us=int(item.get("expiry") or 0) * 1_000,
     )
 
 
-def book(ccxt_book: Mapping[str, Any], venue: str, symbol: str, *, levels: int, received_at_us: int) -> BookUpdate:
-    """Copy a live book of ccxt. Its levels are floats: their shortest spelling is the number that the venue sent."""
-    return BookUpdate(
-        venue=venue,
-        symbol=symbol,
-        bids=_levels(ccxt_book["bids"], levels),
-        asks=_levels(ccxt_book["asks"], levels),
-        sequence=int(ccxt_book.get("nonce") or 0),
-        exchange_at_us=int(ccxt_book.get("timestamp") or 0) * 1_000,
-        received_at_us=received_at_us,
-    )
-
-
-def _levels(rows: Any, levels: int) -> tuple[BookLevel, ...]:
-    return tuple((Decimal(str(row[0])), Decimal(str(row[1]))) for row in rows[:levels])
+def margin_tiers(row: Payload) -> tuple[MarginTier, ...]:
+    """Read one symbol's brackets, lowest first. Their rates are JSON numbers: taken at their shortest spelling."""
+    tiers = [
+        MarginTier(
+            notional_from=number(bracket, "notionalFloor"),
+            maintenance_rate=number(bracket, "maintMarginRatio"),
+            leverage_max=number(bracket, "initialLeverage"),
+        )
+        for bracket in row["brackets"]
+    ]
+    return tuple(sorted(tiers, key=lambda tier: tier.notional_from))

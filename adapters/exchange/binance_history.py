@@ -8,10 +8,10 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from adapters.exchange import parse
+from adapters.exchange import binance_parse as parse
 from adapters.exchange.client import Ccxt
-from adapters.exchange.fields import Unreadable
-from adapters.exchange.parse import Account
+from adapters.exchange.fields import Unreadable, rows
+from adapters.exchange.naming import Account
 from domain.venue import FillReport, FundingReport
 
 PAGE = 1_000
@@ -32,25 +32,21 @@ class History:
         """Return every fill at or after an instant, oldest first. The venue answers at most seven days at once."""
         now_ms = time.time_ns() // 1_000_000
         start_ms = since_us // 1_000
-        rows: list[dict[str, Any]] = []
+        found: list[dict[str, Any]] = []
         for _ in range(PAGES_MAX):
             window = {"symbol": market_id, "startTime": start_ms, "endTime": start_ms + WINDOW_MS, "limit": PAGE}
-            page = _rows(await self._client.fapiPrivateGetUserTrades(window))
-            rows.extend(page)
+            page = rows(await self._client.fapiPrivateGetUserTrades(window))
+            found.extend(page)
             if len(page) >= PAGE:
                 # More than a page: from here on trade ids lead, without gaps, to the newest fill.
-                rows.extend(await self._trades_from(market_id, _number(page[-1], "id") + 1))
+                found.extend(await self._trades_from(market_id, _number(page[-1], "id") + 1))
                 break
             start_ms += WINDOW_MS + 1
             if start_ms > now_ms:
                 break
         else:
             raise Unreadable(f"fills older than {PAGES_MAX} windows were asked for")
-        return await self._reports(market_id, [row for row in rows if _number(row, "time") * 1_000 >= since_us])
-
-    async def fills_from(self, market_id: str, trade_id: int) -> Sequence[FillReport]:
-        """Return every fill from a trade id on, oldest first."""
-        return await self._reports(market_id, await self._trades_from(market_id, trade_id))
+        return await self._reports(market_id, [row for row in found if _number(row, "time") * 1_000 >= since_us])
 
     async def fundings_since(self, since_us: int) -> Sequence[FundingReport]:
         """Return every funding payment at or after an instant, oldest first."""
@@ -58,7 +54,7 @@ class History:
         start_ms = since_us // 1_000
         for _ in range(PAGES_MAX):
             request = {"incomeType": "FUNDING_FEE", "startTime": start_ms, "limit": PAGE}
-            page = _rows(await self._client.fapiPrivateGetIncome(request))
+            page = rows(await self._client.fapiPrivateGetIncome(request))
             for row in page:
                 report = parse.funding(row, self._of)
                 found[f"{report.symbol} {report.payment_id}"] = report
@@ -69,13 +65,13 @@ class History:
         raise Unreadable("more pages of income than there can be")
 
     async def _trades_from(self, market_id: str, trade_id: int) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
+        found: list[dict[str, Any]] = []
         for _ in range(PAGES_MAX):
             request = {"symbol": market_id, "fromId": trade_id, "limit": PAGE}
-            page = _rows(await self._client.fapiPrivateGetUserTrades(request))
-            rows.extend(page)
+            page = rows(await self._client.fapiPrivateGetUserTrades(request))
+            found.extend(page)
             if len(page) < PAGE:
-                return rows
+                return found
             trade_id = _number(page[-1], "id") + 1
         raise Unreadable("more pages of fills than there can be")
 
@@ -94,7 +90,7 @@ class History:
             if not missing:
                 return names
             request = {"symbol": market_id, "orderId": missing[0], "limit": PAGE}
-            page = _rows(await self._client.fapiPrivateGetAllOrders(request))
+            page = rows(await self._client.fapiPrivateGetAllOrders(request))
             for row in page:
                 order_id, name = _number(row, "orderId"), str(row.get("clientOrderId") or "")
                 self._remember((market_id, order_id), name)
@@ -109,12 +105,6 @@ class History:
         self._client_ids.move_to_end(key)
         if len(self._client_ids) > REMEMBERED_MAX:
             self._client_ids.popitem(last=False)
-
-
-def _rows(answer: Any) -> list[dict[str, Any]]:
-    if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
-        raise Unreadable(f"{type(answer).__name__} instead of rows")
-    return answer
 
 
 def _number(row: dict[str, Any], name: str) -> int:

@@ -1,0 +1,295 @@
+"""One account of one venue, through unmodified ccxt: what is the same at every venue.
+
+Three ccxt instances, because each has one queue for all its calls: orders never wait behind queries or log-ons. New
+orders are kept apart by us, so that the time until which an order may be sent is checked when it is sent.
+Quantities and prices are checked against the filters before sending, since ccxt would silently round them.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from typing import Any, Self, TypeVar
+
+import aiohttp
+import msgspec
+
+from adapters.exchange.account_stream import AccountStream
+from adapters.exchange.client import Ccxt, make_client
+from adapters.exchange.connection import loopback_session
+from adapters.exchange.dialect import Dialect, Lines
+from adapters.exchange.failures import Failures
+from adapters.exchange.naming import Account
+from adapters.exchange.pace import Pace
+from adapters.exchange.settings import VenueSettings
+from adapters.exchange.suitability import check_clock, check_order, wanted_markets
+from domain.approval import Approved
+from domain.venue import (
+    AccountEvent,
+    Acknowledgement,
+    BalanceReport,
+    FeeRates,
+    FillReport,
+    FundingReport,
+    InstrumentReport,
+    MarkReport,
+    OrderReport,
+    PositionReport,
+    Rejected,
+    Unavailable,
+    Unknown,
+    VenueOrder,
+)
+
+UNPROVEN = "unproven for hedging until it passes the venue contract tests"
+READ_BACK_TRIES = 5
+READ_BACK_PAUSE_S = 0.2
+
+T = TypeVar("T")
+
+
+class VenueAccount:
+    """Trade on one account. Use as `async with`, or `open` and `close`; the stream reconnects by itself.
+
+    Failures of every call are those of `domain.venue`: `Rejected`, `Unavailable`, `Unknown`.
+    """
+
+    def __init__(self, settings: VenueSettings, dialect: type[Dialect]) -> None:
+        self._settings = settings
+        self._speaks = dialect
+        self._failures = Failures(
+            dialect.code, dialect.reason, (settings.api_key, settings.api_secret, settings.passphrase)
+        )
+        self._resources = contextlib.AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._clients: list[Ccxt] = []
+        interval_ms = settings.order_interval_ms
+        self._pace = Pace((dialect.order_interval_ms if interval_ms is None else interval_ms) / 1_000)
+        self._listings: dict[str, InstrumentReport] = {}
+        self._session: aiohttp.ClientSession | None = None
+        self._dialect: Dialect
+        self._stream: AccountStream
+
+    @property
+    def name(self) -> str:
+        """Return the venue's id."""
+        return self._settings.venue
+
+    @property
+    def account(self) -> str:
+        """Return the account's name."""
+        return self._settings.account
+
+    @property
+    def proven(self) -> bool:
+        """Say whether this venue's dialect passes the contract tests, and so may trade."""
+        return self._speaks.proven
+
+    @property
+    def absence_after_ms(self) -> int:
+        """Return how long after sending the venue's "no such order" may be believed."""
+        return self._speaks.absence_after_ms(self._settings)
+
+    @property
+    def instruments(self) -> Sequence[InstrumentReport]:
+        """Return the listings of the symbols in the settings, as they were at `open`."""
+        return tuple(self._listings.values())
+
+    @property
+    def is_listening(self) -> bool:
+        """Say whether the account's stream is up."""
+        return self._stream.is_up
+
+    async def __aenter__(self) -> Self:
+        """Open."""
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        """Close."""
+        await self.close()
+
+    async def open(self) -> None:
+        """Connect, check the account and its markets, start the stream. Raise `VenueUnsuitable` or a failure."""
+        try:
+            await self._open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Stop the stream and close every connection; idempotent."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self._resources.aclose()
+
+    async def submit(self, approved: Approved[VenueOrder]) -> Acknowledgement:
+        """Send an order once, unless its time to be sent has passed."""
+        order = approved.value
+        if order.venue != self.name or order.account != self.account:
+            raise Rejected("malformed", f"an order for {order.venue}/{order.account}, not {self.name}/{self.account}")
+        if not self.proven:
+            raise Rejected(
+                "venue_rule", f"{self.name} is unproven for hedging until it passes the venue contract tests"
+            )
+        check_order(order, self._listed(order.symbol), self._speaks.client_order_id)
+        await self._pace.wait()
+        if time.time_ns() // 1_000 >= approved.send_before_us:
+            raise Unavailable("not sent: the time until which it might be sent has passed")
+        acknowledged = await self._asked(self._dialect.create(order))
+        if acknowledged is None:
+            acknowledged = await self._read_back(order)
+        if acknowledged.client_order_id != order.client_order_id:
+            raise Unknown(f"the answer is about another order: {acknowledged.client_order_id}")
+        return acknowledged
+
+    async def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
+        """Cancel an order; `Rejected` with `unknown_order` when it is over or was never there."""
+        self._listed(symbol)
+        cancelled = await self._asked(self._dialect.cancel(symbol, client_order_id))
+        if cancelled is None:
+            cancelled = await self.order_state(symbol, client_order_id)
+        if cancelled is None:
+            raise Unknown("cancelled, but not to be found")
+        return cancelled
+
+    async def order_state(self, symbol: str, client_order_id: str) -> OrderReport | None:
+        """Ask for the newest order with our id; None when the venue knows none now (see `absence_after_ms`)."""
+        self._listed(symbol)
+        try:
+            return await self._asked(self._dialect.order_state(symbol, client_order_id))
+        except Rejected as rejected:
+            if rejected.reason == "unknown_order":
+                return None
+            raise
+
+    async def open_orders(self, symbol: str) -> Sequence[OrderReport]:
+        """Return the open orders of a symbol, ours and anybody's on the account."""
+        self._listed(symbol)
+        return await self._asked(self._dialect.open_orders(symbol))
+
+    async def fills_since(self, symbol: str, since_us: int) -> Sequence[FillReport]:
+        """Return every fill of the account in a symbol at or after an instant, oldest first."""
+        self._listed(symbol)
+        return await self._asked(self._dialect.fills_since(symbol, since_us))
+
+    async def fundings_since(self, since_us: int) -> Sequence[FundingReport]:
+        """Return every funding payment of the account at or after an instant, oldest first."""
+        return await self._asked(self._dialect.fundings_since(since_us))
+
+    async def positions(self) -> Sequence[PositionReport]:
+        """Return the account's positions, flat ones left out."""
+        return await self._asked(self._dialect.positions())
+
+    async def balances(self) -> Sequence[BalanceReport]:
+        """Return the account's assets."""
+        return await self._asked(self._dialect.balances())
+
+    async def mark(self, symbol: str) -> MarkReport:
+        """Return mark, index and funding of a symbol."""
+        self._listed(symbol)
+        return await self._asked(self._dialect.mark(symbol))
+
+    async def fee_rates(self, symbol: str) -> FeeRates:
+        """Return what the account pays for trades in a symbol."""
+        self._listed(symbol)
+        return await self._asked(self._dialect.fee_rates(symbol))
+
+    def account_events(self) -> AsyncGenerator[AccountEvent, None]:
+        """Stream fills, order states, and every connect and disconnect."""
+        return self._stream.events()
+
+    async def failed(self) -> None:
+        """Wait until a stream's task breaks, and raise its error; cancelling this only stops the waiting."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+
+    async def _open(self) -> None:
+        settings, speaks = self._settings, self._speaks
+        session = None
+        if settings.loopback is not None:
+            session = await self._resources.enter_async_context(loopback_session(settings.loopback, speaks.hosts))
+        self._session = session
+        self._resources.push_async_callback(self._close_clients)
+        queries, orders, private = (self._client(session, paced=paced) for paced in (True, False, True))
+        await self._asked(queries.load_markets())
+        for client in (orders, private):
+            client.set_markets_from_exchange(queries)
+        markets = wanted_markets(speaks, queries.markets, settings.symbols, self.name)
+        named = [market for item in queries.markets.values() if (market := speaks.market(item)) is not None]
+        for market in markets:
+            item = queries.markets[market.symbol]
+            self._listings[market.symbol] = speaks.instrument(item, market, self.name)
+        intervals = await self._asked(speaks.funding_intervals(queries, markets))
+        self._amend({symbol: {"funding_interval_ms": interval} for symbol, interval in intervals.items()})
+        self._dialect = speaks(
+            Lines(
+                orders=orders,
+                queries=queries,
+                private=private,
+                of=Account(self.name, self.account, named),
+                listed=self._listings,
+                settings=settings,
+                failures=self._failures,
+            )
+        )
+        await self._asked(self._dialect.check())
+        await check_clock(lambda: self._asked(self._dialect.time_ms()), settings.clock_skew_ms_max)
+        tiers = await self._asked(self._dialect.margin_tiers())
+        self._amend({symbol: {"margin_tiers": rows} for symbol, rows in tiers.items()})
+        self._stream = AccountStream(self._dialect, self._failures)
+        self._tasks.append(asyncio.create_task(self._stream.run(), name=f"{self.name} account stream"))
+
+    async def _read_back(self, order: VenueOrder) -> Acknowledgement:
+        """Find out what the venue wrote down of an order that it took without saying so."""
+        for _ in range(READ_BACK_TRIES):
+            try:
+                found = await self._asked(self._dialect.read_back(order))
+            except Rejected as rejected:
+                # This refuses the question, not the order.
+                if rejected.reason != "unknown_order":
+                    raise Unknown(f"sent, but not to be read back: {rejected.text}") from None
+                found = None
+            except Unavailable as unavailable:
+                raise Unknown(f"sent, but not to be read back: {unavailable}") from None
+            if isinstance(found, Rejected):
+                raise found
+            if found is not None:
+                return Acknowledgement(
+                    venue_order_id=found.venue_order_id,
+                    client_order_id=found.client_order_id,
+                    status=found.status,
+                    filled=found.filled,
+                    accepted_quantity=found.quantity,
+                    at_us=found.at_us,
+                )
+            await asyncio.sleep(READ_BACK_PAUSE_S)
+        raise Unknown("sent, but not to be found yet")
+
+    def _amend(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Fill in what a venue tells of its listings elsewhere."""
+        for symbol, fields in changes.items():
+            if symbol in self._listings:
+                self._listings[symbol] = msgspec.structs.replace(self._listings[symbol], **fields)
+
+    def _client(self, session: aiohttp.ClientSession | None, *, paced: bool) -> Ccxt:
+        own = self._speaks.own_settings(self._settings)
+        client = make_client(self._speaks.ccxt_id, self._settings, own, session, paced=paced)
+        self._clients.append(client)
+        return client
+
+    async def _close_clients(self) -> None:
+        await asyncio.gather(*(client.close() for client in self._clients))
+        self._clients.clear()
+
+    def _listed(self, symbol: str) -> InstrumentReport:
+        listed = self._listings.get(symbol)
+        if listed is None:
+            raise Rejected("unknown_symbol", f"{symbol} is not among the symbols of {self.name}")
+        return listed
+
+    async def _asked(self, work: Awaitable[T]) -> T:
+        return await self._failures.asked(work)

@@ -1,0 +1,54 @@
+"""What Binance's futures codes mean.
+
+-4116 (the client order id is taken by an open order) is missing on purpose: the order that took it may be the one that
+is being sent.
+"""
+
+from collections.abc import Mapping
+
+from domain.venue import RejectReason
+
+FUTURES_REASONS: Mapping[str, RejectReason] = {
+    "-1022": "not_authorised",
+    "-1100": "malformed",
+    "-1101": "malformed",
+    "-1102": "malformed",
+    "-1103": "malformed",
+    "-1104": "malformed",
+    "-1105": "malformed",
+    "-1106": "malformed",
+    "-1111": "size_or_price_step",
+    "-1115": "malformed",
+    "-1116": "malformed",
+    "-1117": "malformed",
+    "-1121": "unknown_symbol",
+    "-2011": "unknown_order",
+    "-2013": "unknown_order",
+    "-2014": "not_authorised",
+    "-2015": "not_authorised",
+    "-2018": "insufficient_margin",
+    "-2019": "insufficient_margin",
+    "-2022": "reduce_only",
+    "-2024": "insufficient_margin",
+    "-2025": "too_many_orders",
+    "-2026": "venue_rule",
+    "-2027": "venue_rule",
+    "-2028": "venue_rule",
+    "-4001": "size_or_price_step",
+    "-4002": "size_or_price_step",
+    "-4003": "size_or_price_step",
+    "-4004": "size_or_price_step",
+    "-4005": "size_or_price_step",
+    "-4013": "size_or_price_step",
+    "-4014": "size_or_price_step",
+    "-4016": "price_band",
+    "-4023": "size_or_price_step",
+    "-4024": "price_band",
+    "-4061": "venue_rule",
+    "-4131": "price_band",
+    "-4164": "min_notional",
+    "-4192": "venue_rule",
+    "-4400": "venue_rule",
+    "-5021": "venue_rule",
+    "-5022": "post_only_would_take",
+}

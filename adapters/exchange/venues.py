@@ -1,0 +1,63 @@
+"""Every venue that we speak with, by its id in ccxt."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from adapters.exchange.account import VenueAccount
+from adapters.exchange.binance_usdm import BinanceUsdmDialect
+from adapters.exchange.client import make_client
+from adapters.exchange.connection import loopback_session
+from adapters.exchange.dialect import Dialect
+from adapters.exchange.failures import Failures
+from adapters.exchange.settings import Loopback, VenueSettings
+from adapters.exchange.suitability import wanted_markets
+from domain.venue import InstrumentReport
+
+DIALECTS: Mapping[str, type[Dialect]] = {
+    "binanceusdm": BinanceUsdmDialect,
+}
+
+
+def dialect_of(venue: str) -> type[Dialect]:
+    """Return the dialect of a venue."""
+    found = DIALECTS.get(venue)
+    if found is None:
+        raise ValueError(f"no dialect for {venue!r}: there are {', '.join(sorted(DIALECTS))}")
+    return found
+
+
+def open_account(settings: VenueSettings) -> VenueAccount:
+    """Return the account of the settings' venue, not yet opened: use as `async with`."""
+    return VenueAccount(settings, dialect_of(settings.venue))
+
+
+async def listings(venue: str, symbols: Sequence[str], loopback: Loopback | None = None) -> Sequence[InstrumentReport]:
+    """Return a venue's listings of these symbols, asked without a key; margin tiers are told to accounts only.
+
+    Raise `VenueUnsuitable` for a symbol that is not listed under that very name, else the failures of `domain.venue`.
+    """
+    speaks = dialect_of(venue)
+    settings = VenueSettings(
+        venue=venue, account="", api_key="", api_secret="", symbols=tuple(symbols), loopback=loopback
+    )
+    failures = Failures(speaks.code, speaks.reason, ())
+    session = None if loopback is None else loopback_session(loopback, speaks.hosts)
+    try:
+        client = make_client(speaks.ccxt_id, settings, speaks.own_settings(settings), session, paced=True)
+        try:
+            await failures.asked(client.load_markets())
+            markets = wanted_markets(speaks, client.markets, symbols, venue)
+            intervals = await failures.asked(speaks.funding_intervals(client, markets))
+            return [
+                msgspec.structs.replace(
+                    speaks.instrument(client.markets[market.symbol], market, venue),
+                    funding_interval_ms=intervals.get(market.symbol, 0),
+                )
+                for market in markets
+            ]
+        finally:
+            await client.close()
+    finally:
+        if session is not None:
+            await session.close()
