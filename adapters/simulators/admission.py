@@ -1,39 +1,56 @@
-"""Whether the simulated venue takes an order: words, filters, bands, identity, margin, in that order of precedence."""
+"""Whether the simulated venue takes an order: filters, bands, identity, margin, in that order of precedence."""
 
-import re
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
-from adapters.simulators.instruments import Instrument, VenueError
-from adapters.simulators.ledger import ZERO, Ledger, Order
-from adapters.simulators.matching import Book
+from adapters.simulators.instruments import Instrument
+from adapters.simulators.ledger import ZERO, Ledger, Order, OrderType, Origin, TimeInForce
+from adapters.simulators.matching import Book, Side, opposite
+from adapters.simulators.refusals import Refusal, Refused
 
-CLIENT_ID = re.compile(r"^[.A-Z:/a-z0-9_-]{1,36}$")
 OPEN_ORDERS_MAX = 200
 
 
+def unnamed(_origin: Origin, _order_id: int) -> str:
+    """Name no order that its client did not name."""
+    return ""
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold a venue's habits where venues differ.
+
+    `client_ids`: unique among open orders, unique for ever, or free to repeat. `post_only`: an order that would take is
+    refused, or accepted and then cancelled. `name_order` gives a client id where the client gave none.
+    """
+
+    client_ids: Literal["unique_open", "unique", "free"] = "unique_open"
+    post_only: Literal["refuse", "cancel"] = "refuse"
+    name_order: Callable[[Origin, int], str] = unnamed
+    open_orders_max: int = OPEN_ORDERS_MAX
+
+
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Hold an order as it was asked for. `price` and `time_in_force` None where the type has none."""
+    """Hold an order as it was asked for, its words already read by the dialect. `price` None at market."""
 
     symbol: str
-    side: str
-    type: str
+    side: Side
+    type: OrderType
     quantity: Decimal
     price: Decimal | None = None
-    time_in_force: str | None = None
+    time_in_force: TimeInForce = "GTC"
     reduce_only: bool = False
     client_id: str | None = None
-    position_side: str = "BOTH"
 
 
 class Desk(Protocol):
     """What an order is checked against: the exchange as it stands."""
 
+    policy: Policy
     ledger: Ledger
     books: dict[str, Book]
-    instruments: dict[str, Instrument]
     marks: dict[str, Decimal]
 
     def instrument(self, symbol: str | None) -> Instrument:
@@ -41,7 +58,7 @@ class Desk(Protocol):
         ...
 
     def mark(self, symbol: str) -> Decimal:
-        """Return the mark or refuse."""
+        """Return the mark price or refuse."""
         ...
 
     def new_order(self, request: OrderRequest, *, quantity: int, price: int, now_ms: int) -> Order:
@@ -53,54 +70,58 @@ class Desk(Protocol):
         ...
 
     def open_sizes(self, symbol: str) -> tuple[Decimal, Decimal]:
-        """Return what open orders would buy and sell."""
+        """Return what open orders that may add exposure would buy and sell."""
         ...
 
     def margin_used(self, symbol: str) -> Decimal:
         """Return the margin tied up by a symbol."""
         ...
 
-    def is_standing(self, client_id: str) -> bool:
-        """Say whether an open order has that client id."""
+    def locked(self) -> Mapping[str, Decimal]:
+        """Return what open spot orders hold back, by asset."""
+        ...
+
+    def is_taken(self, client_id: str) -> bool:
+        """Say whether that client id may not be used now."""
         ...
 
 
 def admit(desk: Desk, request: OrderRequest, now_ms: int) -> tuple[Order, int]:
-    """Return the order and the limit in ticks that it may trade to, or raise `VenueError`."""
+    """Return the order and the limit in ticks that it may trade to, or raise `Refused`."""
     instrument = desk.instrument(request.symbol)
-    _check_words(request)
     quantity = instrument.lots(request.quantity)
     mark = desk.mark(request.symbol)
     price = 0
     if request.type == "LIMIT":
         if request.price is None:
-            raise VenueError(-1102, "Mandatory parameter 'price' was not sent, was empty/null, or malformed.")
+            raise Refused(Refusal.MISSING, "price")
         price = instrument.ticks(request.price)
         instrument.check_band(request.side, request.price, mark)
     order = desk.new_order(request, quantity=quantity, price=price, now_ms=now_ms)
     reference = instrument.price(price) if price else mark
     if not request.reduce_only:
-        instrument.check_notional(reference * request.quantity)
-    if desk.is_standing(order.client_id):
-        raise VenueError(-4116, "ClientOrderId is duplicated.")
-    if len(desk.open_orders(request.symbol)) >= OPEN_ORDERS_MAX:
-        raise VenueError(-2025, "Reach max open order limit.")
+        instrument.check_notional(instrument.notional(request.quantity, reference))
+    if order.client_id and desk.is_taken(order.client_id):
+        raise Refused(Refusal.DUPLICATE_CLIENT_ID, order.client_id)
+    if len(desk.open_orders(request.symbol)) >= desk.policy.open_orders_max:
+        raise Refused(Refusal.TOO_MANY_OPEN_ORDERS)
     if request.reduce_only:
         _check_reduces(desk.ledger, order)
+    elif instrument.kind == "spot":
+        _check_balance(desk, order, instrument)
     else:
         _check_margin(desk, order, instrument, reference)
     limit = price or _protected_limit(desk.books[order.symbol], order, instrument, mark)
-    if order.time_in_force == "GTX" and desk.books[order.symbol].would_take(order.side, price):
-        raise VenueError(
-            -5022, "Due to the order could not be executed as maker, the Post Only order will be rejected."
-        )
+    refuses = order.time_in_force == "POST" and desk.policy.post_only == "refuse"
+    if refuses and desk.books[order.symbol].would_take(order.side, price):
+        raise Refused(Refusal.POST_ONLY_WOULD_TAKE)
     return order, limit
 
 
 def _check_reduces(ledger: Ledger, order: Order) -> None:
     held = ledger.positions[order.symbol].quantity
     if held == 0 or (held > 0) == (order.side == "BUY"):
-        raise VenueError(-2022, "ReduceOnly Order is rejected.")
+        raise Refused(Refusal.REDUCE_ONLY)
 
 
 def _check_margin(desk: Desk, order: Order, instrument: Instrument, reference: Decimal) -> None:
@@ -110,12 +131,39 @@ def _check_margin(desk: Desk, order: Order, instrument: Instrument, reference: D
         buys += size
     else:
         sells += size
-    price = max(reference, desk.mark(order.symbol))
+    mark = desk.mark(order.symbol)
+    # The worse price for the margin: dear for a linear contract, cheap for an inverse one.
+    price = min(reference, mark) if instrument.kind == "inverse" else max(reference, mark)
     needed = desk.ledger.initial_margin(order.symbol, price, buys, sells)
-    others = sum((desk.margin_used(symbol) for symbol in desk.instruments if symbol != order.symbol), ZERO)
-    fees = reference * size * instrument.taker_rate
-    if needed > desk.margin_used(order.symbol) and needed + others + fees > desk.ledger.equity(desk.marks):
-        raise VenueError(-2019, "Margin is insufficient.")
+    pool = desk.ledger.settling_in(instrument.settle)
+    others = sum((desk.margin_used(each.symbol) for each in pool if each.symbol != order.symbol), ZERO)
+    fees = instrument.value(size, reference) * max(instrument.taker_rate, ZERO)
+    free = desk.ledger.equity(instrument.settle, desk.marks) - desk.locked().get(instrument.settle, ZERO)
+    if needed > desk.margin_used(order.symbol) and needed + others + fees > free:
+        raise Refused(Refusal.INSUFFICIENT_MARGIN, instrument.settle)
+
+
+def _check_balance(desk: Desk, order: Order, instrument: Instrument) -> None:
+    asset = instrument.quote if order.side == "BUY" else instrument.base
+    if order.side == "SELL":
+        needed = instrument.quantity(order.quantity)
+    elif order.price:
+        needed = instrument.price(order.price) * instrument.quantity(order.quantity)
+    else:
+        needed = _cost_at_market(desk.books[order.symbol], order, instrument)
+    if needed > desk.ledger.wallets[asset] - desk.locked().get(asset, ZERO):
+        raise Refused(Refusal.INSUFFICIENT_BALANCE, asset)
+
+
+def _cost_at_market(book: Book, order: Order, instrument: Instrument) -> Decimal:
+    cost, left = ZERO, order.quantity
+    for price in book.prices(opposite(order.side)):
+        taken = min(left, book.quantity(opposite(order.side), price))
+        cost += instrument.price(price) * instrument.quantity(taken)
+        left -= taken
+        if not left:
+            break
+    return cost
 
 
 def _protected_limit(book: Book, order: Order, instrument: Instrument, mark: Decimal) -> int:
@@ -123,23 +171,5 @@ def _protected_limit(book: Book, order: Order, instrument: Instrument, mark: Dec
     band = mark * (instrument.band_up if order.side == "BUY" else instrument.band_down)
     limit = int(band / instrument.tick)
     if not book.would_take(order.side, limit):
-        raise VenueError(-4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit.")
+        raise Refused(Refusal.NO_COUNTERPARTY)
     return limit
-
-
-def _check_words(request: OrderRequest) -> None:
-    """Refuse unknown words and what their combinations forbid."""
-    if request.side not in {"BUY", "SELL"}:
-        raise VenueError(-1117, "Invalid side.")
-    if request.type not in {"LIMIT", "MARKET"}:
-        raise VenueError(-1116, "Invalid orderType.")
-    if request.type == "LIMIT" and request.time_in_force is None:
-        raise VenueError(-1102, "Mandatory parameter 'timeInForce' was not sent, was empty/null, or malformed.")
-    if request.type == "MARKET" and (request.time_in_force is not None or request.price is not None):
-        raise VenueError(-1106, "Parameter 'timeInForce' sent when not required.")
-    if request.time_in_force not in {None, "GTC", "IOC", "FOK", "GTX"}:
-        raise VenueError(-1115, "Invalid timeInForce.")
-    if request.position_side != "BOTH":
-        raise VenueError(-4061, "Order's position side does not match user's setting.")
-    if request.client_id is not None and not CLIENT_ID.match(request.client_id):
-        raise VenueError(-1100, "Illegal characters found in parameter 'newClientOrderId'.")

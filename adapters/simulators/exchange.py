@@ -1,40 +1,50 @@
-"""The simulated Binance USD-M venue without its wires: orders, filters, margin, fills, funding. Pure and deterministic.
+"""The simulated venue without its wires: orders, filters, margin, fills, funding. Pure, deterministic, in no dialect.
 
-Time comes in with every call. What happened goes out through `drain`: records for the journal, events for the account's
-stream, prints for the public one, in the order in which they happened. Bands, margin and funding use the book's middle
-as mark and index; a cross-margin account in one-way mode is all there is; liquidation happens only when asked for
-(`force_close`). Self-trades expire the resting order (EXPIRE_MAKER).
+Time comes in with every call. What happened goes out through `drain`: records for the journal, happenings for the
+account's stream, prints for the public one, in the order in which they happened. Bands, margin and funding use the
+book's middle as mark; a cross-margin account in one-way mode, one pool per settle asset, is all there is; liquidation
+happens only when asked for (`force_close`). Self-trades expire the resting order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
-from adapters.simulators import wire
-from adapters.simulators.admission import OrderRequest, admit
-from adapters.simulators.instruments import Instrument, VenueError
+from adapters.simulators.admission import OrderRequest, Policy, admit
+from adapters.simulators.happenings import AccountChanged, Execution, FundingPaid, OrderChanged
+from adapters.simulators.instruments import Instrument
 from adapters.simulators.journal import IncomeKept, LeverageKept, OrderKept, TradeKept
-from adapters.simulators.ledger import MONEY, ZERO, Ledger, Order, OrderStatus
+from adapters.simulators.ledger import MONEY, ZERO, Ending, Ledger, Order, OrderStatus, Origin
 from adapters.simulators.matching import Book, Match, SelfExpired, Side
 from adapters.simulators.outbox import Happened, Outbox
-
-FUNDING_INTERVAL_MS = 8 * 3_600_000
-FUNDING_RATE = Decimal("0.0001")
+from adapters.simulators.refusals import Refusal, Refused
 
 
 class Exchange:
     """Run one account on a few books."""
 
-    def __init__(self, instruments: tuple[Instrument, ...], deposit: Decimal, *, now_ms: int) -> None:
+    def __init__(
+        self,
+        instruments: Iterable[Instrument],
+        deposits: Mapping[str, Decimal],
+        *,
+        now_ms: int,
+        policy: Policy | None = None,
+    ) -> None:
         self.instruments = {instrument.symbol: instrument for instrument in instruments}
-        self.ledger = Ledger(instruments, deposit)
+        self.policy = policy or Policy()
+        self.ledger = Ledger(self.instruments.values(), deposits)
         self.books = {symbol: Book() for symbol in self.instruments}
         self.orders: dict[int, Order] = {}
         self.marks: dict[str, Decimal] = {}
-        self.funded_until_ms = dict.fromkeys(self.instruments, now_ms - now_ms % FUNDING_INTERVAL_MS)
-        self._by_client: dict[str, int] = {}
+        self.funded_until_ms = {
+            symbol: now_ms - now_ms % instrument.funding_interval_ms
+            for symbol, instrument in self.instruments.items()
+            if instrument.kind != "spot"
+        }
+        self._by_client: dict[str, list[int]] = {}
         self._open: dict[int, None] = {}
         self._outbox = Outbox(first_print_id=now_ms)
 
@@ -46,7 +56,7 @@ class Exchange:
         """Put restored open orders back into their books, oldest first; those the market passed are filled."""
         for order in self.open_orders(None):
             if not self._may_rest(order):
-                self._close(order, "EXPIRED", now_ms)
+                self._close(order, "EXPIRED", "reduce_only", now_ms)
                 continue
             self._take(order, order.price, order.quantity - order.filled, now_ms)
             if order.is_open:
@@ -55,18 +65,18 @@ class Exchange:
 
     def instrument(self, symbol: str | None) -> Instrument:
         """Return a listed instrument."""
-        if symbol is None:
-            raise VenueError(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
+        if not symbol:
+            raise Refused(Refusal.MISSING, "symbol")
         found = self.instruments.get(symbol)
         if found is None:
-            raise VenueError(-1121, "Invalid symbol.")
+            raise Refused(Refusal.UNKNOWN_SYMBOL, symbol)
         return found
 
     def mark(self, symbol: str) -> Decimal:
         """Return the middle of the book, or the last one known; refuse while there has never been one."""
         mark = self.marks.get(symbol)
         if mark is None:
-            raise VenueError(-1001, "Internal error; unable to process your request. Please try again.", 503)
+            raise Refused(Refusal.NOT_READY, symbol)
         return mark
 
     def set_market(
@@ -87,63 +97,72 @@ class Exchange:
         self._refresh_mark(symbol)
 
     def place(self, request: OrderRequest, now_ms: int) -> Order:
-        """Accept, match and rest or expire an order; return it as it stands, or raise `VenueError`."""
+        """Accept, match and rest or expire an order; return it as it stands, or raise `Refused`."""
         instrument = self.instrument(request.symbol)
         order, limit = admit(self, request, now_ms)
         self.remember(order)
         self._changed(order, "NEW", now_ms)
         book = self.books[order.symbol]
+        if order.time_in_force == "POST" and book.would_take(order.side, order.price):
+            self._close(order, "EXPIRED", "post_only", now_ms)
+            return order
         wanted = order.quantity
         if order.reduce_only:
             held = self.ledger.positions[order.symbol].quantity
             wanted = min(wanted, int(abs(held) / instrument.step))
         if order.time_in_force == "FOK" and book.fillable(order.side, limit, wanted) < wanted:
-            self._close(order, "EXPIRED", now_ms)
+            self._close(order, "EXPIRED", "lifetime", now_ms)
             return order
         self._take(order, limit, wanted, now_ms)
-        if order.is_open and order.time_in_force in {"GTC", "GTX"} and order.type == "LIMIT" and self._may_rest(order):
+        rests = order.time_in_force in {"GTC", "POST"} and order.type == "LIMIT"
+        if order.is_open and rests and self._may_rest(order):
             book.rest(order.side, order.price, order.quantity - order.filled, order.order_id)
         elif order.is_open:
-            self._close(order, "EXPIRED", now_ms)
+            self._close(order, "EXPIRED", "reduce_only" if rests else "lifetime", now_ms)
         self._refresh_mark(order.symbol)
         return order
 
     def force_close(self, symbol: str, lots: int, kind: Literal["liquidation", "adl"], now_ms: int) -> Order:
         """Close part of the position against the book as the venue's own engine does it."""
         held = self.ledger.positions[symbol].quantity
-        prefix = "autoclose-" if kind == "liquidation" else "adl_autoclose"
         order = self.new_order(
-            OrderRequest(symbol=symbol, side="SELL" if held > 0 else "BUY", type="LIQUIDATION", quantity=ZERO),
+            OrderRequest(symbol=symbol, side="SELL" if held > 0 else "BUY", type="MARKET", quantity=ZERO),
             quantity=min(lots, int(abs(held) / self.instruments[symbol].step)),
             price=0,
             now_ms=now_ms,
+            origin=kind,
         )
-        order.client_id = f"{prefix}{order.order_id}" if kind == "liquidation" else prefix
         self.remember(order)
         self._changed(order, "NEW", now_ms)
         self._take(order, None, order.quantity, now_ms)
         if order.is_open:
-            self._close(order, "EXPIRED", now_ms)
+            self._close(order, "EXPIRED", "unfilled", now_ms)
         return order
 
     def cancel(self, symbol: str, order_id: int | None, client_id: str | None, now_ms: int) -> Order:
-        """Cancel an open order or raise -2011."""
+        """Cancel an open order or refuse."""
         self.instrument(symbol)
         order = self._find(symbol, order_id, client_id)
-        if order is None or not order.is_open:
-            raise VenueError(-2011, "Unknown order sent.")
+        if order is None:
+            raise Refused(Refusal.CANCEL_UNKNOWN, client_id or "")
+        if not order.is_open:
+            raise Refused(Refusal.CANCEL_CLOSED, order.client_id)
         self.books[symbol].cancel(order.order_id)
-        self._close(order, "CANCELED", now_ms)
+        self._close(order, "CANCELED", "asked", now_ms)
         self._refresh_mark(symbol)
         return order
 
     def order(self, symbol: str, order_id: int | None, client_id: str | None) -> Order:
-        """Return an order by the venue's id or the newest one with a client id, or raise -2013."""
+        """Return an order by the venue's id or the newest one with a client id, or refuse."""
         self.instrument(symbol)
         order = self._find(symbol, order_id, client_id)
         if order is None:
-            raise VenueError(-2013, "Order does not exist.")
+            raise Refused(Refusal.UNKNOWN_ORDER, client_id or "")
         return order
+
+    def orders_named(self, client_id: str) -> list[Order]:
+        """Return every order with a client id, oldest first."""
+        return [self.orders[i] for i in self._by_client.get(client_id, ())]
 
     def open_orders(self, symbol: str | None) -> list[Order]:
         """Return open orders, oldest first."""
@@ -152,25 +171,41 @@ class Exchange:
     def set_leverage(self, symbol: str, leverage: int) -> None:
         """Set a symbol's leverage."""
         if not 1 <= leverage <= self.instrument(symbol).leverage_max:
-            raise VenueError(-4028, f"Leverage {leverage} is not valid")
+            raise Refused(Refusal.BAD_LEVERAGE, str(leverage))
         self.ledger.leverage[symbol] = leverage
         self._outbox.records.append(LeverageKept(symbol=symbol, leverage=leverage))
 
     def margin_used(self, symbol: str) -> Decimal:
         """Return the initial margin of a symbol's position and open orders."""
         buys, sells = self.open_sizes(symbol)
+        if self.instruments[symbol].kind == "spot":
+            return ZERO
         return self.ledger.initial_margin(symbol, self.marks.get(symbol, ZERO), buys, sells)
 
-    def new_order(self, request: OrderRequest, *, quantity: int, price: int, now_ms: int) -> Order:
+    def locked(self) -> dict[str, Decimal]:
+        """Return what open spot orders hold back, by asset."""
+        held: dict[str, Decimal] = {}
+        for order in self.open_orders(None):
+            instrument = self.instruments[order.symbol]
+            if instrument.kind == "spot":
+                left = instrument.quantity(order.quantity - order.filled)
+                asset = instrument.quote if order.side == "BUY" else instrument.base
+                amount = left * instrument.price(order.price) if order.side == "BUY" else left
+                held[asset] = held.get(asset, ZERO) + amount
+        return held
+
+    def new_order(
+        self, request: OrderRequest, *, quantity: int, price: int, now_ms: int, origin: Origin = "client"
+    ) -> Order:
         """Return an order with the next id, not yet known to anyone."""
         order_id = len(self.orders) + 1
         return Order(
             order_id=order_id,
-            client_id=request.client_id or f"web_{order_id}",
+            client_id=request.client_id or self.policy.name_order(origin, order_id),
             symbol=request.symbol,
-            side="BUY" if request.side == "BUY" else "SELL",
+            side=request.side,
             type=request.type,
-            time_in_force=request.time_in_force or "GTC",
+            time_in_force=request.time_in_force,
             price=price,
             quantity=quantity,
             filled=0,
@@ -179,12 +214,14 @@ class Exchange:
             reduce_only=request.reduce_only,
             created_ms=now_ms,
             updated_ms=now_ms,
+            origin=origin,
         )
 
     def remember(self, order: Order) -> None:
         """Know an order as it stands."""
+        if order.client_id and order.order_id not in self.orders:
+            self._by_client.setdefault(order.client_id, []).append(order.order_id)
         self.orders[order.order_id] = order
-        self._by_client[order.client_id] = order.order_id
         if order.is_open:
             self._open[order.order_id] = None
         else:
@@ -192,15 +229,22 @@ class Exchange:
 
     def _find(self, symbol: str, order_id: int | None, client_id: str | None) -> Order | None:
         if order_id is None and client_id is None:
-            raise VenueError(-1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!")
-        wanted = order_id if order_id is not None else self._by_client.get(client_id or "")
-        order = self.orders.get(wanted) if wanted is not None else None
+            raise Refused(Refusal.MISSING, "order")
+        if order_id is None:
+            order_id = next(reversed(self._by_client.get(client_id or "", ())), None)
+        order = self.orders.get(order_id) if order_id is not None else None
         return order if order is not None and order.symbol == symbol else None
 
-    def is_standing(self, client_id: str) -> bool:
-        """Say whether an open order has that client id."""
-        order_id = self._by_client.get(client_id)
-        return order_id is not None and self.orders[order_id].is_open
+    def is_taken(self, client_id: str) -> bool:
+        """Say whether that client id may not be used now."""
+        named = self._by_client.get(client_id)
+        match self.policy.client_ids:
+            case "free":
+                return False
+            case "unique":
+                return named is not None
+            case "unique_open":
+                return named is not None and self.orders[named[-1]].is_open
 
     def open_sizes(self, symbol: str) -> tuple[Decimal, Decimal]:
         """Return what open orders that may add exposure would buy and sell."""
@@ -217,7 +261,7 @@ class Exchange:
                 case Match():
                     self._settle(order.symbol, step, now_ms)
                 case SelfExpired(order_id=expired):
-                    self._close(self.orders[expired], "EXPIRED_IN_MATCH", now_ms)
+                    self._close(self.orders[expired], "EXPIRED_IN_MATCH", "self_trade", now_ms)
 
     def _settle(self, symbol: str, match: Match, now_ms: int) -> None:
         self._outbox.print(self.instruments[symbol], match, now_ms)
@@ -230,7 +274,7 @@ class Exchange:
         rows = len(self.ledger.income)
         trade = self.ledger.fill(order, match.price, match.quantity, maker=maker, now_ms=now_ms)
         order.filled += match.quantity
-        order.cost += instrument.price(match.price) * instrument.quantity(match.quantity)
+        order.cost += instrument.value(instrument.quantity(match.quantity), instrument.price(match.price))
         order.status = "FILLED" if order.filled == order.quantity else "PARTIALLY_FILLED"
         order.updated_ms = now_ms
         self.remember(order)
@@ -238,9 +282,17 @@ class Exchange:
         self._outbox.records.append(OrderKept(order=msgspec.structs.replace(order)))
         self._outbox.records.append(TradeKept(trade=trade, position=position))
         self._outbox.records.extend(IncomeKept(income=income) for income in self.ledger.income[rows:])
-        mark = self.marks.get(order.symbol, trade.price)
-        self._outbox.user_events.append(wire.account_update("ORDER", self.ledger, order.symbol, mark, now_ms))
-        self._outbox.user_events.append(wire.order_update(order, instrument, "TRADE", now_ms, trade))
+        changed = {instrument.base, instrument.quote} if instrument.kind == "spot" else {instrument.settle}
+        self._account_changed("order", instrument, sorted(changed), self.marks.get(order.symbol, trade.price), now_ms)
+        self._outbox.account.append(
+            OrderChanged(
+                order=msgspec.structs.replace(order),
+                instrument=instrument,
+                execution="TRADE",
+                trade=trade,
+                time_ms=now_ms,
+            )
+        )
         self._expire_useless_reducers(order.symbol, now_ms)
 
     def _may_rest(self, order: Order) -> bool:
@@ -255,18 +307,42 @@ class Exchange:
         for other in self.open_orders(symbol):
             if self.books[symbol].resting(other.order_id) and not self._may_rest(other):
                 self.books[symbol].cancel(other.order_id)
-                self._close(other, "EXPIRED", now_ms)
+                self._close(other, "EXPIRED", "reduce_only", now_ms)
 
-    def _close(self, order: Order, status: OrderStatus, now_ms: int) -> None:
+    def _close(self, order: Order, status: OrderStatus, ending: Ending, now_ms: int) -> None:
         order.status = status
+        order.ending = ending
         order.updated_ms = now_ms
         self.remember(order)
         self._changed(order, "CANCELED" if status == "CANCELED" else "EXPIRED", now_ms)
 
-    def _changed(self, order: Order, execution: str, now_ms: int) -> None:
-        self._outbox.records.append(OrderKept(order=msgspec.structs.replace(order)))
-        self._outbox.user_events.append(
-            wire.order_update(order, self.instruments[order.symbol], execution, now_ms, None)
+    def _changed(self, order: Order, execution: Execution, now_ms: int) -> None:
+        copy = msgspec.structs.replace(order)
+        instrument = self.instruments[order.symbol]
+        self._outbox.records.append(OrderKept(order=copy))
+        self._outbox.account.append(
+            OrderChanged(order=copy, instrument=instrument, execution=execution, trade=None, time_ms=now_ms)
+        )
+
+    def _account_changed(
+        self,
+        reason: Literal["order", "funding"],
+        instrument: Instrument,
+        assets: Sequence[str],
+        mark: Decimal,
+        now_ms: int,
+    ) -> None:
+        self._outbox.account.append(
+            AccountChanged(
+                reason=reason,
+                instrument=instrument,
+                wallets={asset: self.ledger.wallets[asset] for asset in assets},
+                position=msgspec.structs.replace(self.ledger.positions[instrument.symbol]),
+                leverage=self.ledger.leverage[instrument.symbol],
+                mark=mark,
+                margin_used=self.margin_used(instrument.symbol),
+                time_ms=now_ms,
+            )
         )
 
     def _refresh_mark(self, symbol: str) -> None:
@@ -276,7 +352,10 @@ class Exchange:
             self.marks[symbol] = self.instruments[symbol].price(bid + ask) / 2
 
     def _pay_funding(self, symbol: str, now_ms: int) -> None:
-        due = now_ms - now_ms % FUNDING_INTERVAL_MS
+        instrument = self.instruments[symbol]
+        if instrument.kind == "spot":
+            return
+        due = now_ms - now_ms % instrument.funding_interval_ms
         if due <= self.funded_until_ms[symbol]:
             return
         self.funded_until_ms[symbol] = due
@@ -284,7 +363,16 @@ class Exchange:
         mark = self.marks.get(symbol)
         if not position.quantity or mark is None:
             return
-        amount = -(position.quantity * mark * FUNDING_RATE).quantize(MONEY)
-        income = self.ledger.earn(symbol, "FUNDING_FEE", amount, now_ms)
+        amount = -(instrument.value(position.quantity, mark) * instrument.funding_rate).quantize(MONEY)
+        income = self.ledger.earn(symbol, "FUNDING_FEE", instrument.settle, amount, now_ms)
         self._outbox.records.append(IncomeKept(income=income))
-        self._outbox.user_events.append(wire.account_update("FUNDING_FEE", self.ledger, symbol, mark, now_ms))
+        paid = FundingPaid(
+            instrument=instrument,
+            income=income,
+            position=msgspec.structs.replace(position),
+            mark=mark,
+            rate=instrument.funding_rate,
+            time_ms=now_ms,
+        )
+        self._outbox.account.append(paid)
+        self._account_changed("funding", instrument, (instrument.settle,), mark, now_ms)

@@ -1,115 +1,145 @@
-"""The simulated venue's instruments and what its filters say of an order: exact, in integer ticks and lots."""
+"""What a simulated venue lists, and what its filters say of an order: exact, in integer ticks and lots.
+
+Quantities are in the units in which the venue takes orders: contracts of `contract_size`, or coins where that is 1. A
+linear contract is worth size x price in quote money; an inverse one is `contract_size` quote money and settles in base.
+"""
 
 from decimal import Decimal, localcontext
+from typing import Literal
 
 import msgspec
 
-_DIGITS_MAX = 60
+from adapters.simulators.refusals import Refusal, Refused
 
-
-class VenueError(Exception):
-    """Refuse a request as the true venue does: a code, a message and an HTTP status."""
-
-    def __init__(self, code: int, message: str, status: int = 400) -> None:
-        super().__init__(f"{code} {message}")
-        self.code = code
-        self.message = message
-        self.status = status
+Kind = Literal["linear", "inverse", "spot"]
+EIGHT_HOURS_MS = 8 * 3_600_000
+DIGITS_MAX = 60
+# Inverse values are quotients: kept to this many digits, so that sums of them are exact.
+FINE = Decimal("1e-16")
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
-    """Describe one linear perpetual: sizes in base units, prices and money in quote units."""
+    """Describe one market. `settle` is the asset of margin, profit and fees; on spot it is the quote asset.
+
+    `step`, `quantity_min` and `quantity_max` are in order units; `notional_min` is in quote money. Rates are fractions
+    of the traded value, negative for a rebate.
+    """
 
     symbol: str
     base: str
     quote: str
+    settle: str
+    kind: Kind
+    contract_size: Decimal = Decimal(1)
     tick: Decimal
     step: Decimal
     quantity_min: Decimal
     quantity_max: Decimal
     price_min: Decimal
     price_max: Decimal
-    notional_min: Decimal
-    band_up: Decimal
-    band_down: Decimal
-    maintenance_rate: Decimal
-    leverage_max: int
-    maker_rate: Decimal
-    taker_rate: Decimal
+    notional_min: Decimal = Decimal(0)
+    band_up: Decimal = Decimal("1.05")
+    band_down: Decimal = Decimal("0.95")
+    maintenance_rate: Decimal = Decimal("0.005")
+    leverage_max: int = 100
+    maker_rate: Decimal = Decimal("0.0002")
+    taker_rate: Decimal = Decimal("0.0005")
+    funding_interval_ms: int = EIGHT_HOURS_MS
+    funding_rate: Decimal = Decimal("0.0001")
 
     def price(self, ticks: int) -> Decimal:
         """Return the price of that many ticks."""
         return self.tick * ticks
 
     def quantity(self, lots: int) -> Decimal:
-        """Return the quantity of that many lots."""
+        """Return the quantity of that many lots, in order units."""
         return self.step * lots
+
+    def value(self, quantity: Decimal, price: Decimal) -> Decimal:
+        """Return what a quantity is worth at a price, in the settle asset, with the quantity's sign."""
+        if self.kind == "inverse":
+            return (quantity * self.contract_size / price).quantize(FINE)
+        return quantity * self.contract_size * price
+
+    def average(self, value: Decimal, quantity: Decimal) -> Decimal:
+        """Return the price at which a quantity has that value, 0 for nothing."""
+        if not quantity or not value:
+            return Decimal(0)
+        if self.kind == "inverse":
+            return quantity * self.contract_size / value
+        return value / (quantity * self.contract_size)
+
+    def notional(self, quantity: Decimal, price: Decimal) -> Decimal:
+        """Return what a quantity is worth in quote money."""
+        size = quantity * self.contract_size
+        return size if self.kind == "inverse" else size * price
+
+    def next_funding_ms(self, now_ms: int) -> int:
+        """Return when funding is due next."""
+        return now_ms - now_ms % self.funding_interval_ms + self.funding_interval_ms
 
     def ticks(self, price: Decimal) -> int:
         """Return a price as ticks; refuse one between ticks or outside the limits."""
         if price <= 0:
-            raise VenueError(-4001, "Price less than 0.")
+            raise Refused(Refusal.PRICE_NOT_POSITIVE)
         if price < self.price_min:
-            raise VenueError(-4013, f"Price less than min price. Min price: {self.price_min}")
+            raise Refused(Refusal.PRICE_TOO_LOW, limit=self.price_min)
         if price > self.price_max:
-            raise VenueError(-4002, f"Price greater than max price. Max price: {self.price_max}")
+            raise Refused(Refusal.PRICE_TOO_HIGH, limit=self.price_max)
         if _digits_after_point(price) > _digits_after_point(self.tick):
-            raise VenueError(-1111, "Precision is over the maximum defined for this asset.")
+            raise Refused(Refusal.PRICE_PRECISION, limit=self.tick)
         count, rest = divmod(price, self.tick)
         if rest:
-            raise VenueError(-4014, f"Price not increased by tick size. Tick size: {self.tick}")
+            raise Refused(Refusal.PRICE_STEP, limit=self.tick)
         return int(count)
 
     def lots(self, quantity: Decimal) -> int:
         """Return a quantity as lots; refuse one between lots or outside the limits."""
         if quantity <= 0:
-            raise VenueError(-4003, "Quantity less than or equal to zero.")
+            raise Refused(Refusal.SIZE_NOT_POSITIVE)
         if quantity < self.quantity_min:
-            raise VenueError(-4004, f"Quantity less than min quantity. Min quantity: {self.quantity_min}")
+            raise Refused(Refusal.SIZE_TOO_SMALL, limit=self.quantity_min)
         if quantity > self.quantity_max:
-            raise VenueError(-4005, f"Quantity greater than max quantity. Max quantity: {self.quantity_max}")
+            raise Refused(Refusal.SIZE_TOO_BIG, limit=self.quantity_max)
         if _digits_after_point(quantity) > _digits_after_point(self.step):
-            raise VenueError(-1111, "Precision is over the maximum defined for this asset.")
+            raise Refused(Refusal.SIZE_PRECISION, limit=self.step)
         count, rest = divmod(quantity, self.step)
         if rest:
-            raise VenueError(-4023, f"Quantity not increased by step size. Step size: {self.step}")
+            raise Refused(Refusal.SIZE_STEP, limit=self.step)
         return int(count)
 
     def check_notional(self, notional: Decimal) -> None:
         """Refuse an order too small to be worth the venue's while. Reduce-only orders are exempt: ask for none."""
         if notional < self.notional_min:
-            raise VenueError(
-                -4164,
-                f"Order's notional must be no smaller than {self.notional_min} (unless you choose reduce only).",
-            )
+            raise Refused(Refusal.MIN_NOTIONAL, limit=self.notional_min)
 
     def check_band(self, side: str, price: Decimal, mark: Decimal) -> None:
         """Refuse a limit price too far through the mark."""
         if side == "BUY" and price > mark * self.band_up:
-            raise VenueError(-4016, f"Limit price can't be higher than {plain(mark * self.band_up)}.")
+            raise Refused(Refusal.PRICE_BAND_ABOVE, limit=mark * self.band_up)
         if side == "SELL" and price < mark * self.band_down:
-            raise VenueError(-4024, f"Limit price can't be lower than {plain(mark * self.band_down)}.")
+            raise Refused(Refusal.PRICE_BAND_BELOW, limit=mark * self.band_down)
 
 
 def _digits_after_point(value: Decimal) -> int:
     exponent = value.normalize().as_tuple().exponent
     if not isinstance(exponent, int):
-        raise VenueError(-1102, "Mandatory parameter was not sent, was empty/null, or malformed.")
+        raise Refused(Refusal.MALFORMED)
     return max(0, -exponent)
 
 
 def plain(value: Decimal) -> str:
-    """Return a decimal as the venue writes it: no exponent, no needless zeros."""
+    """Return a decimal as venues write it: no exponent, no needless zeros."""
     with localcontext() as context:
-        context.prec = _DIGITS_MAX
+        context.prec = DIGITS_MAX
         text = format(value.normalize(), "f")
     return "0" if text == "-0" else text
 
 
 def parse_decimal(text: str, name: str) -> Decimal:
-    """Return the decimal a parameter spells; refuse anything else as the venue does."""
-    malformed = VenueError(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
-    if not text or len(text) > _DIGITS_MAX or not set(text) <= set("0123456789.+-eE"):
+    """Return the decimal a parameter spells; refuse anything else."""
+    malformed = Refused(Refusal.MALFORMED, name)
+    if not text or len(text) > DIGITS_MAX or not set(text) <= set("0123456789.+-eE"):
         raise malformed
     try:
         value = Decimal(text)
@@ -118,30 +148,3 @@ def parse_decimal(text: str, name: str) -> Decimal:
     if not value.is_finite():
         raise malformed
     return value
-
-
-def _linear(symbol: str, base: str, *, tick: str, step: str, notional_min: str, quantity_max: str) -> Instrument:
-    return Instrument(
-        symbol=symbol,
-        base=base,
-        quote="USDT",
-        tick=Decimal(tick),
-        step=Decimal(step),
-        quantity_min=Decimal(step),
-        quantity_max=Decimal(quantity_max),
-        price_min=Decimal(tick),
-        price_max=Decimal(4529764),
-        notional_min=Decimal(notional_min),
-        band_up=Decimal("1.05"),
-        band_down=Decimal("0.95"),
-        maintenance_rate=Decimal("0.005"),
-        leverage_max=100,
-        maker_rate=Decimal("0.0002"),
-        taker_rate=Decimal("0.0005"),
-    )
-
-
-# The filters Binance USD-M had for these two in 2024; the recorded lines of the shared data obey them.
-ETHUSDT = _linear("ETHUSDT", "ETH", tick="0.01", step="0.001", notional_min="20", quantity_max="10000")
-BTCUSDT = _linear("BTCUSDT", "BTC", tick="0.10", step="0.001", notional_min="100", quantity_max="1000")
-INSTRUMENTS: tuple[Instrument, ...] = (ETHUSDT, BTCUSDT)

@@ -17,7 +17,7 @@ from adapters.simulators.ledger import Income, Order, Position, Trade
 class Opened(msgspec.Struct, frozen=True, kw_only=True, tag="opened"):
     """Record how the account began; refuses to continue another account's journal."""
 
-    deposit: Decimal
+    deposits: dict[str, Decimal]
     api_key: str
 
 

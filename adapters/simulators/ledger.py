@@ -1,32 +1,42 @@
-"""The simulated account: wallet, positions, margin, fills and income, in exact decimals.
+"""The simulated account: wallets, positions, margin, fills and income, in exact decimals.
 
-Law, held by tests: wallet = deposits + realised profit - commissions + funding, and a position is the sum of its fills.
+Laws, held by tests: a wallet = its deposit + realised profit - commissions + funding (and, on spot, what was traded);
+a position is the sum of its fills.
 """
 
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
 import msgspec
 
-from adapters.simulators.instruments import Instrument
+from adapters.simulators.instruments import FINE, Instrument
 from adapters.simulators.matching import Side
 
 MONEY = Decimal("0.00000001")
 ZERO = Decimal(0)
 
 OrderStatus = Literal["NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "EXPIRED", "EXPIRED_IN_MATCH"]
+OrderType = Literal["LIMIT", "MARKET"]
+TimeInForce = Literal["GTC", "IOC", "FOK", "POST"]
+Origin = Literal["client", "liquidation", "adl"]
+Ending = Literal["", "asked", "lifetime", "post_only", "reduce_only", "self_trade", "unfilled"]
+IncomeKind = Literal["REALIZED_PNL", "COMMISSION", "FUNDING_FEE", "TRADED"]
 OPEN_STATUSES: frozenset[str] = frozenset({"NEW", "PARTIALLY_FILLED"})
 
 
 class Order(msgspec.Struct, kw_only=True):
-    """Hold one order for ever. Sizes are lots, prices ticks; `price` 0 is a market order; `cost` is quote money."""
+    """Hold one order for ever. Sizes are lots, prices ticks; `price` 0 is a market order.
+
+    `cost` is what was filled so far, in the settle asset. `ending` says why an order closed unfilled.
+    """
 
     order_id: int
     client_id: str
     symbol: str
     side: Side
-    type: str
-    time_in_force: str
+    type: OrderType
+    time_in_force: TimeInForce
     price: int
     quantity: int
     filled: int
@@ -35,6 +45,8 @@ class Order(msgspec.Struct, kw_only=True):
     reduce_only: bool
     created_ms: int
     updated_ms: int
+    origin: Origin = "client"
+    ending: Ending = ""
 
     @property
     def is_open(self) -> bool:
@@ -43,7 +55,7 @@ class Order(msgspec.Struct, kw_only=True):
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True):
-    """Show one fill of the account; commission is positive when paid."""
+    """Show one fill of the account; commission is positive when paid, in `asset`."""
 
     trade_id: int
     order_id: int
@@ -56,14 +68,15 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     maker: bool
     realised: Decimal
     time_ms: int
+    origin: Origin = "client"
 
 
 class Income(msgspec.Struct, frozen=True, kw_only=True):
-    """Show one change of the wallet: realised profit, commission or funding."""
+    """Show one change of a wallet."""
 
     income_id: int
     symbol: str
-    kind: Literal["REALIZED_PNL", "COMMISSION", "FUNDING_FEE"]
+    kind: IncomeKind
     amount: Decimal
     asset: str
     trade_id: int
@@ -71,23 +84,25 @@ class Income(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Position(msgspec.Struct, kw_only=True):
-    """Hold a signed position and what it cost: entry price = cost / quantity."""
+    """Hold a signed position in order units and what it cost in the settle asset, with the position's sign."""
 
     symbol: str
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
     updated_ms: int = 0
 
-    @property
-    def entry_price(self) -> Decimal:
+    def entry_price(self, instrument: Instrument) -> Decimal:
         """Return the average entry price, 0 when flat."""
-        return self.cost / self.quantity if self.quantity else ZERO
+        return instrument.average(self.cost, self.quantity)
 
-    def unrealised(self, mark: Decimal) -> Decimal:
-        """Return the profit at that mark which is not in the wallet yet."""
-        return self.quantity * mark - self.cost
+    def unrealised(self, instrument: Instrument, mark: Decimal) -> Decimal:
+        """Return the profit at that mark which is not in the wallet yet; an inverse position costs less as it rises."""
+        if not self.quantity:
+            return ZERO
+        profit = instrument.value(self.quantity, mark) - self.cost
+        return -profit if instrument.kind == "inverse" else profit
 
-    def apply(self, signed: Decimal, price: Decimal, now_ms: int) -> Decimal:
+    def apply(self, instrument: Instrument, signed: Decimal, price: Decimal, now_ms: int) -> Decimal:
         """Add a signed quantity at a price and return the profit realised by it."""
         self.updated_ms = now_ms
         closing = ZERO
@@ -95,35 +110,42 @@ class Position(msgspec.Struct, kw_only=True):
             closing = min(abs(signed), abs(self.quantity)).copy_sign(signed)
         realised = ZERO
         if closing:
-            released = self.cost if closing == -self.quantity else _money(self.cost * -closing / self.quantity)
-            realised = -closing * price - released
+            digits = FINE if instrument.kind == "inverse" else MONEY
+            share = self.cost * -closing / self.quantity
+            released = self.cost if closing == -self.quantity else share.quantize(digits)
+            realised = instrument.value(-closing, price) - released
             self.cost -= released
             self.quantity += closing
         opening = signed - closing
         self.quantity += opening
-        self.cost += opening * price
-        return realised
+        if opening:
+            self.cost += instrument.value(opening, price)
+        return _money(-realised) if instrument.kind == "inverse" else realised
 
 
 class Ledger:
     """Keep one account's money and positions."""
 
-    def __init__(self, instruments: tuple[Instrument, ...], deposit: Decimal) -> None:
+    def __init__(self, instruments: Iterable[Instrument], deposits: Mapping[str, Decimal]) -> None:
         self.instruments = {instrument.symbol: instrument for instrument in instruments}
-        self.deposit = deposit
-        self.wallet = deposit
+        self.deposits = dict(deposits)
+        assets = (asset for each in self.instruments.values() for asset in _assets(each))
+        self.wallets = dict.fromkeys(assets, ZERO) | self.deposits
         self.positions = {symbol: Position(symbol=symbol) for symbol in self.instruments}
         self.leverage = dict.fromkeys(self.instruments, 5)
         self.trades: list[Trade] = []
         self.income: list[Income] = []
 
     def fill(self, order: Order, price: int, lots: int, *, maker: bool, now_ms: int) -> Trade:
-        """Book one fill: position, realised profit, commission, wallet, income rows."""
+        """Book one fill: position or coins, realised profit, commission, wallets, income rows."""
         instrument = self.instruments[order.symbol]
         at, quantity = instrument.price(price), instrument.quantity(lots)
         signed = quantity if order.side == "BUY" else -quantity
-        realised = self.positions[order.symbol].apply(signed, at, now_ms)
-        commission = _money(at * quantity * (instrument.maker_rate if maker else instrument.taker_rate))
+        spot = instrument.kind == "spot"
+        realised = ZERO if spot else self.positions[order.symbol].apply(instrument, signed, at, now_ms)
+        rate = instrument.maker_rate if maker else instrument.taker_rate
+        # A spot venue takes its fee out of what is received.
+        takes_coin = spot and order.side == "BUY"
         trade = Trade(
             trade_id=len(self.trades) + 1,
             order_id=order.order_id,
@@ -131,58 +153,68 @@ class Ledger:
             side=order.side,
             price=at,
             quantity=quantity,
-            commission=commission,
-            asset=instrument.quote,
+            commission=_money((quantity if takes_coin else instrument.value(quantity, at)) * rate),
+            asset=instrument.base if takes_coin else instrument.settle,
             maker=maker,
             realised=realised,
             time_ms=now_ms,
+            origin=order.origin,
         )
         self.trades.append(trade)
+        if spot:
+            self.earn(order.symbol, "TRADED", instrument.base, signed, now_ms, trade.trade_id)
+            self.earn(order.symbol, "TRADED", instrument.quote, -signed * at, now_ms, trade.trade_id)
         if realised:
-            self.earn(order.symbol, "REALIZED_PNL", realised, now_ms, trade.trade_id)
-        self.earn(order.symbol, "COMMISSION", -commission, now_ms, trade.trade_id)
+            self.earn(order.symbol, "REALIZED_PNL", instrument.settle, realised, now_ms, trade.trade_id)
+        self.earn(order.symbol, "COMMISSION", trade.asset, -trade.commission, now_ms, trade.trade_id)
         return trade
 
     def earn(
-        self,
-        symbol: str,
-        kind: Literal["REALIZED_PNL", "COMMISSION", "FUNDING_FEE"],
-        amount: Decimal,
-        now_ms: int,
-        trade_id: int = 0,
+        self, symbol: str, kind: IncomeKind, asset: str, amount: Decimal, now_ms: int, trade_id: int = 0
     ) -> Income:
-        """Change the wallet and write down why."""
-        self.wallet += amount
+        """Change a wallet and write down why."""
+        self.wallets[asset] = self.wallets.get(asset, ZERO) + amount
         row = Income(
             income_id=len(self.income) + 1,
             symbol=symbol,
             kind=kind,
             amount=amount,
-            asset=self.instruments[symbol].quote,
+            asset=asset,
             trade_id=trade_id,
             time_ms=now_ms,
         )
         self.income.append(row)
         return row
 
-    def equity(self, marks: dict[str, Decimal]) -> Decimal:
-        """Return wallet plus unrealised profit at those marks."""
-        profits = (
-            position.unrealised(marks.get(symbol, position.entry_price))
-            for symbol, position in self.positions.items()
-            if position.quantity
-        )
-        return self.wallet + sum(profits, ZERO)
+    def settling_in(self, asset: str) -> list[Instrument]:
+        """Return the contracts whose margin and profit are in that asset."""
+        return [each for each in self.instruments.values() if each.settle == asset and each.kind != "spot"]
+
+    def equity(self, asset: str, marks: Mapping[str, Decimal]) -> Decimal:
+        """Return a wallet plus the unrealised profit that settles in it, at those marks."""
+        total = self.wallets[asset]
+        for instrument in self.settling_in(asset):
+            position = self.positions[instrument.symbol]
+            if position.quantity:
+                mark = marks.get(instrument.symbol) or position.entry_price(instrument)
+                total += position.unrealised(instrument, mark)
+        return total
 
     def initial_margin(self, symbol: str, mark: Decimal, open_buys: Decimal, open_sells: Decimal) -> Decimal:
-        """Return the margin one symbol ties up when the worse of its open sides fills."""
+        """Return the margin one symbol ties up when the worse of its open sides fills, in its settle asset."""
         held = self.positions[symbol].quantity
         worst = max(abs(held + open_buys), abs(held - open_sells))
-        return worst * mark / self.leverage[symbol]
+        return self.instruments[symbol].value(worst, mark) / self.leverage[symbol] if mark else ZERO
 
     def maintenance_margin(self, symbol: str, mark: Decimal) -> Decimal:
-        """Return the margin below which the position would be liquidated."""
-        return abs(self.positions[symbol].quantity) * mark * self.instruments[symbol].maintenance_rate
+        """Return the margin below which the position would be liquidated, in its settle asset."""
+        instrument = self.instruments[symbol]
+        held = abs(self.positions[symbol].quantity)
+        return instrument.value(held, mark) * instrument.maintenance_rate if mark else ZERO
+
+
+def _assets(instrument: Instrument) -> tuple[str, ...]:
+    return (instrument.base, instrument.quote) if instrument.kind == "spot" else (instrument.settle,)
 
 
 def _money(value: Decimal) -> Decimal:

@@ -128,7 +128,7 @@ class Book:
 
     def fillable(self, side: Side, limit: int | None, quantity: int) -> int:
         """Return how much of an order would match now, own resting orders left out."""
-        half = self._half(_opposite(side))
+        half = self._half(opposite(side))
         found = 0
         for key in half.keys:
             if found >= quantity or not half.crosses(key * half.sign, limit):
@@ -138,7 +138,7 @@ class Book:
 
     def would_take(self, side: Side, limit: int) -> bool:
         """Say whether an order at that limit would match at once."""
-        half = self._half(_opposite(side))
+        half = self._half(opposite(side))
         best = half.best()
         return best is not None and half.crosses(best, limit)
 
@@ -146,7 +146,7 @@ class Book:
         self, side: Side, limit: int | None, quantity: int, taker_id: int | None = None
     ) -> Iterator[Match | SelfExpired]:
         """Match an incoming order against the other side, one step at a time; nothing of it is left in the book."""
-        half = self._half(_opposite(side))
+        half = self._half(opposite(side))
         while quantity > 0 and half.keys:
             price = half.keys[0] * half.sign
             if not half.crosses(price, limit):
@@ -159,7 +159,7 @@ class Book:
             traded = min(quantity, head.quantity)
             quantity -= traded
             match = Match(price, traded, head.order_id, taker_id, side)
-            self._reduce_head(_opposite(side), price, traded)
+            self._reduce_head(opposite(side), price, traded)
             yield match
 
     def rest(self, side: Side, price: int, quantity: int, order_id: int) -> None:
@@ -258,5 +258,6 @@ class Book:
         queue.extend(kept)
 
 
-def _opposite(side: Side) -> Side:
+def opposite(side: Side) -> Side:
+    """Return the other side."""
     return "SELL" if side == "BUY" else "BUY"

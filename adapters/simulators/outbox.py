@@ -1,31 +1,18 @@
-"""What a simulated exchange has to say: records for its journal, events for the account, prints for the public."""
-
-from decimal import Decimal
+"""What a simulated exchange has to say: records for its journal, happenings for the account, prints for the public."""
 
 import msgspec
 
+from adapters.simulators.happenings import Happening, Print
 from adapters.simulators.instruments import Instrument
 from adapters.simulators.journal import Record
 from adapters.simulators.matching import Match
-from adapters.simulators.wire import Json
-
-
-class Print(msgspec.Struct, frozen=True, kw_only=True):
-    """Show one public trade."""
-
-    symbol: str
-    trade_id: int
-    price: Decimal
-    quantity: Decimal
-    buyer_is_maker: bool
-    time_ms: int
 
 
 class Happened(msgspec.Struct, frozen=True):
     """Hold what happened since the last `drain`, each in order."""
 
     records: tuple[Record, ...]
-    user_events: tuple[Json, ...]
+    account: tuple[Happening, ...]
     prints: tuple[Print, ...]
 
 
@@ -34,7 +21,7 @@ class Outbox:
 
     def __init__(self, first_print_id: int) -> None:
         self.records: list[Record] = []
-        self.user_events: list[Json] = []
+        self.account: list[Happening] = []
         self._prints: list[Print] = []
         self._print_id = first_print_id
 
@@ -53,8 +40,8 @@ class Outbox:
 
     def drain(self) -> Happened:
         """Hand out what happened and forget it."""
-        happened = Happened(tuple(self.records), tuple(self.user_events), tuple(self._prints))
+        happened = Happened(tuple(self.records), tuple(self.account), tuple(self._prints))
         self.records.clear()
-        self.user_events.clear()
+        self.account.clear()
         self._prints.clear()
         return happened

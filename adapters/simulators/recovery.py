@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from adapters.simulators.exchange import FUNDING_INTERVAL_MS, Exchange
+from adapters.simulators.exchange import Exchange
 from adapters.simulators.journal import IncomeKept, LeverageKept, MarketKept, OrderKept, Record, TradeKept
 
 
@@ -20,9 +20,10 @@ def restore(exchange: Exchange, records: Iterable[Record]) -> dict[str, MarketKe
                 ledger.positions[trade.symbol] = position
             case IncomeKept(income=income):
                 ledger.income.append(income)
-                ledger.wallet += income.amount
+                ledger.wallets[income.asset] += income.amount
                 if income.kind == "FUNDING_FEE":
-                    funded[income.symbol] = income.time_ms - income.time_ms % FUNDING_INTERVAL_MS
+                    interval = exchange.instruments[income.symbol].funding_interval_ms
+                    funded[income.symbol] = income.time_ms - income.time_ms % interval
             case LeverageKept(symbol=symbol, leverage=leverage):
                 ledger.leverage[symbol] = leverage
             case MarketKept(symbol=symbol):
@@ -31,5 +32,7 @@ def restore(exchange: Exchange, records: Iterable[Record]) -> dict[str, MarketKe
             case _:
                 pass
     # What fell due while nobody ran is paid when the market next moves.
-    exchange.funded_until_ms.update(funded)
+    exchange.funded_until_ms.update(
+        {symbol: until for symbol, until in funded.items() if symbol in exchange.funded_until_ms}
+    )
     return markets

@@ -1,44 +1,52 @@
-"""The simulated venue's REST side: check, do, keep, answer; and every way in which the answer can get lost."""
+"""The simulated venues' REST side, in no dialect: every way in which an answer can get lost, around the true answer."""
 
 import asyncio
 import contextlib
-import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
 
-from adapters.simulators.endpoints import ENDPOINTS, NEW_ORDER, Venue
 from adapters.simulators.faults import AFTER, BEFORE, Fault, Faults
-from adapters.simulators.gate import Gate, read_parameters
-from adapters.simulators.instruments import VenueError
-from adapters.simulators.wire import error_row
 
 NEVER_S = 60.0
 _ENCODER = msgspec.json.Encoder()
-_PAGE = "<html><head><title>Binance</title></head><body>Just a moment...</body></html>"
+_PAGE = "<html><head><title>{name}</title></head><body>Just a moment...</body></html>"
 
 
-class Committing(Venue, Protocol):
-    """A venue that keeps and tells what happened."""
+class Answer(msgspec.Struct, frozen=True):
+    """Hold an answer in a dialect's own words: `row` goes out as JSON."""
 
-    def commit(self) -> None:
-        """Keep what happened on disk, then tell it."""
+    status: int
+    row: Any
+    headers: Mapping[str, str] = {}
+
+
+class Answering(Protocol):
+    """Do what a request asks, keep it, and say so in the venue's dialect."""
+
+    @property
+    def name(self) -> str:
+        """Return the venue's name."""
+        ...
+
+    def answer(self, request: web.Request, body: str) -> Answer:
+        """Do what a request asks; refusals are answers too."""
+        ...
+
+    def overloaded(self) -> Answer:
+        """Say that there were too many requests."""
         ...
 
 
 class Rest:
-    """Answer REST requests for a venue."""
+    """Answer REST requests for a dialect, or as an armed fault says. A fault is `on` "METHOD /path"."""
 
-    def __init__(
-        self, venue: Committing, gate: Gate, faults: Faults, clock_ms: Callable[[], int], admin_token: str | None
-    ) -> None:
-        self._venue = venue
-        self._gate = gate
+    def __init__(self, dialect: Answering, faults: Faults, clock_ms: Callable[[], int]) -> None:
+        self._dialect = dialect
         self._faults = faults
         self._clock_ms = clock_ms
-        self._admin_token = admin_token
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -51,70 +59,17 @@ class Rest:
         name = f"{request.method} {request.path}"
         early = self._faults.take(BEFORE, name, self._clock_ms())
         if early is not None:
-            return await self._before(request, early)
-        try:
-            status, row = 200, self._do(name, request, body)
-        except VenueError as error:
-            status, row = error.status, error_row(error.code, error.message)
+            return self._before(request, early)
+        answer = self._dialect.answer(request, body)
         late = self._faults.take(AFTER, name, self._clock_ms())
-        response = self._response(status, row)
+        response = _response(answer)
         return response if late is None else await self._after(request, late, response)
 
-    async def answer_admin(self, request: web.Request) -> web.StreamResponse:
-        """Arm, list or clear faults: POST, GET, DELETE /admin/faults with the token as bearer."""
-        given = request.headers.get("Authorization", "")
-        if self._admin_token is None or not hmac.compare_digest(given.encode(), f"Bearer {self._admin_token}".encode()):
-            return web.Response(status=401, text="admin token, please")
-        if request.path != "/admin/faults":
-            return web.Response(status=404, text="no such path")
-        match request.method:
-            case "POST":
-                try:
-                    fault = msgspec.json.decode(await request.read(), type=Fault)
-                    self._faults.arm(fault, self._clock_ms())
-                except (msgspec.DecodeError, ValueError) as error:
-                    return web.Response(status=400, text=str(error))
-            case "DELETE":
-                self._faults.clear()
-            case "GET":
-                pass
-            case _:
-                return web.Response(status=405, text="GET, POST or DELETE")
-        return web.Response(body=_ENCODER.encode(dict(self._faults.counts)), content_type="application/json")
-
-    def _do(self, name: str, request: web.Request, body: str) -> Any:
-        now_ms = self._clock_ms()
-        endpoint = ENDPOINTS.get(name)
-        if endpoint is None:
-            raise VenueError(-5000, f"Path {request.path}, Method {request.method} is invalid", 404)
-        self._gate.count(endpoint.weight, now_ms)
-        query, key = request.rel_url.raw_query_string, request.headers.get("X-MBX-APIKEY")
-        if endpoint.security == "signed":
-            parameters = self._gate.check_signed(key, query, body, now_ms)
-        else:
-            parameters = read_parameters(query) | read_parameters(body)
-            if endpoint.security == "key":
-                self._gate.check_key(key)
-        if name == NEW_ORDER:
-            self._gate.count_order(now_ms)
-        row = endpoint.answer(self._venue, parameters, now_ms)
-        self._venue.commit()
-        return row
-
-    def _response(self, status: int, row: Any) -> web.Response:
-        return web.Response(
-            status=status,
-            body=_ENCODER.encode(row),
-            content_type="application/json",
-            headers={"X-MBX-USED-WEIGHT-1M": str(self._gate.weight_used)},
-        )
-
-    async def _before(self, request: web.Request, fault: Fault) -> web.StreamResponse:
+    def _before(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         if fault.kind == "maintenance":
-            return web.Response(status=503, text="<html><body>Service unavailable</body></html>")
+            return closed()
         if fault.kind == "rate_limited":
-            row = error_row(-1003, "Too many requests; please use the websocket for live updates.")
-            return web.Response(status=429, body=_ENCODER.encode(row), content_type="application/json")
+            return _response(self._dialect.overloaded())
         return _dropped(request)
 
     async def _after(self, request: web.Request, fault: Fault, response: web.Response) -> web.StreamResponse:
@@ -126,11 +81,26 @@ class Rest:
             case "bad_gateway":
                 return web.Response(status=502, text="<html><body>502 Bad Gateway</body></html>")
             case "html":
-                return web.Response(status=200, text=_PAGE, content_type="text/html")
+                page = _PAGE.format(name=self._dialect.name)
+                return web.Response(status=200, text=page, content_type="text/html")
             case "truncate":
                 return await _truncated(request, response)
             case _:
                 return _dropped(request)
+
+
+def closed() -> web.Response:
+    """Answer as a venue in maintenance does."""
+    return web.Response(status=503, text="<html><body>Service unavailable</body></html>")
+
+
+def _response(answer: Answer) -> web.Response:
+    return web.Response(
+        status=answer.status,
+        body=_ENCODER.encode(answer.row),
+        content_type="application/json",
+        headers=dict(answer.headers),
+    )
 
 
 def _dropped(request: web.Request) -> web.Response:

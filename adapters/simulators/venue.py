@@ -1,26 +1,33 @@
-"""The simulated venue as a whole, short of its port: exchange, memory, markets and what the streams are told."""
+"""A simulated venue, short of its dialect: exchange, memory, markets, faults, and when what is told.
+
+A dialect inherits from `SimulatedVenue` and words what it is handed; it never touches books or money itself.
+"""
 
 import time
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
+from aiohttp import web
 
+from adapters.simulators.admission import Policy
+from adapters.simulators.changes import Change, Changes, Snapshot, Top
 from adapters.simulators.exchange import Exchange
 from adapters.simulators.faults import Faults
-from adapters.simulators.feeds import MarketFeed, trade_messages
-from adapters.simulators.gate import Limits
-from adapters.simulators.instruments import ETHUSDT, INSTRUMENTS
+from adapters.simulators.happenings import Happening, Print
+from adapters.simulators.instruments import Instrument
 from adapters.simulators.journal import Journal, MarketKept, Opened, Record
-from adapters.simulators.market import BTC_SHAPE, ETH_SHAPE, Step, Walk
+from adapters.simulators.limits import Limits
+from adapters.simulators.market import Crowd, Step, shape_of
 from adapters.simulators.matching import Book, Side
 from adapters.simulators.recovery import restore
-from adapters.simulators.sockets import Sockets
-from adapters.simulators.wire import Json
+from adapters.simulators.rest import Answer, Rest, closed
+from adapters.simulators.sockets import Hub
+from adapters.simulators.world import World
 
 MARK_EVERY_MS = 1_000
-_SHAPES = {"ETHUSDT": ETH_SHAPE, "BTCUSDT": BTC_SHAPE}
 Levels = list[tuple[int, int]]
 
 
@@ -32,57 +39,123 @@ def wall_clock_ms() -> int:
 class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Say how to simulate a venue.
 
-    `port` 0 takes the port of last time, or a free one. `replay_file` replays a recording as the ETHUSDT market and
-    goes on at random after its end. `step_ms` 0 leaves the random market standing still until `step_market` is called.
-    `admin_token` None closes the admin endpoint.
+    `deposits` come on top of `deposit_usdt`. `basis` is how far the venue's prices are from the world's, as a fraction.
+    `port` 0 takes the port of last time, or a free one. `replay_file` replays a recording and goes on at random after
+    its end. `step_ms` 0 leaves the market standing still until `step_market` is called. `admin_token` None closes the
+    admin endpoint. `port`, `step_ms` and `admin_token` count where a venue is started alone.
     """
 
     data_dir: Path
     api_key: str
     api_secret: str
+    passphrase: str = ""
     seed: int = 7
     port: int = 0
     deposit_usdt: Decimal = Decimal(10_000_000)
+    deposits: Mapping[str, Decimal] = {}
+    basis: Decimal = Decimal(0)
     step_ms: int = 100
     replay_file: Path | None = None
     admin_token: str | None = None
     listen_key_ttl_ms: int = 60 * 60_000
     limits: Limits = Limits()
 
+    def deposited(self) -> dict[str, Decimal]:
+        """Return what the account begins with, by asset."""
+        return {"USDT": self.deposit_usdt} | dict(self.deposits)
 
-class BinanceVenue:
+
+class SimulatedVenue(ABC):
     """Hold one simulated venue and its memory; what happens is kept on disk before anyone is told of it."""
 
-    def __init__(self, settings: SimulatorSettings, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
+    name: str
+    hosts: tuple[str, ...]
+    policy: Policy = Policy()
+
+    def __init__(
+        self,
+        settings: SimulatorSettings,
+        instruments: tuple[Instrument, ...],
+        world: World,
+        clock_ms: Callable[[], int] = wall_clock_ms,
+    ) -> None:
         self.settings = settings
+        self.world = world
         self._clock_ms = clock_ms
         self._last_ms = 0
         now_ms = self.clock_ms()
         path = settings.data_dir / "venue.jsonl"
         kept = list(Journal.read(path))
-        self.exchange = Exchange(INSTRUMENTS, settings.deposit_usdt, now_ms=now_ms)
+        self.exchange = Exchange(instruments, settings.deposited(), now_ms=now_ms, policy=self.policy)
         markets = restore(self.exchange, kept)
         if self.exchange.ledger.trades:
             self._last_ms = max(self._last_ms, self.exchange.ledger.trades[-1].time_ms)
         self._journal = Journal(path)
         self._check_owner(kept)
-        self._walks = {
-            symbol: Walk(
-                _SHAPES[symbol],
-                f"{settings.seed}:{symbol}",
-                middle=markets[symbol].mid if symbol in markets else None,
+        for symbol, market in markets.items():
+            instrument = self.exchange.instruments[symbol]
+            price = instrument.price(market.mid) / (1 + settings.basis)
+            world.resume(instrument.base, price / world.pair("USD", instrument.quote))
+        self._crowds = {
+            symbol: Crowd(
+                shape_of(instrument, world.pair(instrument.base, instrument.quote)), f"{settings.seed}:{symbol}"
             )
-            for symbol in self.exchange.instruments
+            for symbol, instrument in self.exchange.instruments.items()
         }
-        # Update ids must grow across restarts; no market changes a thousand levels in a millisecond.
-        self._feeds = {
-            symbol: MarketFeed(instrument, self.exchange, now_ms * 1_000)
+        # Change ids must grow across restarts; no market changes a thousand levels in a millisecond.
+        self.changes = {
+            symbol: Changes(instrument, self.exchange.books[symbol], now_ms * 1_000)
             for symbol, instrument in self.exchange.instruments.items()
         }
         self._marked_ms = 0
+        self.recorded: set[str] = set()
         self.faults = Faults()
-        self.sockets = Sockets(self.exchange.instruments, self.faults, self.clock_ms)
-        self.sockets.listen_key_ttl_ms = settings.listen_key_ttl_ms
+        self.hub = Hub(self.faults, self.clock_ms)
+        self.rest = Rest(self, self.faults, self.clock_ms)
+
+    # What a dialect words. -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def answer(self, request: web.Request, body: str) -> Answer:
+        """Do what a REST request asks; `commit` before answering. A refusal is an answer."""
+
+    @abstractmethod
+    def overloaded(self) -> Answer:
+        """Say that there were too many requests."""
+
+    @abstractmethod
+    async def connect(self, request: web.Request) -> web.StreamResponse:
+        """Serve a WebSocket through `hub.serve`."""
+
+    @abstractmethod
+    def tell(self, happening: Happening) -> None:
+        """Tell the account, through `hub.tell_account`, what happened to it."""
+
+    @abstractmethod
+    def tell_print(self, made: Print) -> None:
+        """Tell the public of a trade."""
+
+    @abstractmethod
+    def tell_change(self, change: Change) -> None:
+        """Tell the public what changed in a book."""
+
+    @abstractmethod
+    def tell_top(self, top: Top) -> None:
+        """Tell the public that the top of a book changed."""
+
+    @abstractmethod
+    def tell_mark(self, instrument: Instrument, now_ms: int) -> None:
+        """Tell the public mark, index and funding, once a second."""
+
+    def book_topic(self, instrument: Instrument) -> str:
+        """Return the name under which a fault may ask for this book."""
+        return instrument.symbol
+
+    def each_publication(self, now_ms: int) -> None:
+        """Do what a dialect does every tenth of a second besides: nothing, where it says nothing."""
+        del now_ms
+
+    # What every venue does. ------------------------------------------------------------------------------------------
 
     def clock_ms(self) -> int:
         """Return the venue's time in milliseconds; it never decreases, whatever the machine's clock does."""
@@ -91,24 +164,35 @@ class BinanceVenue:
 
     def open(self) -> None:
         """Open the markets and put restored orders back into them."""
-        for symbol in self._walks:
-            self.apply(symbol, self._walks[symbol].step())
+        for symbol in self.exchange.instruments:
+            self.apply(symbol, self._crowds[symbol].step(self.middle(symbol)))
         self.exchange.rest_open_orders(self.clock_ms())
         self.commit()
 
     def close(self) -> None:
-        """Note where the markets stand and close the memory; idempotent."""
+        """Close the sockets, note where the markets stand and close the memory; idempotent."""
+        self.rest.stop()
+        self.hub.close()
         if not self._journal.is_closed:
             self.keep_markets()
         self._journal.close()
+
+    async def route(self, request: web.Request) -> web.StreamResponse:
+        """Serve a request to one of the venue's hosts."""
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return await self.rest.answer(request)
+        if self.faults.take(("maintenance",), "websocket", self.clock_ms()):
+            return closed()
+        return await self.connect(request)
 
     def commit(self) -> None:
         """Keep what happened, then tell it: nobody hears of what the disk does not have."""
         out = self.exchange.drain()
         self._journal.append(out.records)
-        self.sockets.tell_account(out.user_events)
+        for happening in out.account:
+            self.tell(happening)
         for made in out.prints:
-            self.sockets.publish(trade_messages(made))
+            self.tell_print(made)
 
     def apply(self, symbol: str, step: Step) -> None:
         """Let a step of the rest of the market happen."""
@@ -117,73 +201,82 @@ class BinanceVenue:
             self.exchange.market_trade(symbol, stranger.side, stranger.price, stranger.quantity, now_ms)
         self.exchange.set_market(symbol, step.bids, step.asks, now_ms)
 
-    def step_market(self, symbol: str = ETHUSDT.symbol) -> None:
-        """Take one step of the random market now."""
-        self.apply(symbol, self._walks[symbol].step())
+    def middle(self, symbol: str) -> int:
+        """Return where the world's price puts a market, in ticks."""
+        instrument = self.exchange.instruments[symbol]
+        price = self.world.pair(instrument.base, instrument.quote) * (1 + self.settings.basis)
+        return int(price / instrument.tick)
+
+    def step(self) -> None:
+        """Follow the world by one step in every market that no recording leads."""
+        for symbol in self.exchange.instruments:
+            if symbol not in self.recorded:
+                self.step_market(symbol)
+
+    def step_market(self, symbol: str) -> None:
+        """Follow the world by one step in one market."""
+        self.apply(symbol, self._crowds[symbol].step(self.middle(symbol)))
         self.commit()
 
-    def hand_over_to_walk(self, symbol: str) -> None:
+    def hand_over_to_crowd(self, symbol: str) -> None:
         """Go on at random from the book as another source left it."""
         book = self.exchange.books[symbol]
-        middle = int(self.exchange.marks[symbol] / self.exchange.instruments[symbol].tick)
-        walk = Walk(_SHAPES[symbol], f"{self.settings.seed}:{symbol}", middle=middle)
-        walk.adopt(iter(book.prices("BUY")), iter(book.prices("SELL")))
-        self._walks[symbol] = walk
+        self._crowds[symbol].adopt(iter(book.prices("BUY")), iter(book.prices("SELL")))
 
-    def set_levels(self, bids: Levels, asks: Levels, symbol: str = ETHUSDT.symbol, *, clear: bool = True) -> None:
+    def set_levels(self, bids: Levels, asks: Levels, symbol: str | None = None, *, clear: bool = True) -> None:
         """Set what the rest of the market has standing, in ticks and lots; with `clear`, and nothing else."""
+        symbol = symbol or next(iter(self.exchange.instruments))
         book = self.exchange.books[symbol]
         if clear:
             bids, asks = _cleared(book, "BUY", bids), _cleared(book, "SELL", asks)
         self.exchange.set_market(symbol, bids, asks, self.clock_ms())
         self.commit()
 
-    def depth_snapshot(self, symbol: str, limit: int) -> Json:
-        """Return a book as REST tells it."""
-        return self._feeds[symbol].snapshot(limit, self.clock_ms())
+    def snapshot(self, symbol: str, limit: int) -> Snapshot:
+        """Return a book."""
+        return self.changes[symbol].snapshot(limit, self.clock_ms())
 
-    def open_listen_key(self, now_ms: int) -> str:
-        """Return the account's listen key."""
-        return self.sockets.open_listen_key(now_ms)
-
-    def renew_listen_key(self, now_ms: int) -> str:
-        """Renew the account's listen key."""
-        return self.sockets.renew_listen_key(now_ms)
-
-    def close_listen_key(self) -> None:
-        """Forget the account's listen key."""
-        self.sockets.close_listen_key()
+    def flush_book(self, symbol: str) -> None:
+        """Tell who already listens what is pending, so that the next change follows the next snapshot exactly."""
+        change = self.changes[symbol].take(self.clock_ms())
+        if change is not None:
+            self.tell_change(change)
 
     def publish(self) -> None:
         """Send what changed in the markets since the last time."""
         now_ms = self.clock_ms()
         muted = self.faults.take(("mute_market",), "market", now_ms) is not None
-        for feed in self._feeds.values():
-            diffs = list(feed.diffs(now_ms))
-            if muted or (diffs and self.faults.take(("skip_depth",), diffs[0][0], now_ms)):
+        marks = now_ms - self._marked_ms >= MARK_EVERY_MS
+        for instrument in self.exchange.instruments.values():
+            change = self.changes[instrument.symbol].take(now_ms)
+            skipped = change and self.faults.take(("skip_depth",), self.book_topic(instrument), now_ms)
+            if muted:
                 continue
-            self.sockets.publish(diffs)
-            self.sockets.publish(feed.tops(now_ms))
-            if now_ms - self._marked_ms >= MARK_EVERY_MS:
-                self.sockets.publish(feed.marks(now_ms))
-        if now_ms - self._marked_ms >= MARK_EVERY_MS:
+            if change is not None and not skipped:
+                self.tell_change(change)
+            top = self.changes[instrument.symbol].take_top(now_ms)
+            if top is not None:
+                self.tell_top(top)
+            if marks and instrument.symbol in self.exchange.marks:
+                self.tell_mark(instrument, now_ms)
+        if marks:
             self._marked_ms = now_ms
-        self.sockets.expire_listen_key(now_ms)
+        self.each_publication(now_ms)
 
     def keep_markets(self) -> None:
         """Note where the markets stand, without waiting for the disk."""
         records = [
             MarketKept(
                 symbol=symbol,
-                mid=int(self.exchange.marks[symbol] / self.exchange.instruments[symbol].tick),
-                funded_until_ms=self.exchange.funded_until_ms[symbol],
+                mid=int(mark / self.exchange.instruments[symbol].tick),
+                funded_until_ms=self.exchange.funded_until_ms.get(symbol, 0),
             )
-            for symbol in self.exchange.marks
+            for symbol, mark in self.exchange.marks.items()
         ]
         self._journal.append(records, promise=False)
 
     def _check_owner(self, kept: list[Record]) -> None:
-        opened = Opened(deposit=self.settings.deposit_usdt, api_key=self.settings.api_key)
+        opened = Opened(deposits=self.settings.deposited(), api_key=self.settings.api_key)
         if not kept:
             self._journal.append([opened])
         elif kept[0] != opened:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from adapters.simulators.binance.instruments import ETHUSDT
+from adapters.simulators.binance.replay import Line, RecordingBroken, Ticker, lines, parse_line, parse_ticker, steps
 from adapters.simulators.exchange import Exchange
-from adapters.simulators.instruments import ETHUSDT
-from adapters.simulators.replay import Line, RecordingBroken, Ticker, lines, parse_line, parse_ticker, steps
 
 SHARED = Path(os.environ.get("BALLAST_SHARED", Path(__file__).parents[3] / "shared"))
 RECORDING = SHARED / "data/binance/usdm_ethusdt_20240808.gz"
@@ -30,7 +30,7 @@ def test_the_rebuilt_top_is_the_recorded_bookticker() -> None:
                 kept.append(line)
         return kept
 
-    venue = Exchange((ETHUSDT,), Decimal(0), now_ms=0)
+    venue = Exchange((ETHUSDT,), {"USDT": Decimal(0)}, now_ms=0)
     book = venue.books["ETHUSDT"]
     source = tapped()
     ids = [ticker.update_id for ticker in tickers]

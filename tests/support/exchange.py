@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from adapters.exchange.settings import Loopback, VenueSettings
+from adapters.simulators.listener import Listener as Port
 from adapters.simulators.server import BinanceSimulator
-from adapters.simulators.venue import SimulatorSettings
+from adapters.simulators.venue import SimulatedVenue, SimulatorSettings
+from adapters.simulators.world import World
 from domain.approval import Approved, approve
 from domain.venue import VenueOrder
 
@@ -20,6 +22,7 @@ ETH = "ETH/USDT:USDT"
 SOON_S = 15.0
 
 T = TypeVar("T")
+V = TypeVar("V", bound=SimulatedVenue)
 
 BIDS = [(200_000, 5_000), (199_990, 9_000)]
 ASKS = [(200_001, 4_000), (200_010, 8_000)]
@@ -66,6 +69,21 @@ async def running(settings: SimulatorSettings) -> AsyncGenerator[BinanceSimulato
         yield simulator
     finally:
         await simulator.stop()
+
+
+@asynccontextmanager
+async def alone(
+    kind: Callable[[SimulatorSettings, World], V], directory: Path, **changes: Any
+) -> AsyncGenerator[tuple[V, Port], None]:
+    """Start one venue of any dialect by itself, its market standing still."""
+    world = World(7)
+    venue = kind(simulator_settings(directory, **changes), world)
+    port = Port(directory, (venue,), world, step_ms=0, admin_token=venue.settings.admin_token)
+    await port.start()
+    try:
+        yield venue, port
+    finally:
+        await port.stop()
 
 
 class Listener:

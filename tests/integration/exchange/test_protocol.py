@@ -14,7 +14,7 @@ import pytest
 
 from adapters.exchange.connection import LoopbackResolver, loopback_session
 from adapters.exchange.settings import Loopback
-from adapters.simulators.gate import Limits
+from adapters.simulators.limits import Limits
 from adapters.simulators.server import BinanceSimulator
 from tests.support.exchange import KEY, SECRET, running, simulator_settings
 

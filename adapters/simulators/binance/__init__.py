@@ -1,0 +1,1 @@
+"""Binance's dialects on the shared engine: USD-M futures."""
