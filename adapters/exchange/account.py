@@ -8,8 +8,8 @@ Quantities and prices are checked against the filters before sending, since ccxt
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
-from typing import Any, Self, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from typing import Self, TypeVar
 
 import aiohttp
 import msgspec
@@ -19,10 +19,12 @@ from adapters.exchange.client import Ccxt, make_client
 from adapters.exchange.connection import loopback_session
 from adapters.exchange.dialect import Dialect, Lines
 from adapters.exchange.failures import Failures
+from adapters.exchange.listing import listed, named_markets
 from adapters.exchange.naming import Account
 from adapters.exchange.pace import Pace
+from adapters.exchange.reading_back import read_back
 from adapters.exchange.settings import VenueSettings
-from adapters.exchange.suitability import check_clock, check_order, wanted_markets
+from adapters.exchange.suitability import check_clock, check_order
 from domain.approval import Approved
 from domain.venue import (
     AccountEvent,
@@ -42,8 +44,6 @@ from domain.venue import (
 )
 
 UNPROVEN = "unproven for hedging until it passes the venue contract tests"
-READ_BACK_TRIES = 5
-READ_BACK_PAUSE_S = 0.2
 
 T = TypeVar("T")
 
@@ -140,7 +140,7 @@ class VenueAccount:
             raise Unavailable("not sent: the time until which it might be sent has passed")
         acknowledged = await self._asked(self._dialect.create(order))
         if acknowledged is None:
-            acknowledged = await self._read_back(order)
+            acknowledged = await read_back(self._dialect, self._failures, order)
         if acknowledged.client_order_id != order.client_order_id:
             raise Unknown(f"the answer is about another order: {acknowledged.client_order_id}")
         return acknowledged
@@ -197,6 +197,17 @@ class VenueAccount:
         self._listed(symbol)
         return await self._asked(self._dialect.fee_rates(symbol))
 
+    async def relist(self) -> Sequence[InstrumentReport]:
+        """Ask for the listings anew and go by them from here on. Raise `VenueUnsuitable` when a symbol is gone."""
+        dialect = self._dialect
+        found = await self._listed_now(dialect.queries, (dialect.orders, dialect.private), reload=True)
+        dialect.of.learn(named_markets(self._speaks, dialect.queries.markets))
+        tiers = {symbol: report.margin_tiers for symbol, report in self._listings.items()}
+        for symbol, report in found.items():
+            self._listings[symbol] = msgspec.structs.replace(report, margin_tiers=tiers.get(symbol, ()))
+        await self._fill_in_margin_tiers()
+        return self.instruments
+
     def account_events(self) -> AsyncGenerator[AccountEvent, None]:
         """Stream fills, order states, and every connect and disconnect."""
         return self._stream.events()
@@ -215,22 +226,13 @@ class VenueAccount:
         self._session = session
         self._resources.push_async_callback(self._close_clients)
         queries, orders, private = (self._client(session, paced=paced) for paced in (True, False, True))
-        await self._asked(queries.load_markets())
-        for client in (orders, private):
-            client.set_markets_from_exchange(queries)
-        markets = wanted_markets(speaks, queries.markets, settings.symbols, self.name)
-        named = [market for item in queries.markets.values() if (market := speaks.market(item)) is not None]
-        for market in markets:
-            item = queries.markets[market.symbol]
-            self._listings[market.symbol] = speaks.instrument(item, market, self.name)
-        intervals = await self._asked(speaks.funding_intervals(queries, markets))
-        self._amend({symbol: {"funding_interval_ms": interval} for symbol, interval in intervals.items()})
+        self._listings.update(await self._listed_now(queries, (orders, private), reload=False))
         self._dialect = speaks(
             Lines(
                 orders=orders,
                 queries=queries,
                 private=private,
-                of=Account(self.name, self.account, named),
+                of=Account(self.name, self.account, named_markets(speaks, queries.markets)),
                 listed=self._listings,
                 settings=settings,
                 failures=self._failures,
@@ -238,42 +240,21 @@ class VenueAccount:
         )
         await self._asked(self._dialect.check())
         await check_clock(lambda: self._asked(self._dialect.time_ms()), settings.clock_skew_ms_max)
-        tiers = await self._asked(self._dialect.margin_tiers())
-        self._amend({symbol: {"margin_tiers": rows} for symbol, rows in tiers.items()})
+        await self._fill_in_margin_tiers()
         self._stream = AccountStream(self._dialect, self._failures)
         self._tasks.append(asyncio.create_task(self._stream.run(), name=f"{self.name} account stream"))
 
-    async def _read_back(self, order: VenueOrder) -> Acknowledgement:
-        """Find out what the venue wrote down of an order that it took without saying so."""
-        for _ in range(READ_BACK_TRIES):
-            try:
-                found = await self._asked(self._dialect.read_back(order))
-            except Rejected as rejected:
-                # This refuses the question, not the order.
-                if rejected.reason != "unknown_order":
-                    raise Unknown(f"sent, but not to be read back: {rejected.text}") from None
-                found = None
-            except Unavailable as unavailable:
-                raise Unknown(f"sent, but not to be read back: {unavailable}") from None
-            if isinstance(found, Rejected):
-                raise found
-            if found is not None:
-                return Acknowledgement(
-                    venue_order_id=found.venue_order_id,
-                    client_order_id=found.client_order_id,
-                    status=found.status,
-                    filled=found.filled,
-                    accepted_quantity=found.quantity,
-                    at_us=found.at_us,
-                )
-            await asyncio.sleep(READ_BACK_PAUSE_S)
-        raise Unknown("sent, but not to be found yet")
+    async def _listed_now(self, queries: Ccxt, others: Sequence[Ccxt], *, reload: bool) -> dict[str, InstrumentReport]:
+        """Load the markets once, for every client."""
+        await self._asked(queries.load_markets(reload))
+        for client in others:
+            client.set_markets_from_exchange(queries)
+        return await listed(self._speaks, queries, self._failures, self._settings.symbols, self.name)
 
-    def _amend(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
-        """Fill in what a venue tells of its listings elsewhere."""
-        for symbol, fields in changes.items():
-            if symbol in self._listings:
-                self._listings[symbol] = msgspec.structs.replace(self._listings[symbol], **fields)
+    async def _fill_in_margin_tiers(self) -> None:
+        """Fill in what venues tell of their listings to accounts only."""
+        for symbol, tiers in (await self._asked(self._dialect.margin_tiers())).items():
+            self._listings[symbol] = msgspec.structs.replace(self._listings[symbol], margin_tiers=tiers)
 
     def _client(self, session: aiohttp.ClientSession | None, *, paced: bool) -> Ccxt:
         own = self._speaks.own_settings(self._settings)

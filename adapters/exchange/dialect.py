@@ -48,6 +48,18 @@ Heard = FillReport | OrderReport | Listening | Dropped
 Watch = Callable[[], Awaitable[Any]]
 
 
+def acknowledge(report: OrderReport) -> Acknowledgement:
+    """Return what an order's state acknowledges."""
+    return Acknowledgement(
+        venue_order_id=report.venue_order_id,
+        client_order_id=report.client_order_id,
+        status=report.status,
+        filled=report.filled,
+        accepted_quantity=report.quantity,
+        at_us=report.at_us,
+    )
+
+
 class Stream(Protocol):
     """Show a dialect the private stream that it tends."""
 
@@ -135,6 +147,7 @@ class Dialect(ABC):
             quote=str(item["quote"]),
             settle=str(item["settle"] or item["quote"]),
             contract_size=Decimal(1) if kind == "spot" else Decimal(str(item["contractSize"])),
+            expiry_us=int(item.get("expiry") or 0) * 1_000,
         )
 
     @classmethod

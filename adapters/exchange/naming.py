@@ -13,7 +13,8 @@ from domain.venue import InstrumentKind
 class Market(msgspec.Struct, frozen=True, kw_only=True):
     """Name one market: `key` is what the venue's payloads call it (its id, where that is unique).
 
-    `contract_size` is how many units (base; quote on inverse) one contract is; 1 on spot.
+    `contract_size` is how many units (base; quote on inverse) one contract is; 1 on spot. `expiry_us` is 0 where
+    nothing expires.
     """
 
     key: str
@@ -24,6 +25,7 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
     quote: str
     settle: str
     contract_size: Decimal = Decimal(1)
+    expiry_us: int = 0
 
 
 class Account:
@@ -32,8 +34,15 @@ class Account:
     def __init__(self, venue: str, account: str, markets: Iterable[Market]) -> None:
         self.venue = venue
         self.account = account
-        self._by_key: Mapping[str, Market] = {market.key: market for market in markets}
-        self._by_symbol: Mapping[str, Market] = {market.symbol: market for market in self._by_key.values()}
+        self._by_key: dict[str, Market] = {}
+        self._by_symbol: dict[str, Market] = {}
+        self.learn(markets)
+
+    def learn(self, markets: Iterable[Market]) -> None:
+        """Take in more markets; those known stay, since the past may still speak of them."""
+        for market in markets:
+            self._by_key[market.key] = market
+            self._by_symbol[market.symbol] = market
 
     def market(self, key: object) -> Market:
         """Return the market that a payload names."""

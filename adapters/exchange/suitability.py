@@ -2,32 +2,13 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
-from adapters.exchange.dialect import Dialect
 from adapters.exchange.failures import VenueUnsuitable
-from adapters.exchange.naming import Market
 from domain.venue import InstrumentReport, Rejected, VenueOrder
 
 CLOCK_SAMPLES = 3
-
-
-def wanted_markets(
-    dialect: type[Dialect], markets: Mapping[str, Any], symbols: Sequence[str], venue: str
-) -> Sequence[Market]:
-    """Return the markets of these symbols; refuse a symbol that ccxt would read as another market's or kind's."""
-    found: list[Market] = []
-    for symbol in symbols:
-        item = markets.get(symbol)
-        if item is None or symbol != item["symbol"]:
-            raise VenueUnsuitable(f"{symbol} is not listed at {venue} under that very name")
-        market = dialect.market(item)
-        if market is None:
-            raise VenueUnsuitable(f"{symbol} is {item['type']}, which is not {' or '.join(sorted(dialect.kinds))}")
-        found.append(market)
-    return found
 
 
 async def check_clock(time_ms: Callable[[], Awaitable[int]], skew_ms_max: int) -> None:

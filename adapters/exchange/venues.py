@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from adapters.exchange.account import VenueAccount
+from adapters.exchange.binance_coinm import BinanceCoinmDialect
 from adapters.exchange.binance_usdm import BinanceUsdmDialect
 from adapters.exchange.client import make_client
 from adapters.exchange.connection import loopback_session
 from adapters.exchange.dialect import Dialect
 from adapters.exchange.failures import Failures
+from adapters.exchange.listing import listed
 from adapters.exchange.settings import Loopback, VenueSettings
-from adapters.exchange.suitability import wanted_markets
 from domain.venue import InstrumentReport
 
 DIALECTS: Mapping[str, type[Dialect]] = {
+    "binancecoinm": BinanceCoinmDialect,
     "binanceusdm": BinanceUsdmDialect,
 }
 
@@ -47,15 +47,7 @@ async def listings(venue: str, symbols: Sequence[str], loopback: Loopback | None
         client = make_client(speaks.ccxt_id, settings, speaks.own_settings(settings), session, paced=True)
         try:
             await failures.asked(client.load_markets())
-            markets = wanted_markets(speaks, client.markets, symbols, venue)
-            intervals = await failures.asked(speaks.funding_intervals(client, markets))
-            return [
-                msgspec.structs.replace(
-                    speaks.instrument(client.markets[market.symbol], market, venue),
-                    funding_interval_ms=intervals.get(market.symbol, 0),
-                )
-                for market in markets
-            ]
+            return tuple((await listed(speaks, client, failures, symbols, venue)).values())
         finally:
             await client.close()
     finally:

@@ -103,7 +103,7 @@ def test_what_the_venues_engine_did_is_called_so(client_id: str, kind: str) -> N
 def test_a_market_order_has_no_limit_price() -> None:
     report = parse.order(ORDER, OF)
     assert (report.limit_price, report.average_price, report.status) == (None, None, "new")
-    assert parse.acknowledgement(ORDER).accepted_quantity == D(10)
+    assert report.quantity == D(10)
 
 
 def test_a_rebate_is_a_negative_fee() -> None:
@@ -112,7 +112,7 @@ def test_a_rebate_is_a_negative_fee() -> None:
 
 
 def test_a_short_position() -> None:
-    report = parse.position(POSITION, OF)
+    report = parse.position(POSITION, OF, POSITION)
     assert (report.quantity, report.entry_price, report.liquidation_price) == (D("-1.500"), D("2650.5"), None)
 
 
@@ -131,8 +131,11 @@ def test_a_short_position() -> None:
         (parse.order_event, event(T="now")),
         (parse.order_event, event(R="true")),
         (parse.order_event, ORDER_TRADE_UPDATE | {"o": []}),
+        (parse.order_event, event(ps="SHORT")),
+        (parse.fill_event, event(ps="SHORT")),
+        (lambda row, of: parse.fill(row, of, None), USER_TRADE | {"positionSide": "LONG"}),
         (parse.order, {}),
-        (parse.position, POSITION | {"positionSide": "LONG"}),
+        (lambda row, of: parse.position(row, of, row), POSITION | {"positionSide": "LONG"}),
         (lambda row, of: parse.mark(row, of, 1), {"symbol": "ETHUSDT"}),
     ],
 )
