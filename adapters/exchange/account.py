@@ -238,8 +238,9 @@ class VenueAccount:
                 failures=self._failures,
             )
         )
-        await self._asked(self._dialect.check())
+        # The clock comes first: what is signed with a wrong one is refused in words that hide it.
         await check_clock(lambda: self._asked(self._dialect.time_ms()), settings.clock_skew_ms_max)
+        await self._asked(self._dialect.check())
         await self._fill_in_margin_tiers()
         self._stream = AccountStream(self._dialect, self._failures)
         self._tasks.append(asyncio.create_task(self._stream.run(), name=f"{self.name} account stream"))
