@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from api.http import commanding, console, health, public, reading, schema
+from api.http import commanding, console, health, live, market, public, reading, schema
 from api.http.edge import Edge, guard
 from api.http.errors import ApiError, on_anything_else, on_api_error, on_http_error
 from api.http.house import Clocks, House, HttpSettings, Ports
@@ -24,6 +24,8 @@ PARAMETER_TYPE = re.compile(r":[a-z]+}")
 HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *public.HANDLERS,
     *reading.HANDLERS,
+    *live.HANDLERS,
+    *market.HANDLERS,
     *commanding.HANDLERS,
     *health.HANDLERS,
     *schema.HANDLERS,

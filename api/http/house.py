@@ -9,7 +9,19 @@ import msgspec
 from litestar import Request
 
 from api.http.metrics import Registry
-from api.http.ports import Commands, Dependencies, Heartbeats, Keys, Orders, PolicyInForce, Views
+from api.http.ports import (
+    Commands,
+    Dependencies,
+    Heartbeats,
+    Keys,
+    MarketBoard,
+    NoMarket,
+    NoSeries,
+    Orders,
+    PolicyInForce,
+    Series,
+    Views,
+)
 from api.http.stream import Broadcast
 from api.http.throttle import BENEFACTOR_RATE, SOURCE_RATE, Rate, Recent, Throttle
 from domain.ids import derive_id, natural_id
@@ -47,6 +59,8 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     policy: PolicyInForce
     dependencies: Dependencies
     heartbeats: Heartbeats
+    market: MarketBoard = NoMarket()
+    series: Series = NoSeries()
 
 
 class Meters:

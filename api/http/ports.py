@@ -11,8 +11,9 @@ import msgspec
 
 from api.http.metrics import Heartbeat
 from commands.envelope import Reply
+from domain.market import Witness
 from domain.policy import Policy
-from domain.refusal import Refusal
+from domain.refusal import Refusal, Unavailable
 
 Row = Mapping[str, Any]
 
@@ -164,6 +165,74 @@ class Heartbeats(Protocol):
     def latest(self) -> Sequence[Heartbeat]:
         """Return the newest heartbeat of each role."""
         ...
+
+
+class MarketBoard(Protocol):
+    """Know what every source of the market says now."""
+
+    def board(self) -> Sequence[Witness]:
+        """Return every source's word with its age, one per source and symbol; raise `Unavailable` without a market."""
+        ...
+
+    def suspended(self, witness: Witness) -> str:
+        """Return why a source may not be believed now, as the log has it; "" when it may."""
+        ...
+
+
+class SeriesQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask a table of the time series for rows from `from_us` (inclusive) to `to_us` (exclusive), at most `limit`.
+
+    `source` and `symbol` are a venue and its symbol, or an oracle and its feed. With `after_us` the rows behind the one
+    at that time whose tie is `after_tie`.
+    """
+
+    table: str
+    source: str
+    symbol: str
+    from_us: int
+    to_us: int
+    limit: int
+    after_us: int | None = None
+    after_tie: str = ""
+
+
+class SeriesRow(Protocol):
+    """Read a row of the time series: its place (the time, and the tie among rows of one time) and a JSON document."""
+
+    @property
+    def at_us(self) -> int: ...  # noqa: D102 # a field
+    @property
+    def tie(self) -> str: ...  # noqa: D102 # same
+    @property
+    def document(self) -> bytes: ...  # noqa: D102 # same
+
+
+class Series(Protocol):
+    """Read the time series."""
+
+    async def read(self, asked: SeriesQuery, /) -> Sequence[SeriesRow]:
+        """Return rows in order of time; raise ValueError for a tie that cannot be, `Unavailable` without a server."""
+        ...
+
+
+class NoMarket:
+    """Stand where no market is heard: nothing can be told of it."""
+
+    def board(self) -> Sequence[Witness]:
+        """Raise `Unavailable`."""
+        raise Unavailable("no market is heard here")
+
+    def suspended(self, witness: Witness) -> str:
+        """Raise `Unavailable`."""
+        raise Unavailable(f"no market is heard here: {witness.source}")
+
+
+class NoSeries:
+    """Stand where no time series is kept."""
+
+    async def read(self, asked: SeriesQuery, /) -> Sequence[SeriesRow]:
+        """Raise `Unavailable`."""
+        raise Unavailable(f"no time series is kept here: {asked.table}")
 
 
 PolicyInForce = Callable[[], Policy | None]

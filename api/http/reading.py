@@ -1,21 +1,19 @@
-"""The keyed reads: views and the log, paged, from history, or as soon as they got somewhere; ladders and live news."""
+"""The keyed reads: views and the log, paged, from history, or as soon as they got somewhere."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Example
-from litestar.params import PathParameter, QueryParameter
-from litestar.response import Stream
+from litestar.params import QueryParameter
 
 from api.http.errors import ApiError, keyed_error
 from api.http.house import Asked, House, house_of
 from api.http.ports import Moment, PageQuery, ViewPage, ViewRefused
 from api.http.roles import READ_MODELS
-from api.http.stream import SUBSCRIBERS_MAX, frames
 from domain.instant import parse_rfc3339, rfc3339
 from domain.refusal import Unavailable
 from projections.catalogue import VIEWS
@@ -24,7 +22,6 @@ LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000
 CURSOR_MAX = 300
 WAIT_S_MAX = 10.0
-LADDER_AGE_S_MAX = 3.0
 POSITION_END = 1 << 63
 INSTANT_END_US = 253_402_300_800_000_000  # the year 10000, which no database column holds
 
@@ -49,17 +46,23 @@ def read_limit(text: str | None) -> int:
     return int(text)
 
 
+def read_instant(text: str) -> int | None:
+    """Return an RFC 3339 time as microseconds since the Unix epoch, None for what is none."""
+    try:
+        at_us = parse_rfc3339(text) if _INSTANT.fullmatch(text) else -1
+    except (ValueError, OverflowError):
+        return None
+    return at_us if 0 <= at_us < INSTANT_END_US else None
+
+
 def read_moment(text: str | None) -> Moment | None:
     """Return the moment that `?at=` names: a position, or an RFC 3339 time; raise `bad_at`."""
     if text is None:
         return None
     if _DIGITS.fullmatch(text):
         return Moment(position=_position("at", text))
-    try:
-        at_us = parse_rfc3339(text) if _INSTANT.fullmatch(text) else -1
-    except (ValueError, OverflowError):
-        at_us = -1
-    if 0 <= at_us < INSTANT_END_US:
+    at_us = read_instant(text)
+    if at_us is not None:
         return Moment(at_us=at_us)
     raise keyed_error(400, "bad_at", "at is a position or an RFC 3339 time such as 2026-01-31T12:00:00Z (+ is %2B)")
 
@@ -119,7 +122,8 @@ async def _page(house: House, view: str, query: PageQuery, wait_for: int | None)
         raise unavailable() from error
 
 
-def _written(as_of_position: int, as_of_us: int | None, name: str, body: Any, following: str) -> Response[Any]:
+def written(as_of_position: int, as_of_us: int | None, name: str, body: Any, following: str) -> Response[Any]:
+    """Return what every keyed read answers: how far the log was, when that was, the body, the next cursor."""
     document = {
         "as_of_position": as_of_position,
         "as_of": None if as_of_us is None else rfc3339(as_of_us),
@@ -153,15 +157,15 @@ def _view_handler(view: str) -> HTTPRouteHandler:
         wait_for: Annotated[str | None, QueryParameter(description="A position to wait for, at most 10 s")] = None,
     ) -> Response[Any]:
         del limit, after, at, wait_for  # read together with the view's own parameters
-        query, wanted = read_query(view, _single(request))
+        query, wanted = read_query(view, single_values(request))
         page = await _page(house_of(request), view, query, wanted)
         rows = [msgspec.Raw(row) for row in page.rows]
-        return _written(page.as_of_position, page.as_of_us, view, rows, page.next)
+        return written(page.as_of_position, page.as_of_us, view, rows, page.next)
 
     return read
 
 
-def _single(request: Asked) -> dict[str, str]:
+def single_values(request: Asked) -> dict[str, str]:
     """Return the query's parameters; one that stands there twice is refused, since only one could count."""
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
@@ -173,56 +177,4 @@ def _single(request: Asked) -> dict[str, str]:
     return given
 
 
-@get("/v1/indicative/{pair:path}", operation_id="read_indicative", summary="Read a pair's ladder", tags=["keyed"])
-async def indicative(
-    request: Asked, pair: Annotated[str, PathParameter(description="Such as WETH-USDe")]
-) -> Response[Any]:
-    """Return the latest indicative ladder (WETH/USDe or WETH-USDe); one that is too old is not shown."""
-    house = house_of(request)
-    name = pair.strip("/").replace("-", "/").lower()
-    ladder = house.broadcast.latest(name)
-    if ladder is None:
-        raise keyed_error(404, "no_ladder", "no ladder of such a pair was published")
-    if house.clocks.monotonic_s() - ladder.received_s > LADDER_AGE_S_MAX:
-        raise keyed_error(503, "ladder_stale", f"the last ladder is older than {LADDER_AGE_S_MAX:g} s")
-    try:
-        position, _ = await house.ports.views.head()
-    except Unavailable as error:
-        raise unavailable() from error
-    return _written(position, ladder.received_us, "indicative", msgspec.Raw(ladder.body), "")
-
-
-def lags(house: House) -> Callable[[], bytes]:
-    """Return a writer of every role's lags and queue depths, as heard last."""
-
-    def write() -> bytes:
-        told: dict[str, Any] = {}
-        now_us = house.clocks.now_us()
-        for beat in house.ports.heartbeats.latest():
-            numbers = {
-                _series(family.name, sample.labels): sample.value
-                for family in beat.families
-                if family.kind == "gauge"
-                for sample in family.samples
-            }
-            told[beat.role] = {"age_ms": max(0, now_us - beat.at_us) // 1_000, "position": beat.position, **numbers}
-        return msgspec.json.encode(told)
-
-    return write
-
-
-def _series(name: str, labels: Mapping[str, str]) -> str:
-    inside = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-    return f"{name}[{inside}]" if inside else name
-
-
-@get("/v1/stream", operation_id="stream", summary="Follow ladders, alerts and lags", tags=["keyed"])
-async def stream(request: Asked) -> Stream:
-    """Send server-sent events: `indicative`, `alert`, `lags`, and `dropped` when the reader is too slow."""
-    house = house_of(request)
-    if len(house.broadcast) >= SUBSCRIBERS_MAX:
-        raise keyed_error(503, "too_many_streams", f"at most {SUBSCRIBERS_MAX} streams are open at once")
-    return Stream(frames(house.broadcast, lags(house)), media_type="text/event-stream")
-
-
-HANDLERS = (*(_view_handler(view) for view in READ_MODELS), indicative, stream)
+HANDLERS = tuple(_view_handler(view) for view in READ_MODELS)

@@ -62,6 +62,8 @@ ROUTES: dict[tuple[str, str], Access] = {
     **_READS,
     ("GET", "/v1/events"): Access(roles=frozenset({Role.AUDITOR})),
     ("GET", "/v1/indicative/{pair}"): Access(roles=EVERY_ROLE),
+    ("GET", "/v1/market"): Access(roles=EVERY_ROLE),
+    ("GET", "/v1/series/{table}"): Access(roles=EVERY_ROLE),
     ("GET", "/v1/stream"): Access(roles=EVERY_ROLE),
     ("POST", "/v1/limits"): Access(roles=frozenset({Role.RISK})),
     ("POST", "/v1/mode"): Access(roles=frozenset({Role.RISK, Role.OPERATOR})),

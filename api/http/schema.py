@@ -41,6 +41,8 @@ _ORDER_EXAMPLE = {
 _LIMIT_EXAMPLE = {"control": "net_delta", "scope": "asset:ETH", "value": "12.5", "reason": "thin books"}
 _MODE_EXAMPLE = {"scope": "global", "mode": "HALTED", "reason": "venue answers strangely"}
 _PUBLIC_STATUSES = {"/order-confirmation": (404,), "/order": (409,)}
+_FOLLOWED = {"/v1/indicative/{pair}", "/v1/stream"}
+"""What can be read as server-sent events."""
 _EXAMPLES = {"/v1/limits": _LIMIT_EXAMPLE, "/v1/mode": _MODE_EXAMPLE}
 
 
@@ -92,7 +94,10 @@ def _completed(path: str, method: str, operation: dict[str, Any]) -> None:
     body = _body(path)
     if body is not None:
         operation["requestBody"] = body
-    operation.setdefault("responses", {}).update(_errors(method, path))
+    responses = operation.setdefault("responses", {})
+    responses.update(_errors(method, path))
+    if path in _FOLLOWED:
+        responses["200"].setdefault("content", {})["text/event-stream"] = {"schema": {"type": "string"}}
     access = ROUTES[(method, path)]
     if not access.open:
         roles = ", ".join(sorted(access.roles))

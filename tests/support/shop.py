@@ -26,6 +26,7 @@ from domain.refusal import TRANSIENT
 from projections.catalogue import VIEWS
 from projections.folding import Folding, start
 from tests.support.desk import START_US, Desk, a_policy
+from tests.support.memory_market import MemoryBoard, MemorySeries
 from tests.support.memory_views import MemoryLog, MemoryViewStore
 
 PRIVATE_KEY = "0x" + "4c" * 32
@@ -147,7 +148,8 @@ class Shop:
         self.clocks = Clocks(now_us=lambda: self.core.desk.now_us, monotonic_s=lambda: self.now_s)
         self.broadcast = Broadcast(self.clocks.monotonic_s, self.clocks.now_us)
         self.views = LoggedViews(self.core.store, self.core.log, self.core.store)
-        ports = Ports(
+        self.market, self.series = MemoryBoard(), MemorySeries()
+        self.ports = Ports(
             commands=self.core,
             views=self.views,
             orders=OrderVerifier(DOMAIN),
@@ -155,9 +157,11 @@ class Shop:
             policy=lambda: self.policy,
             dependencies=self.told,
             heartbeats=self.told,
+            market=self.market,
+            series=self.series,
         )
         settings = settings or HttpSettings(source_rate=UNBOUNDED, benefactor_rate=UNBOUNDED)
-        self.app = create_app(ports, self.broadcast, settings, self.clocks)
+        self.app = create_app(self.ports, self.broadcast, settings, self.clocks)
         self._nonce = 0
 
     def client(self, address: str = "10.0.0.1") -> httpx.AsyncClient:

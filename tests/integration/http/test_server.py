@@ -98,6 +98,52 @@ async def test_live_news_reach_a_reader_and_end_when_the_server_stops() -> None:
             await task
 
 
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [("WETH-USDe/stream", "*/*"), ("weth/usde/stream", "*/*"), ("WETH/USDe", "text/event-stream")],
+)
+async def test_a_pairs_ladders_reach_who_follows_it(path: str, accept: str) -> None:
+    shop = Shop()
+    async with served(shop) as (url, stop, task), httpx.AsyncClient(base_url=url) as client:
+        headers = shop.bearer("viewer") | {"Accept": accept}
+        shop.broadcast.publish_indicative("WETH/USDe", b'{"n":1}')
+        async with client.stream("GET", f"/v1/indicative/{path}", headers=headers) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            lines = answer.aiter_lines()
+            assert [await anext(lines) for _ in range(3)] == ["event: indicative", 'data: {"n":1}', ""]
+            shop.broadcast.publish_indicative("USDT/USDe", b"{}")
+            shop.broadcast.publish_indicative("WETH/USDe", b'{"n":2}')
+            assert [await anext(lines) for _ in range(2)] == ["event: indicative", 'data: {"n":2}']
+            stop.set()
+            assert [line async for line in lines if line] == []
+        async with asyncio.timeout(WITHIN_S):
+            await task
+
+
+async def test_who_does_not_read_gets_the_newest_ladder_and_costs_little() -> None:
+    shop = Shop()
+    async with served(shop) as (url, _, _), httpx.AsyncClient(base_url=url) as client:
+        async with client.stream("GET", "/v1/indicative/WETH-USDe/stream", headers=shop.bearer("viewer")) as answer:
+            lines = answer.aiter_lines()
+            shop.broadcast.publish_indicative("WETH/USDe", b"{}")
+            assert await anext(lines) == "event: indicative"
+            # More than the sockets between hold: the reader does not read meanwhile.
+            sent = 400
+            for number in range(sent):
+                shop.broadcast.publish_indicative("WETH/USDe", json.dumps({"n": number, "pad": "x" * 65_536}).encode())
+                await asyncio.sleep(0)
+            (_, watching) = next(iter(shop.broadcast._watching))
+            assert watching.skipped > 0
+            seen: list[int] = []
+            async with asyncio.timeout(WITHIN_S):
+                while not seen or seen[-1] != sent - 1:
+                    line = await anext(lines)
+                    if line.startswith('data: {"n"'):
+                        seen.append(json.loads(line.removeprefix("data: "))["n"])
+        assert seen == sorted(seen)
+        assert len(seen) < sent
+
+
 async def test_what_is_under_way_is_finished_before_the_end() -> None:
     shop = Shop()
     asked, go = asyncio.Event(), asyncio.Event()

@@ -21,7 +21,10 @@ JSON = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXT, inner, max_size=3)),
     max_leaves=6,
 )
-PATHS = ["/rfq", "/fees", "/order-confirmation", "/asset-availability", "/v1/quotes", "/v1/events", "/v1/indicative/x"]
+PATHS = [
+    *("/rfq", "/fees", "/order-confirmation", "/asset-availability", "/v1/quotes", "/v1/events", "/v1/indicative/x"),
+    *("/v1/market", "/v1/series/market_trades", "/v1/series/oracle_prices", "/v1/series/x"),
+]
 
 
 def ask(method: str, path: str, **options: Any) -> httpx.Response:
@@ -105,7 +108,10 @@ def test_any_bytes_as_an_order(body: bytes) -> None:
     path=st.sampled_from(PATHS),
     query=st.one_of(
         st.binary(max_size=60).map(lambda raw: "".join(f"%{byte:02x}" for byte in raw)),
-        st.from_regex(r"((limit|after|at|wait_for|topic|pair|order_id)=[0-9a-zA-Z:%.+-]{0,30}&?){0,4}", fullmatch=True),
+        st.from_regex(
+            r"((limit|after|at|wait_for|topic|pair|order_id|venue|symbol|from|to)=[0-9a-zA-Z:%.+~-]{0,30}&?){0,4}",
+            fullmatch=True,
+        ),
     ),
 )
 def test_any_query(path: str, query: str) -> None:

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from api.http.metrics import Registry
-from api.http.reading import LADDER_AGE_S_MAX
 from api.http.roles import READ_MODELS, ROUTES, Access, Role
+from api.http.stream import LADDER_AGE_S_MAX
 from domain.codec import encode
 from domain.refusal import Unavailable, Unknown
 from domain.watch import AlertRaised, Severity
@@ -59,11 +59,16 @@ async def test_every_route_admits_exactly_the_roles_of_the_table(shop: Shop, nam
             if template in STREAMS:
                 continue
             asked = len(shop.core.asked)
-            path = template.replace("{pair}", "WETH/USDe").replace("{alert_id}", str(ALERT))
+            path = filled(template)
             answer = await client.request(method, path, headers=headers, json=BODIES.get(template))
             judge(answer, access, name)
             if answer.status_code in {401, 403}:
                 assert len(shop.core.asked) == asked, path
+
+
+def filled(template: str) -> str:
+    path = template.replace("{pair}", "WETH/USDe").replace("{alert_id}", str(ALERT))
+    return path.replace("{table}", "market_trades?venue=okx&symbol=x")
 
 
 def judge(answer: httpx.Response, access: Access, name: str) -> None:
@@ -199,7 +204,7 @@ async def test_events_are_read_by_position_and_topic(shop: Shop) -> None:
         everything = (await client.get("/v1/events", headers=headers)).json()
         assert [event["position"] for event in everything["events"]] == list(range(1, len(shop.core.log.events) + 1))
         assert set(everything["events"][0]) == {"position", "topic", "state", "metadata"}
-        for topic in ("quote", "quote.issued", "quote.issued.v1"):
+        for topic in ("quote", "quote.issued", "quote.issued.v2"):
             seen: list[int] = []
             after = "0"
             for _ in range(4):
@@ -376,7 +381,11 @@ async def test_a_ladder_is_shown_while_it_is_fresh(shop: Shop) -> None:
     async with shop.client() as client:
         headers = shop.bearer("viewer")
         missing = await client.get("/v1/indicative/WETH/USDe", headers=headers)
-        assert (missing.status_code, code(missing)) == (404, "no_ladder")
+        assert (missing.status_code, code(missing)) == (503, "no_ladder")
+        assert missing.headers["retry-after"] == "1"
+        for path in ("DOGE/USDe", "doge-usde", "WETH", "", "WETH/USDe/x", "DOGE-USDe/stream"):
+            unknown = await client.get(f"/v1/indicative/{path}", headers=headers)
+            assert (unknown.status_code, code(unknown)) == (404, "unknown_pair" if path else "not_found"), path
         shop.broadcast.publish_indicative("WETH/USDe", b'{"pair":"WETH/USDe"}')
         for path in ("WETH/USDe", "weth-usde", "WETH%2FUSDe"):
             body = (await client.get(f"/v1/indicative/{path}", headers=headers)).json()

@@ -5,8 +5,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from api.http.stream import QUEUE_MAX, SUBSCRIBERS_MAX, Broadcast, TooManySubscribers, frame, frames
-from tests.support.shop import Shop
+from api.http.live import EVENT_STREAM
+from api.http.stream import (
+    LADDER_AGE_S_MAX,
+    QUEUE_MAX,
+    SUBSCRIBERS_MAX,
+    Broadcast,
+    TooManySubscribers,
+    frame,
+    frames,
+    ladder_frames,
+)
+from tests.support.shop import Shop, code
 
 
 def broadcast() -> Broadcast:
@@ -102,4 +112,80 @@ async def test_the_route_is_refused_when_every_place_is_taken() -> None:
         assert (await client.get("/v1/stream")).status_code == 401
     shop.broadcast.close()
     for stream in streams:
+        assert [event async for event in stream] == []
+
+
+def ladder(number: int) -> bytes:
+    return f'{{"pair":"WETH/USDe","max-mint":"{number}"}}'.encode()
+
+
+class Now:
+    """Tell monotonic seconds that the test sets."""
+
+    def __init__(self) -> None:
+        self.s = 100.0
+
+
+async def test_who_watches_a_pair_gets_its_ladders_as_published_and_no_other() -> None:
+    hub = broadcast()
+    hub.publish_indicative("WETH/USDe", ladder(0))
+    watch = ladder_frames(hub, "weth/usde")
+    assert await anext(watch) == frame("indicative", ladder(0))
+    for number in range(1, 4):
+        hub.publish_indicative("USDT/USDe", b"{}")
+        hub.publish("alert", b"{}")
+        hub.publish_indicative("WETH/USDe", ladder(number))
+        assert await anext(watch) == frame("indicative", ladder(number))
+    hub.close()
+    assert [event async for event in watch] == []
+    assert len(hub) == 0
+
+
+async def test_a_slow_reader_of_a_pair_gets_the_newest_and_holds_no_memory() -> None:
+    hub = broadcast()
+    with hub.watched("WETH/USDe") as watching:
+        for number in range(10_000):
+            hub.publish_indicative("WETH/USDe", ladder(number))
+        newest = await watching.next(1)
+        assert newest is not None
+        assert newest.body == ladder(9_999)
+        assert watching.skipped == 9_999
+        assert await watching.next(0.001) is None
+
+
+async def test_a_silent_pair_is_told_as_stale_and_an_old_ladder_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.http.stream.TICK_S", 0.01)
+    now = Now()
+    hub = Broadcast(lambda: now.s, lambda: 0)
+    unheard = ladder_frames(hub, "WETH/USDe")
+    assert await anext(unheard) == frame("stale", b'{"age_ms":null}')
+    hub.publish_indicative("WETH/USDe", ladder(1))
+    assert await anext(unheard) == frame("indicative", ladder(1))
+    now.s += LADDER_AGE_S_MAX + 0.5
+    late = ladder_frames(hub, "WETH/USDe")
+    assert await anext(late) == frame("stale", b'{"age_ms":3500}')
+    hub.close()
+    assert [event async for event in late] == []
+    assert [event async for event in unheard] == []
+
+
+async def test_watches_share_the_bound_of_streams_and_none_opens_after_the_end() -> None:
+    shop = Shop()
+    watches = [ladder_frames(shop.broadcast, "WETH/USDe") for _ in range(SUBSCRIBERS_MAX - 1)]
+    shop.broadcast.publish_indicative("WETH/USDe", ladder(1))
+    for watch in watches:
+        await anext(watch)
+    other = frames(shop.broadcast, lags)
+    await anext(other)
+    with pytest.raises(TooManySubscribers):
+        await anext(ladder_frames(shop.broadcast, "WETH/USDe"))
+    with pytest.raises(TooManySubscribers):
+        await anext(frames(shop.broadcast, lags))
+    async with shop.client() as client:
+        for path, accept in (("/v1/indicative/WETH-USDe/stream", "*/*"), ("/v1/indicative/WETH/USDe", EVENT_STREAM)):
+            answer = await client.get(path, headers=shop.bearer("viewer") | {"Accept": accept})
+            assert (answer.status_code, code(answer)) == (503, "too_many_streams")
+            assert (await client.get(path, headers={"Accept": accept})).status_code == 401
+    shop.broadcast.close()
+    for stream in (*watches, other, ladder_frames(shop.broadcast, "WETH/USDe")):
         assert [event async for event in stream] == []
