@@ -5,6 +5,7 @@ what happened (by venue, or plainly where there is one), `DELETE` disarms everyt
 """
 
 import hmac
+import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -27,10 +28,6 @@ class Faulty(Protocol):
     @property
     def faults(self) -> Faults:
         """Return its faults."""
-        ...
-
-    def clock_ms(self) -> int:
-        """Return its time."""
         ...
 
 
@@ -74,10 +71,8 @@ class Admin:
         found = self._faulty.get(name or "")
         if found is None:
             raise ValueError(f"venue must be one of {', '.join(sorted(self._faulty))}")
-        fault = Fault(
-            kind=wanted.kind, on=wanted.on, times=wanted.times, for_ms=wanted.for_ms, delay_ms=wanted.delay_ms
-        )
-        found.faults.arm(fault, found.clock_ms())
+        fields = {name: getattr(wanted, name) for name in Fault.__struct_fields__}
+        found.faults.arm(Fault(**fields), time.time_ns() // 1_000_000)
 
     def _counts(self) -> dict[str, Any]:
         counts = {name: dict(each.faults.counts) for name, each in self._faulty.items()}

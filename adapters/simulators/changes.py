@@ -9,6 +9,8 @@ from adapters.simulators.instruments import Instrument
 from adapters.simulators.matching import Book, Side
 
 Levels = tuple[tuple[Decimal, Decimal], ...]
+# How many lots a bid shows that is only shown.
+OVERLAY_LOTS = 1_000
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,13 +61,30 @@ class Changes:
         self._pending: dict[tuple[Side, int], int] = {}
         self._published = first_id
         self._top: tuple[tuple[int, int], ...] = ()
+        self._overlay: int | None = None
         self.last_id = first_id
 
     def collect(self) -> None:
         """Number what changed in the book since the last call."""
         for side, price, quantity in self._book.take_touched():
             self.last_id += 1
-            self._pending[(side, price)] = quantity
+            shown = quantity + (OVERLAY_LOTS if (side, price) == ("BUY", self._overlay) else 0)
+            self._pending[(side, price)] = shown
+
+    def best_ask(self) -> int | None:
+        """Return the best ask in ticks."""
+        return self._book.best("SELL")
+
+    def overlay_bid(self, price: int | None) -> None:
+        """Show a bid that does not stand in the book, in place of the last such; None shows none."""
+        self.collect()
+        if price == self._overlay:
+            return
+        gone, self._overlay = self._overlay, price
+        for changed, lots in ((gone, 0), (price, OVERLAY_LOTS)):
+            if changed is not None:
+                self.last_id += 1
+                self._pending[("BUY", changed)] = self._book.quantity("BUY", changed) + lots
 
     def snapshot(self, limit: int, now_ms: int) -> Snapshot:
         """Return up to `limit` levels of each side."""
@@ -73,7 +92,7 @@ class Changes:
         return Snapshot(
             instrument=self.instrument,
             last_id=self.last_id,
-            bids=self._rows(self._book.levels("BUY", limit)),
+            bids=self._rows(self._bids(limit)),
             asks=self._rows(self._book.levels("SELL", limit)),
             time_ms=now_ms,
         )
@@ -99,13 +118,21 @@ class Changes:
     def take_top(self, now_ms: int) -> Top | None:
         """Return the top when it changed since the last call and has both sides."""
         self.collect()
-        bids, asks = self._book.levels("BUY", 1), self._book.levels("SELL", 1)
+        bids, asks = self._bids(1), self._book.levels("SELL", 1)
         top = (*bids, *asks)
         if not bids or not asks or top == self._top:
             return None
         self._top = top
         (bid,), (ask,) = self._rows(bids), self._rows(asks)
         return Top(instrument=self.instrument, last_id=self.last_id, bid=bid, ask=ask, time_ms=now_ms)
+
+    def _bids(self, limit: int) -> list[tuple[int, int]]:
+        levels = self._book.levels("BUY", limit)
+        if self._overlay is None:
+            return levels
+        shown = dict(levels)
+        shown[self._overlay] = shown.get(self._overlay, 0) + OVERLAY_LOTS
+        return sorted(shown.items(), reverse=True)[:limit]
 
     def _rows(self, levels: Sequence[tuple[int, int]]) -> Levels:
         instrument = self.instrument

@@ -13,11 +13,12 @@ from typing import Literal
 import msgspec
 
 from adapters.simulators.admission import OrderRequest, Policy, admit
-from adapters.simulators.happenings import AccountChanged, Execution, FundingPaid, OrderChanged
+from adapters.simulators.happenings import Execution, FundingPaid
 from adapters.simulators.instruments import Instrument
 from adapters.simulators.journal import IncomeKept, LeverageKept, OrderKept, TradeKept
-from adapters.simulators.ledger import MONEY, ZERO, Ending, Ledger, Order, OrderStatus, Origin
+from adapters.simulators.ledger import MONEY, ZERO, Ending, Ledger, Order, OrderStatus
 from adapters.simulators.matching import Book, Match, SelfExpired, Side
+from adapters.simulators.orders import Orders
 from adapters.simulators.outbox import Happened, Outbox
 from adapters.simulators.refusals import Refusal, Refused
 
@@ -37,16 +38,19 @@ class Exchange:
         self.policy = policy or Policy()
         self.ledger = Ledger(self.instruments.values(), deposits)
         self.books = {symbol: Book() for symbol in self.instruments}
-        self.orders: dict[int, Order] = {}
+        self._orders = Orders(self.policy, self.instruments)
         self.marks: dict[str, Decimal] = {}
         self.funded_until_ms = {
             symbol: now_ms - now_ms % instrument.funding_interval_ms
             for symbol, instrument in self.instruments.items()
             if instrument.kind != "spot"
         }
-        self._by_client: dict[str, list[int]] = {}
-        self._open: dict[int, None] = {}
         self._outbox = Outbox(first_print_id=now_ms)
+
+    @property
+    def orders(self) -> Mapping[int, Order]:
+        """Return every order by id; ids are consecutive from 1."""
+        return self._orders.all
 
     def drain(self) -> Happened:
         """Hand out what happened and forget it."""
@@ -100,7 +104,7 @@ class Exchange:
         """Accept, match and rest or expire an order; return it as it stands, or raise `Refused`."""
         instrument = self.instrument(request.symbol)
         order, limit = admit(self, request, now_ms)
-        self.remember(order)
+        self._orders.remember(order)
         self._changed(order, "NEW", now_ms)
         book = self.books[order.symbol]
         if order.time_in_force == "POST" and book.would_take(order.side, order.price):
@@ -125,14 +129,14 @@ class Exchange:
     def force_close(self, symbol: str, lots: int, kind: Literal["liquidation", "adl"], now_ms: int) -> Order:
         """Close part of the position against the book as the venue's own engine does it."""
         held = self.ledger.positions[symbol].quantity
-        order = self.new_order(
+        order = self._orders.new(
             OrderRequest(symbol=symbol, side="SELL" if held > 0 else "BUY", type="MARKET", quantity=ZERO),
             quantity=min(lots, int(abs(held) / self.instruments[symbol].step)),
             price=0,
             now_ms=now_ms,
             origin=kind,
         )
-        self.remember(order)
+        self._orders.remember(order)
         self._changed(order, "NEW", now_ms)
         self._take(order, None, order.quantity, now_ms)
         if order.is_open:
@@ -142,7 +146,7 @@ class Exchange:
     def cancel(self, symbol: str, order_id: int | None, client_id: str | None, now_ms: int) -> Order:
         """Cancel an open order or refuse."""
         self.instrument(symbol)
-        order = self._find(symbol, order_id, client_id)
+        order = self._orders.find(symbol, order_id, client_id)
         if order is None:
             raise Refused(Refusal.CANCEL_UNKNOWN, client_id or "")
         if not order.is_open:
@@ -155,18 +159,18 @@ class Exchange:
     def order(self, symbol: str, order_id: int | None, client_id: str | None) -> Order:
         """Return an order by the venue's id or the newest one with a client id, or refuse."""
         self.instrument(symbol)
-        order = self._find(symbol, order_id, client_id)
+        order = self._orders.find(symbol, order_id, client_id)
         if order is None:
             raise Refused(Refusal.UNKNOWN_ORDER, client_id or "")
         return order
 
     def orders_named(self, client_id: str) -> list[Order]:
         """Return every order with a client id, oldest first."""
-        return [self.orders[i] for i in self._by_client.get(client_id, ())]
+        return self._orders.named(client_id)
 
     def open_orders(self, symbol: str | None) -> list[Order]:
         """Return open orders, oldest first."""
-        return [self.orders[i] for i in self._open if symbol is None or self.orders[i].symbol == symbol]
+        return self._orders.open(symbol)
 
     def set_leverage(self, symbol: str, leverage: int) -> None:
         """Set a symbol's leverage."""
@@ -184,76 +188,23 @@ class Exchange:
 
     def locked(self) -> dict[str, Decimal]:
         """Return what open spot orders hold back, by asset."""
-        held: dict[str, Decimal] = {}
-        for order in self.open_orders(None):
-            instrument = self.instruments[order.symbol]
-            if instrument.kind == "spot":
-                left = instrument.quantity(order.quantity - order.filled)
-                asset = instrument.quote if order.side == "BUY" else instrument.base
-                amount = left * instrument.price(order.price) if order.side == "BUY" else left
-                held[asset] = held.get(asset, ZERO) + amount
-        return held
+        return self._orders.locked()
 
-    def new_order(
-        self, request: OrderRequest, *, quantity: int, price: int, now_ms: int, origin: Origin = "client"
-    ) -> Order:
+    def new_order(self, request: OrderRequest, *, quantity: int, price: int, now_ms: int) -> Order:
         """Return an order with the next id, not yet known to anyone."""
-        order_id = len(self.orders) + 1
-        return Order(
-            order_id=order_id,
-            client_id=request.client_id or self.policy.name_order(origin, order_id),
-            symbol=request.symbol,
-            side=request.side,
-            type=request.type,
-            time_in_force=request.time_in_force,
-            price=price,
-            quantity=quantity,
-            filled=0,
-            cost=ZERO,
-            status="NEW",
-            reduce_only=request.reduce_only,
-            created_ms=now_ms,
-            updated_ms=now_ms,
-            origin=origin,
-        )
+        return self._orders.new(request, quantity=quantity, price=price, now_ms=now_ms)
 
     def remember(self, order: Order) -> None:
-        """Know an order as it stands."""
-        if order.client_id and order.order_id not in self.orders:
-            self._by_client.setdefault(order.client_id, []).append(order.order_id)
-        self.orders[order.order_id] = order
-        if order.is_open:
-            self._open[order.order_id] = None
-        else:
-            self._open.pop(order.order_id, None)
-
-    def _find(self, symbol: str, order_id: int | None, client_id: str | None) -> Order | None:
-        if order_id is None and client_id is None:
-            raise Refused(Refusal.MISSING, "order")
-        if order_id is None:
-            order_id = next(reversed(self._by_client.get(client_id or "", ())), None)
-        order = self.orders.get(order_id) if order_id is not None else None
-        return order if order is not None and order.symbol == symbol else None
+        """Know an order as a journal tells it."""
+        self._orders.remember(order)
 
     def is_taken(self, client_id: str) -> bool:
         """Say whether that client id may not be used now."""
-        named = self._by_client.get(client_id)
-        match self.policy.client_ids:
-            case "free":
-                return False
-            case "unique":
-                return named is not None
-            case "unique_open":
-                return named is not None and self.orders[named[-1]].is_open
+        return self._orders.is_taken(client_id)
 
     def open_sizes(self, symbol: str) -> tuple[Decimal, Decimal]:
         """Return what open orders that may add exposure would buy and sell."""
-        sizes = {"BUY": ZERO, "SELL": ZERO}
-        step = self.instruments[symbol].step
-        for order in self.open_orders(symbol):
-            if not order.reduce_only:
-                sizes[order.side] += step * (order.quantity - order.filled)
-        return sizes["BUY"], sizes["SELL"]
+        return self._orders.open_sizes(symbol)
 
     def _take(self, order: Order, limit: int | None, quantity: int, now_ms: int) -> None:
         for step in self.books[order.symbol].take(order.side, limit, quantity, order.order_id):
@@ -277,22 +228,16 @@ class Exchange:
         order.cost += instrument.value(instrument.quantity(match.quantity), instrument.price(match.price))
         order.status = "FILLED" if order.filled == order.quantity else "PARTIALLY_FILLED"
         order.updated_ms = now_ms
-        self.remember(order)
+        self._orders.remember(order)
         position = msgspec.structs.replace(self.ledger.positions[order.symbol])
         self._outbox.records.append(OrderKept(order=msgspec.structs.replace(order)))
         self._outbox.records.append(TradeKept(trade=trade, position=position))
         self._outbox.records.extend(IncomeKept(income=income) for income in self.ledger.income[rows:])
         changed = {instrument.base, instrument.quote} if instrument.kind == "spot" else {instrument.settle}
-        self._account_changed("order", instrument, sorted(changed), self.marks.get(order.symbol, trade.price), now_ms)
-        self._outbox.account.append(
-            OrderChanged(
-                order=msgspec.structs.replace(order),
-                instrument=instrument,
-                execution="TRADE",
-                trade=trade,
-                time_ms=now_ms,
-            )
-        )
+        mark = self.marks.get(order.symbol, trade.price)
+        used = self.margin_used(order.symbol)
+        self._outbox.wallets("order", self.ledger, instrument, sorted(changed), mark, used, now_ms)
+        self._outbox.order(order, instrument, "TRADE", trade, now_ms)
         self._expire_useless_reducers(order.symbol, now_ms)
 
     def _may_rest(self, order: Order) -> bool:
@@ -313,37 +258,12 @@ class Exchange:
         order.status = status
         order.ending = ending
         order.updated_ms = now_ms
-        self.remember(order)
+        self._orders.remember(order)
         self._changed(order, "CANCELED" if status == "CANCELED" else "EXPIRED", now_ms)
 
     def _changed(self, order: Order, execution: Execution, now_ms: int) -> None:
-        copy = msgspec.structs.replace(order)
-        instrument = self.instruments[order.symbol]
-        self._outbox.records.append(OrderKept(order=copy))
-        self._outbox.account.append(
-            OrderChanged(order=copy, instrument=instrument, execution=execution, trade=None, time_ms=now_ms)
-        )
-
-    def _account_changed(
-        self,
-        reason: Literal["order", "funding"],
-        instrument: Instrument,
-        assets: Sequence[str],
-        mark: Decimal,
-        now_ms: int,
-    ) -> None:
-        self._outbox.account.append(
-            AccountChanged(
-                reason=reason,
-                instrument=instrument,
-                wallets={asset: self.ledger.wallets[asset] for asset in assets},
-                position=msgspec.structs.replace(self.ledger.positions[instrument.symbol]),
-                leverage=self.ledger.leverage[instrument.symbol],
-                mark=mark,
-                margin_used=self.margin_used(instrument.symbol),
-                time_ms=now_ms,
-            )
-        )
+        self._outbox.records.append(OrderKept(order=msgspec.structs.replace(order)))
+        self._outbox.order(order, self.instruments[order.symbol], execution, None, now_ms)
 
     def _refresh_mark(self, symbol: str) -> None:
         book = self.books[symbol]
@@ -375,4 +295,5 @@ class Exchange:
             time_ms=now_ms,
         )
         self._outbox.account.append(paid)
-        self._account_changed("funding", instrument, (instrument.settle,), mark, now_ms)
+        used = self.margin_used(symbol)
+        self._outbox.wallets("funding", self.ledger, instrument, (instrument.settle,), mark, used, now_ms)

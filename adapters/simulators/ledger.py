@@ -4,8 +4,10 @@ Laws, held by tests: a wallet = its deposit + realised profit - commissions + fu
 a position is the sum of its fills.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -135,6 +137,9 @@ class Ledger:
         self.leverage = dict.fromkeys(self.instruments, 5)
         self.trades: list[Trade] = []
         self.income: list[Income] = []
+        self._checked = 0
+        self._newest_ms = 0
+        self._ordered = True
 
     def fill(self, order: Order, price: int, lots: int, *, maker: bool, now_ms: int) -> Trade:
         """Book one fill: position or coins, realised profit, commission, wallets, income rows."""
@@ -185,6 +190,20 @@ class Ledger:
         )
         self.income.append(row)
         return row
+
+    def trades_from(self, start_ms: int) -> Iterator[Trade]:
+        """Yield the fills since a time, oldest first. A skewed clock may have put times out of order."""
+        begin = 0
+        if self._times_in_order():
+            begin = bisect_left(self.trades, start_ms, key=lambda trade: trade.time_ms)
+        return (trade for trade in islice(self.trades, begin, None) if trade.time_ms >= start_ms)
+
+    def _times_in_order(self) -> bool:
+        for trade in islice(self.trades, self._checked, None):
+            self._ordered = self._ordered and trade.time_ms >= self._newest_ms
+            self._newest_ms = trade.time_ms
+        self._checked = len(self.trades)
+        return self._ordered
 
     def settling_in(self, asset: str) -> list[Instrument]:
         """Return the contracts whose margin and profit are in that asset."""

@@ -43,10 +43,6 @@ class Mounted(Protocol):
         """Return its faults."""
         ...
 
-    def clock_ms(self) -> int:
-        """Return its time."""
-        ...
-
     def open(self) -> None:
         """Begin, before the port opens."""
         ...

@@ -1,10 +1,15 @@
 """What a simulated exchange has to say: records for its journal, happenings for the account, prints for the public."""
 
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Literal
+
 import msgspec
 
-from adapters.simulators.happenings import Happening, Print
+from adapters.simulators.happenings import AccountChanged, Execution, Happening, OrderChanged, Print
 from adapters.simulators.instruments import Instrument
 from adapters.simulators.journal import Record
+from adapters.simulators.ledger import Ledger, Order, Trade
 from adapters.simulators.matching import Match
 
 
@@ -37,6 +42,37 @@ class Outbox:
             time_ms=now_ms,
         )
         self._prints.append(made)
+
+    def order(
+        self, order: Order, instrument: Instrument, execution: Execution, trade: Trade | None, now_ms: int
+    ) -> None:
+        """Tell the account of an order as it stands."""
+        copy = msgspec.structs.replace(order)
+        changed = OrderChanged(order=copy, instrument=instrument, execution=execution, trade=trade, time_ms=now_ms)
+        self.account.append(changed)
+
+    def wallets(
+        self,
+        reason: Literal["order", "funding"],
+        ledger: Ledger,
+        instrument: Instrument,
+        assets: Sequence[str],
+        mark: Decimal,
+        margin_used: Decimal,
+        now_ms: int,
+    ) -> None:
+        """Tell the account of wallets and a position as they stand."""
+        changed = AccountChanged(
+            reason=reason,
+            instrument=instrument,
+            wallets={asset: ledger.wallets[asset] for asset in assets},
+            position=msgspec.structs.replace(ledger.positions[instrument.symbol]),
+            leverage=ledger.leverage[instrument.symbol],
+            mark=mark,
+            margin_used=margin_used,
+            time_ms=now_ms,
+        )
+        self.account.append(changed)
 
     def drain(self) -> Happened:
         """Hand out what happened and forget it."""

@@ -62,14 +62,14 @@ class Rest:
             return self._before(request, early)
         answer = self._dialect.answer(request, body)
         late = self._faults.take(AFTER, name, self._clock_ms())
-        response = _response(answer)
+        response = worded(answer)
         return response if late is None else await self._after(request, late, response)
 
     def _before(self, request: web.Request, fault: Fault) -> web.StreamResponse:
         if fault.kind == "maintenance":
             return closed()
         if fault.kind == "rate_limited":
-            return _response(self._dialect.overloaded())
+            return worded(self._dialect.overloaded())
         return _dropped(request)
 
     async def _after(self, request: web.Request, fault: Fault, response: web.Response) -> web.StreamResponse:
@@ -94,7 +94,8 @@ def closed() -> web.Response:
     return web.Response(status=503, text="<html><body>Service unavailable</body></html>")
 
 
-def _response(answer: Answer) -> web.Response:
+def worded(answer: Answer) -> web.Response:
+    """Return an answer as it goes out."""
     return web.Response(
         status=answer.status,
         body=_ENCODER.encode(answer.row),

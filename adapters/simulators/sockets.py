@@ -59,13 +59,14 @@ class Socket:
 
 
 class Hub:
-    """Hold the open sockets of one venue."""
+    """Hold the open sockets of one venue. While `frozen`, they stay open and nothing is said on them."""
 
     def __init__(self, faults: Faults, clock_ms: Callable[[], int]) -> None:
         self._faults = faults
         self._clock_ms = clock_ms
         self._delayed: set[asyncio.TimerHandle] = set()
         self.sockets: set[Socket] = set()
+        self.frozen = False
         self.sent: Counter[str] = Counter()
 
     async def serve(
@@ -96,10 +97,13 @@ class Hub:
 
     def send(self, socket: Socket, message: Any) -> None:
         """Send one socket a message as JSON."""
-        socket.send(encode(message))
+        if not self.frozen:
+            socket.send(encode(message))
 
     def publish(self, topic: str, message: Any) -> None:
         """Send a message to every socket that is told of a topic; encoded once."""
+        if self.frozen:
+            return
         text: str | None = None
         for socket in tuple(self.sockets):
             if topic in socket.topics:

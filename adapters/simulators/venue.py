@@ -5,64 +5,34 @@ A dialect inherits from `SimulatedVenue` and words what it is handed; it never t
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from decimal import Decimal
-from pathlib import Path
+from collections.abc import Callable
 
-import msgspec
 from aiohttp import web
 
 from adapters.simulators.admission import Policy
 from adapters.simulators.changes import Change, Changes, Snapshot, Top
+from adapters.simulators.disturbance import Disturbance
 from adapters.simulators.exchange import Exchange
 from adapters.simulators.faults import Faults
 from adapters.simulators.happenings import Happening, Print
 from adapters.simulators.instruments import Instrument
 from adapters.simulators.journal import Journal, MarketKept, Opened, Record
-from adapters.simulators.limits import Limits
 from adapters.simulators.market import Crowd, Step, shape_of
 from adapters.simulators.matching import Book, Side
 from adapters.simulators.recovery import restore
-from adapters.simulators.rest import Answer, Rest, closed
+from adapters.simulators.rest import Answer, Rest, closed, worded
+from adapters.simulators.settings import SimulatorSettings
 from adapters.simulators.sockets import Hub
 from adapters.simulators.world import World
 
 MARK_EVERY_MS = 1_000
+SET_BACK_MAX_MS = 60_000
 Levels = list[tuple[int, int]]
 
 
 def wall_clock_ms() -> int:
     """Return the time in milliseconds since the Unix epoch."""
     return time.time_ns() // 1_000_000
-
-
-class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Say how to simulate a venue.
-
-    `deposits` come on top of `deposit_usdt`. `basis` is how far the venue's prices are from the world's, as a fraction.
-    `port` 0 takes the port of last time, or a free one. `replay_file` replays a recording and goes on at random after
-    its end. `step_ms` 0 leaves the market standing still until `step_market` is called. `admin_token` None closes the
-    admin endpoint. `port`, `step_ms` and `admin_token` count where a venue is started alone.
-    """
-
-    data_dir: Path
-    api_key: str
-    api_secret: str
-    passphrase: str = ""
-    seed: int = 7
-    port: int = 0
-    deposit_usdt: Decimal = Decimal(10_000_000)
-    deposits: Mapping[str, Decimal] = {}
-    basis: Decimal = Decimal(0)
-    step_ms: int = 100
-    replay_file: Path | None = None
-    admin_token: str | None = None
-    listen_key_ttl_ms: int = 60 * 60_000
-    limits: Limits = Limits()
-
-    def deposited(self) -> dict[str, Decimal]:
-        """Return what the account begins with, by asset."""
-        return {"USDT": self.deposit_usdt} | dict(self.deposits)
 
 
 class SimulatedVenue(ABC):
@@ -81,6 +51,7 @@ class SimulatedVenue(ABC):
     ) -> None:
         self.settings = settings
         self.world = world
+        self.faults = Faults()
         self._clock_ms = clock_ms
         self._last_ms = 0
         now_ms = self.clock_ms()
@@ -89,7 +60,9 @@ class SimulatedVenue(ABC):
         self.exchange = Exchange(instruments, settings.deposited(), now_ms=now_ms, policy=self.policy)
         markets = restore(self.exchange, kept)
         if self.exchange.ledger.trades:
-            self._last_ms = max(self._last_ms, self.exchange.ledger.trades[-1].time_ms)
+            # A machine's clock may have been set back a little meanwhile; a skewed trade is no reason to wait for it.
+            newest_ms = self.exchange.ledger.trades[-1].time_ms
+            self._last_ms = newest_ms if now_ms < newest_ms <= now_ms + SET_BACK_MAX_MS else now_ms
         self._journal = Journal(path)
         self._check_owner(kept)
         for symbol, market in markets.items():
@@ -109,9 +82,9 @@ class SimulatedVenue(ABC):
         }
         self._marked_ms = 0
         self.recorded: set[str] = set()
-        self.faults = Faults()
-        self.hub = Hub(self.faults, self.clock_ms)
-        self.rest = Rest(self, self.faults, self.clock_ms)
+        self._disturbance = Disturbance(self.faults)
+        self.hub = Hub(self.faults, self.machine_ms)
+        self.rest = Rest(self, self.faults, self.machine_ms)
 
     # What a dialect words. -------------------------------------------------------------------------------------------
 
@@ -158,7 +131,13 @@ class SimulatedVenue(ABC):
     # What every venue does. ------------------------------------------------------------------------------------------
 
     def clock_ms(self) -> int:
-        """Return the venue's time in milliseconds; it never decreases, whatever the machine's clock does."""
+        """Return the venue's time in milliseconds: the machine's, shifted while a `clock_skew` lasts."""
+        now_ms = self.machine_ms()
+        skew = self.faults.lasting(("clock_skew",), "clock", now_ms)
+        return now_ms if skew is None else now_ms + skew.skew_ms
+
+    def machine_ms(self) -> int:
+        """Return the time in milliseconds; it never decreases, whatever the machine's clock does."""
         self._last_ms = max(self._last_ms, self._clock_ms())
         return self._last_ms
 
@@ -181,9 +160,11 @@ class SimulatedVenue(ABC):
         """Serve a request to one of the venue's hosts."""
         if request.headers.get("Upgrade", "").lower() != "websocket":
             return await self.rest.answer(request)
-        if self.faults.take(("maintenance",), "websocket", self.clock_ms()):
-            return closed()
-        return await self.connect(request)
+        now_ms = self.machine_ms()
+        refused = self.faults.outage(now_ms) or self.faults.take(("maintenance", "rate_limited"), "websocket", now_ms)
+        if refused is None:
+            return await self.connect(request)
+        return worded(self.overloaded()) if refused.kind == "rate_limited" else closed()
 
     def commit(self) -> None:
         """Keep what happened, then tell it: nobody hears of what the disk does not have."""
@@ -205,13 +186,20 @@ class SimulatedVenue(ABC):
         """Return where the world's price puts a market, in ticks."""
         instrument = self.exchange.instruments[symbol]
         price = self.world.pair(instrument.base, instrument.quote) * (1 + self.settings.basis)
-        return int(price / instrument.tick)
+        moved = self.faults.lasting(("dislocate",), self._names(instrument), self.machine_ms())
+        return int(price * (1 if moved is None else moved.factor) / instrument.tick)
 
     def step(self) -> None:
         """Follow the world by one step in every market that no recording leads."""
-        for symbol in self.exchange.instruments:
-            if symbol not in self.recorded:
+        for symbol, instrument in self.exchange.instruments.items():
+            moved = self.faults.take(("dislocate",), self._names(instrument), self.machine_ms())
+            if moved is not None or symbol not in self.recorded:
                 self.step_market(symbol)
+
+    def is_dislocated(self, symbol: str) -> bool:
+        """Say whether a fault holds a market away from the world's price."""
+        names = self._names(self.exchange.instruments[symbol])
+        return self.faults.lasting(("dislocate",), names, self.machine_ms()) is not None
 
     def step_market(self, symbol: str) -> None:
         """Follow the world by one step in one market."""
@@ -238,30 +226,44 @@ class SimulatedVenue(ABC):
 
     def flush_book(self, symbol: str) -> None:
         """Tell who already listens what is pending, so that the next change follows the next snapshot exactly."""
+        instrument = self.exchange.instruments[symbol]
         change = self.changes[symbol].take(self.clock_ms())
         if change is not None:
-            self.tell_change(change)
+            for told in self._disturbance.pass_on(change, self._names(instrument), self.machine_ms()):
+                self.tell_change(told)
 
     def publish(self) -> None:
         """Send what changed in the markets since the last time."""
-        now_ms = self.clock_ms()
-        muted = self.faults.take(("mute_market",), "market", now_ms) is not None
-        marks = now_ms - self._marked_ms >= MARK_EVERY_MS
+        now_ms, machine_ms = self.clock_ms(), self.machine_ms()
+        self._disturb_sockets(machine_ms)
+        marks = machine_ms - self._marked_ms >= MARK_EVERY_MS
         for instrument in self.exchange.instruments.values():
-            change = self.changes[instrument.symbol].take(now_ms)
-            skipped = change and self.faults.take(("skip_depth",), self.book_topic(instrument), now_ms)
-            if muted:
+            names = self._names(instrument)
+            changes = self.changes[instrument.symbol]
+            self._disturbance.cross(changes, names, machine_ms)
+            silent = self.faults.take(("silence",), (*names, "market"), machine_ms) is not None
+            change, top = changes.take(now_ms), changes.take_top(now_ms)
+            if silent:
                 continue
-            if change is not None and not skipped:
-                self.tell_change(change)
-            top = self.changes[instrument.symbol].take_top(now_ms)
+            if change is not None:
+                for told in self._disturbance.pass_on(change, names, machine_ms):
+                    self.tell_change(told)
             if top is not None:
                 self.tell_top(top)
             if marks and instrument.symbol in self.exchange.marks:
                 self.tell_mark(instrument, now_ms)
         if marks:
-            self._marked_ms = now_ms
+            self._marked_ms = machine_ms
         self.each_publication(now_ms)
+
+    def _disturb_sockets(self, machine_ms: int) -> None:
+        self.faults.take(("clock_skew",), "clock", machine_ms)
+        self.hub.frozen = self.faults.take(("freeze",), "sockets", machine_ms) is not None
+        if self.faults.take(("disconnect",), "sockets", machine_ms) or self.faults.outage(machine_ms):
+            self.hub.drop_all()
+
+    def _names(self, instrument: Instrument) -> tuple[str, ...]:
+        return (instrument.symbol, instrument.base, self.book_topic(instrument))
 
     def keep_markets(self) -> None:
         """Note where the markets stand, without waiting for the disk."""

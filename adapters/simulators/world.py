@@ -15,13 +15,17 @@ DOLLAR = "USD"
 
 
 class Habit(msgspec.Struct, frozen=True, kw_only=True):
-    """Describe how an asset moves: where it is at home, what a point is, how many points a step moves at most."""
+    """Describe how an asset moves: where it is at home, what a point is, how many points a step moves at most.
+
+    With `of`, all this is in units of another asset: a staked coin follows its coin.
+    """
 
     home: Decimal
     point: Decimal
     move_max: int
     jump_one_in: int = 300
     jump_times: int = 8
+    of: str = DOLLAR
 
 
 _STABLE_POINT = Decimal("0.000001")
@@ -31,6 +35,8 @@ HABITS: Mapping[str, Habit] = {
     "USDT": Habit(home=Decimal(1), point=_STABLE_POINT, move_max=2, jump_times=1),
     "USDC": Habit(home=Decimal(1), point=_STABLE_POINT, move_max=2, jump_times=1),
     "USDe": Habit(home=Decimal(1), point=_STABLE_POINT, move_max=3, jump_times=1),
+    "stETH": Habit(home=Decimal("0.9995"), point=_STABLE_POINT, move_max=2, jump_times=1, of="ETH"),
+    "wstETH": Habit(home=Decimal("1.2151"), point=_STABLE_POINT, move_max=2, jump_times=1, of="ETH"),
 }
 
 
@@ -47,7 +53,9 @@ class World:
         if asset == DOLLAR:
             return Decimal(1)
         walk = self._walks.get(asset.upper())
-        return None if walk is None else walk.price
+        if walk is None:
+            return None
+        return walk.price if walk.of == DOLLAR else walk.price * self._known(walk.of)
 
     def pair(self, base: str, quote: str) -> Decimal:
         """Return the price of one asset in another; both must be known."""
@@ -60,7 +68,7 @@ class World:
                 walk.step()
 
     def set_price(self, asset: str, price: Decimal) -> None:
-        """Put an asset where a test or a fault wants it; it walks on from there."""
+        """Put an asset where a test or a fault wants it, in its own unit; it walks on from there."""
         self._walks[asset.upper()].put(price)
 
     def lead(self, asset: str, price: Decimal) -> None:
@@ -98,6 +106,10 @@ class _Walk:
     @property
     def price(self) -> Decimal:
         return self._habit.point * self._points
+
+    @property
+    def of(self) -> str:
+        return self._habit.of
 
     def put(self, price: Decimal) -> None:
         self._points = max(1, int(price / self._habit.point))

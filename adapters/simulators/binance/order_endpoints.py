@@ -1,7 +1,6 @@
 """The simulated venue's order endpoints: orders, fills and the wallet's history, from parameters to rows. No I/O."""
 
 import re
-from bisect import bisect_left
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Protocol
@@ -138,15 +137,13 @@ def user_trades(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
     first, order_id = integer(parameters, "fromId"), integer(parameters, "orderId")
     if first is not None and ("startTime" in parameters or "endTime" in parameters):
         raise Refused(Refusal.BAD_COMBINATION)
-    trades = venue.exchange.ledger.trades
-    # Trade ids are consecutive from 1 and times never decrease: start where the asked rows may start.
-    begin = max(first or 1, 1) - 1
+    ledger = venue.exchange.ledger
+    # Trade ids are consecutive from 1: start where the asked rows may start.
     start = integer(parameters, "startTime")
-    if start is not None:
-        begin = bisect_left(trades, start, key=lambda trade: trade.time_ms)
+    candidates = islice(ledger.trades, max(first or 1, 1) - 1, None) if start is None else ledger.trades_from(start)
     rows = [
         trade
-        for trade in islice(trades, begin, None)
+        for trade in candidates
         if trade.symbol == instrument.symbol
         and (order_id is None or trade.order_id == order_id)
         and _within(parameters, trade.time_ms)

@@ -41,7 +41,7 @@ async def test_a_book_follows_the_market_exactly(simulator: BinanceSimulator, ve
 async def test_a_gap_is_noticed_and_healed_by_a_snapshot(simulator: BinanceSimulator, venue: BinanceUsdm) -> None:
     async with listening(venue.book_events()) as books:
         await books.until(BookUpdate)
-        arm(simulator, "skip_depth", on="ethusdt@depth")
+        arm(simulator, "gap", on="ethusdt@depth")
         simulator.venue.set_levels([(199_997, 1_000)], [], clear=False)
         simulator.venue.publish()
         simulator.venue.set_levels([(199_996, 1_000)], [], clear=False)
@@ -49,7 +49,7 @@ async def test_a_gap_is_noticed_and_healed_by_a_snapshot(simulator: BinanceSimul
         assert "gap" in lost.reason
         healed = await books.until(BookUpdate, after=books.heard.index(lost))
         assert (D("1999.97"), D(1)) in healed.bids, "what was skipped is there"
-    assert simulator.venue.faults.counts["skip_depth"] == 1
+    assert simulator.venue.faults.counts["gap"] == 1
 
 
 async def test_silence_is_not_taken_for_a_quiet_market(simulator: BinanceSimulator) -> None:
@@ -79,7 +79,7 @@ async def test_one_book_lost_is_one_book_lost(simulator: BinanceSimulator) -> No
     async with BinanceUsdm(settings) as venue, listening(venue.book_events()) as books:
         for symbol in (ETH, btc):
             await books.until(BookUpdate, lambda update, symbol=symbol: update.symbol == symbol)
-        arm(simulator, "skip_depth", on="ethusdt@depth")
+        arm(simulator, "gap", on="ethusdt@depth")
         for bid in (199_997, 199_996):
             simulator.venue.set_levels([(bid, 1_000)], [], clear=False)
             simulator.venue.publish()
