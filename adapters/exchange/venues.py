@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from adapters.exchange.account import VenueAccount
 from adapters.exchange.binance_coinm import BinanceCoinmDialect
 from adapters.exchange.binance_usdm import BinanceUsdmDialect
+from adapters.exchange.bybit import BybitDialect
 from adapters.exchange.client import make_client
 from adapters.exchange.connection import loopback_session
 from adapters.exchange.dialect import Dialect
@@ -16,6 +17,7 @@ from domain.venue import InstrumentReport
 DIALECTS: Mapping[str, type[Dialect]] = {
     "binancecoinm": BinanceCoinmDialect,
     "binanceusdm": BinanceUsdmDialect,
+    "bybit": BybitDialect,
 }
 
 
