@@ -1,4 +1,4 @@
-"""What Binance's futures codes mean.
+"""What Binance's codes mean.
 
 -4116 (the client order id is taken by an open order) is missing on purpose: the order that took it may be the one that
 is being sent.
@@ -52,3 +52,45 @@ FUTURES_REASONS: Mapping[str, RejectReason] = {
     "-5021": "venue_rule",
     "-5022": "post_only_would_take",
 }
+
+SPOT_REASONS: Mapping[str, RejectReason] = {
+    "-1022": "not_authorised",
+    "-1100": "malformed",
+    "-1101": "malformed",
+    "-1102": "malformed",
+    "-1103": "malformed",
+    "-1104": "malformed",
+    "-1105": "malformed",
+    "-1106": "malformed",
+    "-1111": "size_or_price_step",
+    "-1115": "malformed",
+    "-1116": "malformed",
+    "-1117": "malformed",
+    "-1121": "unknown_symbol",
+    "-2011": "unknown_order",
+    "-2013": "unknown_order",
+    "-2014": "not_authorised",
+    "-2015": "not_authorised",
+}
+# -1013 and -2010 cover many refusals, told apart by their words only. A duplicate order is missing on purpose.
+_SPOT_WORDS: Mapping[str, Mapping[str, RejectReason]] = {
+    "-1013": {
+        "PRICE_FILTER": "size_or_price_step",
+        "LOT_SIZE": "size_or_price_step",
+        "NOTIONAL": "min_notional",
+        "PERCENT_PRICE": "price_band",
+        "MAX_POSITION": "venue_rule",
+        "MAX_NUM_ORDERS": "too_many_orders",
+    },
+    "-2010": {
+        "insufficient balance": "insufficient_margin",
+        "immediately match": "post_only_would_take",
+        "Market is closed": "venue_rule",
+        "not permitted": "venue_rule",
+    },
+}
+
+
+def spot_order_reason(code: str, text: str) -> RejectReason | None:
+    """Say what a code of spot that covers many refusals means by its words; None when it is another or unknown."""
+    return next((reason for words, reason in _SPOT_WORDS.get(code, {}).items() if words in text), None)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from adapters.exchange.account import VenueAccount
 from adapters.exchange.binance_coinm import BinanceCoinmDialect
+from adapters.exchange.binance_spot import BinanceSpotDialect
 from adapters.exchange.binance_usdm import BinanceUsdmDialect
 from adapters.exchange.bybit import BybitDialect
 from adapters.exchange.client import make_client
@@ -15,6 +16,7 @@ from adapters.exchange.settings import Loopback, VenueSettings
 from domain.venue import InstrumentReport
 
 DIALECTS: Mapping[str, type[Dialect]] = {
+    "binance": BinanceSpotDialect,
     "binancecoinm": BinanceCoinmDialect,
     "binanceusdm": BinanceUsdmDialect,
     "bybit": BybitDialect,

@@ -34,8 +34,8 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     """Say what is tried: the venue, one of its instruments, and its own words.
 
     `market` is the simulator's symbol. `unit` is a handy quantity (1 ETH, 1000 USD). `endpoints` are the venue's for
-    the contract's words, `events` the topics under which order and fill events can be dropped or doubled. `repeats` says
-    that the venue takes a client order id a second time. `secrets` are what nobody may read beside the keys.
+    the contract's words, `events` the topics under which order and fill events can be dropped or doubled. `repeats`
+    says that the venue takes a client order id a second time. `secrets` are what nobody may read beside the keys.
     """
 
     venue: str

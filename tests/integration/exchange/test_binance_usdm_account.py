@@ -21,6 +21,7 @@ USDM = Bench(
         "positions": "GET /fapi/v3/positionRisk",
     },
     events=("ORDER_TRADE_UPDATE",),
+    secrets=lambda venue: [venue.sockets.open_listen_key(venue.clock_ms())],
 )
 
 
