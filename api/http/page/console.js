@@ -8,6 +8,7 @@
     exposure: ["underlying", "worst", "limit", "share", "within", "certain", "low", "high", "backing", "position"],
     alerts: ["severity", "action", "area", "text", "raised_at"],
     requests: ["accepted_at", "state", "side", "pair", "issued_dollars", "hedge_filled", "hedge_quantity", "benefactor", "order_id"],
+    market: ["base", "source", "standing", "bid", "ask", "quote", "age_ms", "drift_ms", "kind", "symbol"],
     positions: ["venue", "account", "symbol", "quantity", "entry_price", "realised", "fees", "fills"],
     portfolio: ["kind", "asset", "units", "atoms", "settlements", "updated_at"],
     limits: ["control", "scope", "value", "unit", "in_force", "author", "reason"],
@@ -49,8 +50,9 @@
 
   function shown(row, column) {
     if (column === "issued_dollars") return dollars(row.issued_atoms);
+    if (column === "standing") return row.suspended ? `suspended: ${row.reason}` : row.lost ? `lost: ${row.lost}` : "believed";
     const value = row[column];
-    if (value === null || value === undefined) return "–";
+    if (value === null || value === undefined || value === "") return "–";
     if (typeof value === "boolean") return value ? "yes" : "no";
     const text = typeof value === "object" ? JSON.stringify(value) : String(value);
     if (/^\d{4}-\d\d-\d\dT/.test(text)) return `${text.slice(5, 10)} ${text.slice(11, 19)}Z`;
@@ -60,6 +62,7 @@
   function tone(row, column) {
     if (column === "within") return { true: "good", false: "bad" }[row.within] || "";
     if (column === "degraded") return row.degraded ? "bad" : "good";
+    if (column === "standing") return row.suspended ? "bad" : row.lost ? "warn" : "good";
     if (column === "in_force") return row.in_force ? "good" : "bad";
     return TONES[row[column]] || "";
   }
@@ -88,6 +91,11 @@
       return made;
     }
     const text = shown(row, column);
+    if (column === "symbol" && text.length > 24) {
+      const made = element("td", `${text.slice(0, 10)}…${text.slice(-6)}`);
+      made.title = text;
+      return made;
+    }
     return element("td", text, [numeric(text) ? "number" : "", text.length > 40 ? "text" : "", tone(row, column)].join(" ").trim());
   }
 
@@ -135,6 +143,16 @@
     $("lags").replaceChildren(lags(await (await fetch("/metrics", { cache: "no-store" })).text()));
   }
 
+  // One board that cannot be read now leaves the others to be seen.
+  async function rowsOf(name) {
+    try {
+      return (await ask(`/v1/${name}${NEWEST[name] || ""}`))[name].map(flat);
+    } catch (error) {
+      if (error.status === 503) return null;
+      throw error;
+    }
+  }
+
   async function boards() {
     const modes = await ask("/v1/mode");
     const strict = modes.mode.filter((row) => row.mode !== "ACTIVE").map((row) => `${row.scope} ${row.mode}`);
@@ -142,9 +160,8 @@
     $("mode").className = `badge ${strict.length ? "bad" : "good"}`;
     $("position").textContent = `position ${modes.as_of_position}`;
     for (const name of Object.keys(COLUMNS)) {
-      const answer = await ask(`/v1/${name}${NEWEST[name] || ""}`);
-      const rows = answer[name].map(flat);
-      $(name).replaceChildren(table(rows, COLUMNS[name]));
+      const rows = await rowsOf(name);
+      $(name).replaceChildren(rows ? table(rows, COLUMNS[name]) : element("p", "cannot be read now", "problem"));
     }
   }
 
