@@ -38,7 +38,8 @@ LOG = logging.getLogger("ballast.series")
 
 ROWS_MAX = 20_000
 """So many rows of a table wait at most; a minute of trades at 300 a second."""
-BATCH_ROWS_MAX = 2_000
+BATCH_ROWS_MAX = 200
+"""Small, since the loop that encodes a batch is the one that hears the market."""
 GATHER_S = 0.25
 DAYS_EVERY_S = 600.0
 PAUSE_S = 0.2
