@@ -74,7 +74,8 @@ class Feeding:
             evidence = self._markets.look(now_us)
             policy = self._replica.book.policy
             for pair in policy.pairs if policy is not None else ():
-                prices = ladder(self._replica.book, pair, evidence, now_us)
+                witnesses = self._markets.witnesses(now_us)
+                prices = ladder(self._replica.book, pair, evidence, witnesses, now_us)
                 self._signals.publish_indicative(pair.name, encode(prices))
             due = max(due + LADDER_EVERY_S, loop.time())
             await asyncio.sleep(due - loop.time())

@@ -2,12 +2,13 @@
 
 from decimal import Decimal
 
+from domain.basis import check_suspended
 from domain.book import Book
 from domain.exposure import exposure, with_request
 from domain.limit import Control, Limit
+from domain.market import BPS_STEP
 from domain.mode import GLOBAL, Mode
 from domain.policy import Hedging, Pair
-from domain.pricing import BPS_STEP
 from domain.quantity import BPS, Amount, Num, Rounding, divide, multiply, round_to, subtract, to_units
 from domain.quote import Side
 from domain.refusal import Reason, Refusal
@@ -23,7 +24,7 @@ def need_limit(book: Book, control: Control, scope: str = GLOBAL) -> Limit | Ref
 
 
 def check_mode(book: Book, pair: Pair, side: Side) -> Refusal | None:
-    """Refuse what the modes of the book, the venue, the asset and the pair do not permit, and lost dependencies."""
+    """Refuse what the modes of the book, the venue, the asset and the pair do not permit, what is lost or suspended."""
     asset = book.asset(pair.collateral)
     scopes = [f"pair:{pair.name}", f"asset:{asset.underlying}"]
     if pair.hedging is Hedging.PERPETUAL:
@@ -36,7 +37,7 @@ def check_mode(book: Book, pair: Pair, side: Side) -> Refusal | None:
     if pair.hedging is Hedging.PERPETUAL and pair.venue in book.dependencies:
         text = f"{pair.venue} is degraded: {book.dependencies[pair.venue]}"
         return Refusal(reason=Reason.DEPENDENCY_LOST, text=text)
-    return None
+    return check_suspended(book, pair, side)
 
 
 def check_notional(book: Book, notional: Decimal) -> Refusal | None:

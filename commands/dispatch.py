@@ -5,7 +5,21 @@ from typing import Any
 
 import msgspec
 
-from commands import hedge, limit, mode, order, quote, request, settlement, watch
+from commands import (
+    account,
+    funding,
+    hedge,
+    indicative,
+    limit,
+    listing,
+    market,
+    mode,
+    order,
+    quote,
+    request,
+    settlement,
+    watch,
+)
 from commands.context import Context
 from commands.envelope import COMMANDS, Command
 from commands.process import Message
@@ -18,6 +32,7 @@ from domain.order import OrderAcknowledged, OrderClosed
 from domain.refusal import Refusal
 from domain.request import RequestAccepted, RequestCancelled, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed, SettlementReverted
+from domain.suspension import AssetResumed, InstrumentResumed, OracleResumed, VenueResumed
 
 Decide = Callable[[Book, Any, Context], tuple[Event, ...] | Refusal]
 React = Callable[[Book, Any, int], tuple[Message, ...]]
@@ -42,6 +57,12 @@ DECIDERS: dict[type[Command], Decide] = {
     watch.RaiseAlert: watch.raise_alert,
     watch.AcknowledgeAlert: watch.acknowledge_alert,
     watch.AdoptPolicy: watch.adopt_policy,
+    market.Suspend: market.suspend,
+    market.Resume: market.resume,
+    listing.ObserveInstrument: listing.observe_instrument,
+    funding.RecordFunding: funding.record_funding,
+    account.ObserveAccount: account.observe_account,
+    indicative.SampleIndicative: indicative.sample_indicative,
 }
 
 REACTIONS: dict[type[Event], tuple[React, ...]] = {
@@ -56,6 +77,10 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     FillRecorded: (hedge.react_fill,),
     SettlementConfirmed: (settlement.react_confirmed,),
     SettlementReverted: (settlement.react_reverted,),
+    VenueResumed: (watch.react_resumed,),
+    InstrumentResumed: (watch.react_resumed,),
+    OracleResumed: (watch.react_resumed,),
+    AssetResumed: (watch.react_resumed,),
 }
 
 # What may be decided only on market evidence: the core stamps it on these.

@@ -14,7 +14,8 @@ import msgspec
 
 from commands.context import Context
 from commands.dispatch import INTERNAL, REACTIONS, READERS
-from commands.envelope import Envelope, EventView, Outcome, Reply
+from commands.envelope import Command, Envelope, EventView, Outcome, Reply
+from commands.evidence import trim
 from commands.process import Message, Record
 from domain.book import Book, evolve
 from domain.codec import encode
@@ -23,14 +24,16 @@ from domain.ids import derive_id
 from domain.instant import SECOND_US, rfc3339
 from domain.limit import limit_key
 from domain.log import Batch, Head, KeptCommand, NewEvent, StoredEvent
-from domain.refusal import SEVERE, TRANSIENT, Broken, Reason, Refusal
+from domain.refusal import SEVERE, TRANSIENT, UNBELIEVED, Broken, Reason, Refusal
 from domain.wake import Wake, again
-from domain.watch import ControlRefused
+from domain.watch import MARKET_DATA, ControlRefused
 
 # One command brings about at most this many events; more means that two processes feed each other.
 EVENTS_PER_COMMAND_MAX = 64
 # A severe control tells of its refusals at most once in this time, per control and scope.
 CONTROL_REFUSED_EVERY_US = SECOND_US
+# A person is told at most this often that a hedge waits for market data that can be believed.
+HEDGE_WAITS_EVERY_US = 60 * SECOND_US
 
 ACCEPTED, REFUSED, MALFORMED = "accepted", "refused", "malformed"
 
@@ -131,8 +134,7 @@ class Handler:
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return malformed(envelope, str(error))
         self.at_us = at_us
-        if envelope.at_us != at_us:
-            envelope = msgspec.structs.replace(envelope, at_us=at_us)
+        envelope = self._kept_envelope(envelope, command, at_us)
         context = Context(envelope.command_id, envelope.actor, at_us, envelope.evidence, envelope.witnesses)
         result = decide(self.book, command, context)
         if isinstance(result, Refusal):
@@ -142,6 +144,14 @@ class Handler:
         self._open.append(decision)
         self._pending[envelope.command_id] = decision
         return decision
+
+    def _kept_envelope(self, envelope: Envelope, command: Command, at_us: int) -> Envelope:
+        """Return the envelope as it is decided and kept: at the handler's time, with no more evidence than it needs."""
+        evidence, witnesses = trim(self.book, command, envelope.evidence, envelope.witnesses)
+        seen = (envelope.at_us, envelope.evidence, envelope.witnesses)
+        if seen == (at_us, evidence, witnesses):
+            return envelope
+        return msgspec.structs.replace(envelope, at_us=at_us, evidence=evidence, witnesses=witnesses)
 
     def _refused(self, envelope: Envelope, refusal: Refusal) -> Decision:
         outcome = Outcome(
@@ -158,13 +168,16 @@ class Handler:
         return self._decided(envelope, events, outcome, transient=transient)
 
     def _severe(self, envelope: Envelope, refusal: Refusal) -> tuple[Event, ...]:
-        if refusal.reason not in SEVERE:
+        waits = envelope.kind in INTERNAL and refusal.reason in UNBELIEVED
+        if not waits and refusal.reason not in SEVERE:
             return ()
-        last = self.book.control_refused_us.get(limit_key(refusal.control, refusal.scope))
-        if last is not None and self.at_us - last < CONTROL_REFUSED_EVERY_US:
+        control = MARKET_DATA if waits else refusal.control
+        every_us = HEDGE_WAITS_EVERY_US if waits else CONTROL_REFUSED_EVERY_US
+        last = self.book.control_refused_us.get(limit_key(control, refusal.scope))
+        if last is not None and self.at_us - last < every_us:
             return ()
         refused = ControlRefused(
-            control=refusal.control,
+            control=control,
             scope=refusal.scope,
             limit=refusal.limit,
             value=refusal.value,

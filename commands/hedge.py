@@ -12,6 +12,7 @@ from commands.envelope import Command, command
 from commands.order import closing, intend
 from commands.process import Arm, Message, Record
 from commands.request import tradable
+from domain.basis import check_suspended, rest_on
 from domain.book import Book
 from domain.event import Event
 from domain.fill import FillRecorded
@@ -22,8 +23,9 @@ from domain.limit import Control
 from domain.mode import GLOBAL, Mode
 from domain.order import Ending, OrderAcknowledged, OrderClosed
 from domain.policy import Instrument, Pair, Policy
-from domain.pricing import check_evidence, limit_price
+from domain.pricing import limit_price
 from domain.quantity import ZERO, Num, Rounding, divide, round_to, subtract
+from domain.quote import Side
 from domain.refusal import Reason, Refusal
 from domain.request import RequestCancelled, RequestSettlementFailed
 from domain.wake import Wake
@@ -141,7 +143,7 @@ def continue_hedge(book: Book, command: ContinueHedge, context: Context) -> tupl
     if hedge is None or policy is None or hedge.working is not None:
         return ()
     planned = hedge.planned
-    edge = _edge(book, policy, _pair_of(book, policy, planned), context, sell=planned.quantity < 0)
+    edge = _edge(book, policy, pair_of(book, planned), context, sell=planned.quantity < 0)
     if isinstance(edge, Refusal):
         return edge
     price, reference = edge
@@ -157,27 +159,34 @@ def continue_hedge(book: Book, command: ContinueHedge, context: Context) -> tupl
     )
 
 
-def _pair_of(book: Book, policy: Policy, planned: HedgePlanned) -> Pair:
+def pair_of(book: Book, planned: HedgePlanned) -> Pair:
     """Return the pair that a hedge is for: its request's, or for an unwind one that trades there."""
     request = book.requests.get(planned.request_id)
     named = book.pair(request.accepted.pair) if request is not None else None
-    return named or next(pair for pair in policy.pairs if (pair.venue, pair.symbol) == (planned.venue, planned.symbol))
+    pairs = book.policy.pairs if book.policy is not None else ()
+    return named or next(pair for pair in pairs if (pair.venue, pair.symbol) == (planned.venue, planned.symbol))
 
 
 def _edge(book: Book, policy: Policy, pair: Pair, context: Context, *, sell: bool) -> tuple[Num, Num] | Refusal:
-    """Return the limit price of an order decided now, and the reference it was made from."""
+    """Return the limit price of an order decided now, and the reference it was made from.
+
+    What is owed waits for data that can be believed, as a quote would; a depegged stable alone does not hold it up.
+    """
     underlying = book.asset(pair.collateral).underlying
     if book.mode(f"venue:{pair.venue}", f"asset:{underlying}", f"pair:{pair.name}") is Mode.HALTED:
         return Refusal(reason=Reason.HALTED, text=f"halted: {underlying} stays open on {pair.venue}")
-    seen = check_evidence(book, pair, context.evidence)
-    if isinstance(seen, Refusal):
-        return seen
+    suspended = check_suspended(book, pair, Side.REDEEM)
+    if suspended is not None:
+        return suspended
+    basis = rest_on(book, pair, context.evidence, context.witnesses)
+    if isinstance(basis, Refusal):
+        return basis
     limit = need_limit(book, Control.ORDER_NOTIONAL)
     if isinstance(limit, Refusal):
         return limit
     instrument = book.instrument(pair.venue, pair.symbol)
-    price = limit_price(instrument, sell=sell, reference=seen.mid, slippage_bps=policy.hedge_slippage_bps)
-    return check_collar(book, price, seen.mid) or (price, seen.mid)
+    price = limit_price(instrument, sell=sell, reference=basis.mid, slippage_bps=policy.hedge_slippage_bps)
+    return check_collar(book, price, basis.mid) or (price, basis.mid)
 
 
 def _too_tight(book: Book, instrument: Instrument) -> Refusal:

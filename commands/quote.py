@@ -3,6 +3,7 @@
 from commands.context import Context
 from commands.control import check_mode, check_notional
 from commands.envelope import Command, command
+from domain.basis import rest_on
 from domain.book import Book
 from domain.event import Event
 from domain.ids import derive_id
@@ -60,7 +61,10 @@ def issue_quote(book: Book, command: IssueQuote, context: Context) -> tuple[Even
     refusal = check_benefactor(book, command.benefactor) or check_mode(book, pair, side)
     if refusal is not None:
         return refusal
-    priced = price(book, pair, side, command.size, context.evidence)
+    basis = rest_on(book, pair, context.evidence, context.witnesses)
+    if isinstance(basis, Refusal):
+        return basis
+    priced = price(book, pair, side, command.size, basis)
     if isinstance(priced, Refusal):
         return priced
     refusal = check_notional(book, priced.notional)

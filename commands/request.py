@@ -7,13 +7,15 @@ from commands.context import Context
 from commands.control import check_backing, check_collar, check_delta, check_mode, check_notional
 from commands.envelope import Command, command
 from commands.quote import check_benefactor
+from domain.basis import rest_on
 from domain.book import Book, underlying_exposure
 from domain.event import Event
 from domain.hedge import HedgePlanned, Purpose
 from domain.ids import derive_id, natural_id
 from domain.instant import MILLISECOND_US, SECOND_US
+from domain.market import BPS_STEP
 from domain.policy import Hedging, Instrument, Pair, Policy
-from domain.pricing import BPS_STEP, Pricing, limit_price, price
+from domain.pricing import Pricing, limit_price, price
 from domain.quantity import BPS, ZERO, Num, Rounding, divide, multiply, round_to, subtract
 from domain.quote import QuoteIssued, QuoteUsed, Side
 from domain.refusal import Reason, Refusal, least
@@ -51,7 +53,7 @@ def accept_request(book: Book, command: AcceptRequest, context: Context) -> tupl
         return Refusal(reason=Reason.POLICY_MISSING, text="the book has no policy yet")
     if command.order_type not in Side.__members__:
         return Refusal(reason=Reason.ORDER_TYPE_INVALID, text=f"an order is MINT or REDEEM, not {command.order_type!r}")
-    pair = _find_pair(book, policy, command.collateral_asset)
+    pair = find_pair(book, command.collateral_asset)
     if isinstance(pair, Refusal):
         return pair
     refusal = _check_parties(book, command) or check_mode(book, pair, Side(command.order_type))
@@ -68,7 +70,10 @@ def _promise(
     book: Book, policy: Policy, pair: Pair, quote: QuoteIssued, command: AcceptRequest, context: Context
 ) -> tuple[Event, ...] | Refusal:
     """Price the quote's size again, test every limit with it, and plan its hedge."""
-    priced = price(book, pair, quote.side, quote.size, context.evidence)
+    basis = rest_on(book, pair, context.evidence, context.witnesses)
+    if isinstance(basis, Refusal):
+        return basis
+    priced = price(book, pair, quote.side, quote.size, basis)
     if isinstance(priced, Refusal):
         return priced
     accepted = _accepted(quote, command, context)
@@ -87,9 +92,9 @@ def _promise(
     return refusal or events
 
 
-def _find_pair(book: Book, policy: Policy, collateral: str) -> Pair | Refusal:
+def find_pair(book: Book, collateral: str) -> Pair | Refusal:
     """Return the pair of a collateral's contract address."""
-    for pair in policy.pairs:
+    for pair in book.policy.pairs if book.policy is not None else ():
         if book.asset(pair.collateral).address == collateral:
             return pair
     return Refusal(reason=Reason.ASSET_UNSUPPORTED, text=f"{collateral} is no collateral here")

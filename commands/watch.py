@@ -4,11 +4,21 @@ from uuid import UUID
 
 from commands.context import Context
 from commands.envelope import Command, command
+from commands.process import Message, Record
 from domain.book import Book
 from domain.event import Event
 from domain.policy import Policy, PolicyAdopted
 from domain.refusal import Reason, Refusal
-from domain.watch import AlertAcknowledged, AlertRaised, DependencyDegraded, DependencyRestored, Severity
+from domain.suspension import Resumed
+from domain.watch import (
+    SUSPENSION_AREA,
+    AlertAcknowledged,
+    AlertRaised,
+    AlertResolved,
+    DependencyDegraded,
+    DependencyRestored,
+    Severity,
+)
 
 
 @command("dependency.degraded")
@@ -69,18 +79,28 @@ def record_restored(book: Book, command: RecordRestored, _context: Context) -> t
 
 
 def raise_alert(book: Book, command: RaiseAlert, _context: Context) -> tuple[Event, ...]:
-    """Decide `RaiseAlert`: an alert is raised once."""
+    """Decide `RaiseAlert`: an alert is raised once; what came back before its alert did is told and over at once."""
     if command.alert_id in book.alerts:
         return ()
-    return (
-        AlertRaised(
-            alert_id=command.alert_id,
-            severity=command.severity,
-            area=command.area,
-            subject=command.subject,
-            text=command.text,
-            cause_position=command.cause_position,
-        ),
+    raised = AlertRaised(
+        alert_id=command.alert_id,
+        severity=command.severity,
+        area=command.area,
+        subject=command.subject,
+        text=command.text,
+        cause_position=command.cause_position,
+    )
+    if command.area == SUSPENSION_AREA and command.subject not in book.outside.suspended:
+        return (raised, AlertResolved(alert_id=command.alert_id, text="it came back meanwhile"))
+    return (raised,)
+
+
+def react_resumed(book: Book, event: Resumed, _at_us: int) -> tuple[Message, ...]:
+    """Resolve the alerts that told of a suspension."""
+    return tuple(
+        Record(AlertResolved(alert_id=alert_id, text=event.text))
+        for alert_id, alert in book.alerts.items()
+        if alert.raised.area == SUSPENSION_AREA and alert.raised.subject == event.scope
     )
 
 
@@ -100,6 +120,10 @@ def adopt_policy(book: Book, command: AdoptPolicy, _context: Context) -> tuple[E
     if before == after:
         return ()
     lost = _lost(before, after) if before is not None else ""
+    inverse = next((item.symbol for item in after.instruments if item.kind not in {"linear", "spot"}), "")
+    if inverse:
+        text = f"{inverse} is not linear: sizes and exposure are counted in base units, so it cannot be hedged on"
+        return Refusal(reason=Reason.VALUE_INVALID, text=text)
     if lost:
         text = f"the new policy drops or redefines {lost}, which the book may hold: keep it, and halt it instead"
         return Refusal(reason=Reason.VALUE_INVALID, text=text)

@@ -13,8 +13,10 @@ from uuid import UUID
 import msgspec
 
 from domain import fill as fills
+from domain import outside as outsides
 from domain.event import Event
 from domain.fill import FillRecorded, Position
+from domain.funding import FundingPaid
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgeLegCompleted, HedgePlanned, OpenHedge
 from domain.limit import Limit, LimitRemoved, LimitSet, limit_key
 from domain.mode import GLOBAL, Mode, ModeChanged, strictest
@@ -28,6 +30,7 @@ from domain.order import (
     OrderRejected,
     OrderSubmissionRequested,
 )
+from domain.outside import Outside
 from domain.policy import Asset, Instrument, Pair, Policy, PolicyAdopted
 from domain.quantity import ZERO, Num, add, multiply, subtract, to_units
 from domain.quote import OpenQuote, QuoteIssued, QuoteUsed, Side, UsedQuote
@@ -92,6 +95,7 @@ class Book(msgspec.Struct, kw_only=True):
     control_refused_us: dict[str, int] = {}
     alerts: dict[UUID, OpenAlert] = {}
     wakes: dict[str, Wake] = {}
+    outside: Outside = msgspec.field(default_factory=Outside)
 
     def pair(self, name: str) -> Pair | None:
         """Return the pair of that name, in any case."""
@@ -164,7 +168,7 @@ def position_key(venue: str, account: str, symbol: str) -> str:
 def evolve(book: Book, event: Event, at_us: int) -> None:
     """Fold one event that was recorded at `at_us`; its stream's version counts up."""
     book.at_us = max(book.at_us, at_us)
-    if not isinstance(event, FillRecorded):  # a fill is a stream of one, never continued
+    if not isinstance(event, FillRecorded | FundingPaid):  # a stream of one, never continued
         originator = event.originator
         book.versions[originator] = book.versions.get(originator, 0) + 1
     apply = _APPLY.get(type(event))
@@ -384,6 +388,10 @@ def _drop_alert(book: Book, alert_id: UUID) -> None:
     book.versions.pop(alert_id, None)
 
 
+def _told(book: Book, event: Event, _at_us: int) -> None:
+    outsides.FOLDS[type(event)](book.outside, event)
+
+
 _APPLY: dict[type[Event], Callable[[Book, Any, int], None]] = {
     PolicyAdopted: _policy_adopted,
     QuoteIssued: _quote_issued,
@@ -416,6 +424,7 @@ _APPLY: dict[type[Event], Callable[[Book, Any, int], None]] = {
     AlertRaised: _alert_raised,
     AlertAcknowledged: _alert_acknowledged,
     AlertResolved: _alert_resolved,
+    **dict.fromkeys(outsides.FOLDS, _told),
 }
 
 

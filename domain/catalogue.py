@@ -1,7 +1,39 @@
 """Every subject with events, imported so that the register of tags is full."""
 
-from domain import fill, hedge, limit, mode, order, policy, quote, request, settlement, watch
+from domain import (
+    account,
+    fill,
+    funding,
+    hedge,
+    indicative,
+    limit,
+    listing,
+    mode,
+    order,
+    policy,
+    quote,
+    request,
+    settlement,
+    suspension,
+    watch,
+)
 from domain.event import CATALOGUE
 
-SUBJECTS = (policy, quote, request, hedge, order, fill, settlement, limit, mode, watch)
+SUBJECTS = (
+    policy,
+    quote,
+    request,
+    hedge,
+    order,
+    fill,
+    settlement,
+    limit,
+    mode,
+    watch,
+    suspension,
+    listing,
+    funding,
+    account,
+    indicative,
+)
 EVENTS = CATALOGUE

@@ -17,8 +17,18 @@ T = TypeVar("T")
 Document = dict[str, Any]
 Upcaster = Callable[[Document], Document]
 
+
+def _same(document: Document) -> Document:
+    """Take a document as it is: what a newer version added has a default."""
+    return document
+
+
 # An old tag is turned into the document of a newer one before decoding; entries are never deleted.
-UPCASTERS: dict[str, tuple[str, Upcaster]] = {}
+UPCASTERS: dict[str, tuple[str, Upcaster]] = {
+    # Market data was believed as it came, and a stable counted as a dollar: the defaults say so of the quotes.
+    "policy.adopted.v1": ("policy.adopted.v2", _same),
+    "quote.issued.v1": ("quote.issued.v2", _same),
+}
 
 
 class UnknownTopic(Exception):

@@ -4,13 +4,16 @@ from decimal import Decimal
 
 import msgspec
 
+from domain.basis import Basis, check_suspended, rest_on
 from domain.book import Book
 from domain.depth import BookEvidence
 from domain.exposure import exposure
+from domain.indicative import Ladder, Step
 from domain.instant import rfc3339
 from domain.limit import Control
+from domain.market import Witness
 from domain.policy import Hedging, Pair
-from domain.pricing import find_evidence, price
+from domain.pricing import held_price, price
 from domain.quantity import ZERO, Num, Rounding, divide, multiply, num, round_to, subtract, to_units
 from domain.quote import Side
 from domain.refusal import Refusal
@@ -22,91 +25,92 @@ SIZE_STEP = Decimal("0.000001")
 PRICE_STEP = Decimal("0.00000001")
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Show a price: `size` in issued dollars, `price` in issued dollars per collateral unit."""
+class _Priced(msgspec.Struct, frozen=True, gc=False):
+    """Hold one side: its steps, and why there are none."""
 
-    size: Num
-    price: Num
-
-
-class Ladder(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="kebab"):
-    """Show a pair's indicative prices, both sides, and what may still be asked for, in issued dollars."""
-
-    pair: str
-    at: str
-    mint: tuple[Step, ...]
-    redeem: tuple[Step, ...]
-    gas: Num
-    max_mint: Num
-    max_redeem: Num
-    remaining_mint: Num
-    remaining_redeem: Num
+    steps: tuple[Step, ...] = ()
+    refusal: Refusal | None = None
 
 
-def ladder(book: Book, pair: Pair, evidence: tuple[BookEvidence, ...], at_us: int) -> Ladder:
-    """Return a pair's ladder; a side that cannot be priced now has no steps."""
+def ladder(
+    book: Book, pair: Pair, evidence: tuple[BookEvidence, ...], witnesses: tuple[Witness, ...], at_us: int
+) -> Ladder:
+    """Return a pair's ladder; a side that cannot be priced now has no steps, and says why."""
     most = book.limit(Control.ORDER_NOTIONAL)
     largest = most.value if most is not None else ZERO
-    remaining = _remaining(book, pair, evidence, largest)
-    there = _there(book, pair, evidence)
+    judged = rest_on(book, pair, evidence, witnesses)
+    basis = None if isinstance(judged, Refusal) else judged
+    remaining = _remaining(book, pair, basis, largest)
+    mint = _side(book, pair, Side.MINT, judged, largest)
+    redeem = _side(book, pair, Side.REDEEM, judged, largest)
+    first = mint.refusal or redeem.refusal
     return Ladder(
         pair=pair.name,
         at=rfc3339(at_us),
-        mint=_steps(book, pair, Side.MINT, evidence, largest),
-        redeem=_steps(book, pair, Side.REDEEM, evidence, largest),
+        mint=mint.steps,
+        redeem=redeem.steps,
         gas=book.policy.gas if book.policy else ZERO,
         max_mint=largest,
         max_redeem=largest,
-        remaining_mint=remaining,
-        remaining_redeem=min(remaining, there),
+        remaining_mint=remaining if mint.refusal is None else ZERO,
+        remaining_redeem=min(remaining, _there(book, pair, basis)) if redeem.refusal is None else ZERO,
+        sources=basis.sources if basis is not None else (),
+        reason=first.reason.name if first is not None else "",
+        mint_reason=mint.refusal.reason.name if mint.refusal is not None else "",
+        redeem_reason=redeem.refusal.reason.name if redeem.refusal is not None else "",
+        text=first.text if first is not None else "",
     )
 
 
-def _steps(
-    book: Book, pair: Pair, side: Side, evidence: tuple[BookEvidence, ...], largest: Decimal
-) -> tuple[Step, ...]:
+def _side(book: Book, pair: Pair, side: Side, judged: Basis | Refusal, largest: Decimal) -> _Priced:
+    suspended = check_suspended(book, pair, side)
+    if suspended is not None:
+        return _Priced(refusal=suspended)
+    if isinstance(judged, Refusal):
+        return _Priced(refusal=judged)
     steps: list[Step] = []
     size = FIRST_SIZE
     while size <= largest and len(steps) < STEPS_MAX:
-        asked = _asked(pair, side, evidence, size)
-        priced = price(book, pair, side, asked, evidence) if asked is not None else None
-        if priced is None or isinstance(priced, Refusal):
-            break
-        steps.append(Step(size=num(size), price=round_to(priced.price, PRICE_STEP, Rounding.NEAREST)))
+        priced = price(book, pair, side, _asked(side, judged, size), judged)
+        if isinstance(priced, Refusal):
+            return _Priced(tuple(steps), None if steps else priced)
+        shown = round_to(priced.price, PRICE_STEP, Rounding.NEAREST)
+        steps.append(Step(size=num(size), price=shown, decomposition=priced.decomposition))
         size *= 2
-    return tuple(steps)
+    return _Priced(tuple(steps))
 
 
-def _asked(pair: Pair, side: Side, evidence: tuple[BookEvidence, ...], size: Decimal) -> Num | None:
+def _asked(side: Side, basis: Basis, size: Decimal) -> Num:
     """Turn a size in issued dollars into what goes in: collateral for a mint."""
-    if side is Side.REDEEM or pair.hedging is Hedging.HOLD:
+    if side is Side.REDEEM:
         return num(size)
-    seen = find_evidence(pair, evidence)
-    if seen is None or not seen.sound:
-        return None
-    return round_to(divide(size, seen.mid), SIZE_STEP, Rounding.DOWN)
+    return round_to(divide(size, _worth(basis, side)), SIZE_STEP, Rounding.DOWN)
 
 
-def _remaining(book: Book, pair: Pair, evidence: tuple[BookEvidence, ...], largest: Num) -> Num:
+def _worth(basis: Basis, side: Side) -> Num:
+    """Return what a unit of the collateral is worth in issued dollars, costs left out."""
+    if basis.seen is None:
+        return held_price(basis.stable, side)
+    return multiply(basis.seen.mid, basis.stable.mid)
+
+
+def _remaining(book: Book, pair: Pair, basis: Basis | None, largest: Num) -> Num:
     """Return how much may still be asked for before the worst-case delta meets its limit."""
     if pair.hedging is Hedging.HOLD:
         return largest
     underlying = book.asset(pair.collateral).underlying
-    limit, seen = book.limit(Control.NET_DELTA, f"asset:{underlying}"), find_evidence(pair, evidence)
-    if limit is None or seen is None or not seen.sound:
+    limit = book.limit(Control.NET_DELTA, f"asset:{underlying}")
+    if limit is None or basis is None:
         return ZERO
     left = subtract(limit.value, exposure(book, underlying).interval.worst)
     if left <= 0:
         return ZERO
-    return min(largest, round_to(multiply(left, seen.mid), SIZE_STEP, Rounding.DOWN))
+    return min(largest, round_to(multiply(left, _worth(basis, Side.MINT)), SIZE_STEP, Rounding.DOWN))
 
 
-def _there(book: Book, pair: Pair, evidence: tuple[BookEvidence, ...]) -> Num:
+def _there(book: Book, pair: Pair, basis: Basis | None) -> Num:
     """Return what the collateral that is there, and owed to nobody, is worth in issued dollars."""
-    if book.policy is None:
+    if basis is None:
         return ZERO
     units = to_units(max(book.available(pair.collateral), 0), book.asset(pair.collateral).decimals)
-    if pair.hedging is Hedging.HOLD:
-        return units
-    seen = find_evidence(pair, evidence)
-    return round_to(multiply(units, seen.mid), SIZE_STEP, Rounding.DOWN) if seen is not None and seen.sound else ZERO
+    return round_to(multiply(units, _worth(basis, Side.REDEEM)), SIZE_STEP, Rounding.DOWN)

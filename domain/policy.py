@@ -7,6 +7,7 @@ import msgspec
 
 from domain.event import Event, catalogued
 from domain.ids import natural_id
+from domain.market import USD, Integrity
 from domain.quantity import Num
 
 
@@ -27,7 +28,11 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
-    """Describe a venue's contract: sizes in base units, prices in quote units."""
+    """Describe a venue's contract: sizes in base units, prices in quote units.
+
+    `kind` is linear, inverse or spot, `contract_size` how many units one of the venue's contracts is; both must be what
+    the venue lists.
+    """
 
     venue: str
     account: str
@@ -39,6 +44,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     minimum_quantity: Num
     minimum_notional: Num
     taker_fee_bps: Num
+    kind: str = "linear"
+    contract_size: Num = Num(1)
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,10 +78,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     hedge_orders_max: int
     hedge_retry_ms: int
     size_digits_max: int = 18
+    integrity: Integrity = Integrity()
+
+    @property
+    def valued(self) -> tuple[str, ...]:
+        """Return the assets that must have a price: what is backed by, and the stables that hedges are paid in."""
+        named = {asset.underlying for asset in self.assets} | {item.quote for item in self.instruments}
+        return tuple(sorted(named - {USD}))
 
 
 @catalogued
-class PolicyAdopted(Event, frozen=True, kw_only=True, tag="policy.adopted.v1"):
+class PolicyAdopted(Event, frozen=True, kw_only=True, tag="policy.adopted.v2"):
     """The book decides by this policy from here on."""
 
     policy: Policy

@@ -1,12 +1,19 @@
-"""What a mint or a redeem costs: walk the hedge's book, add the fees, round against the taker."""
+"""What a mint or a redeem costs: walk the hedge's book, add the fees, round against the taker.
+
+A stable counts at market, at the worse end for the taker of what its sources say: what a hedge is paid in, and one that
+is held. The latter is never priced better than par: the minting contract lets no stable be minted or redeemed for more
+than its face (`stablesDeltaLimit`), and a promise that would revert is none.
+"""
 
 from decimal import Decimal
 
 import msgspec
 
+from domain.basis import Basis, check_peg
 from domain.book import Book
 from domain.depth import BookEvidence, sell_into, spend_on
-from domain.policy import Hedging, Instrument, Pair
+from domain.market import BPS_STEP, distance_bps
+from domain.policy import Instrument, Pair
 from domain.quantity import (
     BPS,
     ZERO,
@@ -22,9 +29,11 @@ from domain.quantity import (
     to_units,
 )
 from domain.quote import Decomposition, Side, Source
+from domain.reference import Reference
 from domain.refusal import Reason, Refusal
 
 ISSUED_DECIMALS = 18
+PAR = Num(1)
 
 
 class Pricing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -34,53 +43,32 @@ class Pricing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     issued: Amount
     price: Num
     notional: Num  # USD of the hedge, or of the collateral where it is held
-    reference: Num
+    reference: Num  # the hedge venue's mid, in what the hedge is paid in; of a stable that is held, its price
     decomposition: Decomposition
     sources: tuple[Source, ...]
 
 
-def find_evidence(pair: Pair, evidence: tuple[BookEvidence, ...]) -> BookEvidence | None:
-    """Return the evidence of the pair's hedge instrument."""
-    for item in evidence:
-        if item.venue == pair.venue and item.symbol == pair.symbol:
-            return item
-    return None
-
-
-def check_evidence(book: Book, pair: Pair, evidence: tuple[BookEvidence, ...]) -> BookEvidence | Refusal:
-    """Return evidence that a decision may rest on: there, sound, and younger than the limit on quote age."""
-    found = find_evidence(pair, evidence)
-    if found is None or not found.sound:
-        text = f"no sound book of {pair.symbol} on {pair.venue}: no price without a source"
-        return Refusal(reason=Reason.REFERENCE_MISSING, text=text)
-    limit = book.limit("quote_age")
-    if limit is None:
-        return Refusal(
-            reason=Reason.LIMIT_MISSING, text="no quote_age limit is set", control="quote_age", scope="global"
-        )
-    if found.age_ms > limit.value:
-        return Refusal(
-            reason=Reason.REFERENCE_STALE,
-            text=f"the book of {pair.symbol} on {pair.venue} is {found.age_ms} ms old",
-            control="quote_age",
-            scope="global",
-            limit=str(limit.value),
-            value=str(found.age_ms),
-        )
-    return found
-
-
-def price(book: Book, pair: Pair, side: Side, size: Decimal, evidence: tuple[BookEvidence, ...]) -> Pricing | Refusal:
+def price(book: Book, pair: Pair, side: Side, size: Decimal, basis: Basis) -> Pricing | Refusal:
     """Price `size` units of what goes in: collateral for a mint, the issued dollar for a redeem."""
-    if pair.hedging is Hedging.HOLD:
-        return _price_held(book, pair, side, size)
-    found = check_evidence(book, pair, evidence)
-    if isinstance(found, Refusal):
-        return found
+    refusal = check_peg(book, basis, side)
+    if refusal is not None:
+        return refusal
+    if basis.seen is None:
+        return _price_held(book, pair, side, size, basis)
     instrument = book.instrument(pair.venue, pair.symbol)
     if side is Side.MINT:
-        return _price_hedged_mint(book, pair, instrument, size, found)
-    return _price_hedged_redeem(book, pair, instrument, size, found)
+        return _price_hedged_mint(book, pair, instrument, size, (basis.seen, basis))
+    return _price_hedged_redeem(book, pair, instrument, size, (basis.seen, basis))
+
+
+def stable_price(stable: Reference, side: Side) -> Num:
+    """Return what a stable counts for: its lowest bid when we are paid in it, its highest ask when we pay in it."""
+    return stable.lower if side is Side.MINT else stable.upper
+
+
+def held_price(stable: Reference, side: Side) -> Num:
+    """Return what a stable that is held counts for: as at market, and never better than par for the taker."""
+    return min(stable.lower, PAR) if side is Side.MINT else max(stable.upper, PAR)
 
 
 def _less(value: Decimal, bps: Decimal) -> Num:
@@ -106,45 +94,53 @@ def _issued_symbol(book: Book) -> str:
     return book.policy.issued if book.policy else ""
 
 
-def _price_held(book: Book, pair: Pair, side: Side, size: Decimal) -> Pricing | Refusal:
-    """Price a stable at par, less fees: its market price comes with the market plane."""
-    asset, gas = book.asset(pair.collateral), _gas(book)
+def _price_held(book: Book, pair: Pair, side: Side, size: Decimal, basis: Basis) -> Pricing | Refusal:
+    asset, gas, at = book.asset(pair.collateral), _gas(book), held_price(basis.stable, side)
     fees = add(pair.fee_bps, pair.buffer_bps)
     if side is Side.MINT:
+        value = multiply(size, at)
         collateral = to_atoms(size, asset.decimals, Rounding.CEILING)
-        issued = to_atoms(subtract(_less(size, fees), gas), ISSUED_DECIMALS, Rounding.FLOOR)
+        issued = to_atoms(subtract(_less(value, fees), gas), ISSUED_DECIMALS, Rounding.FLOOR)
     else:
+        value = Num(size)
         issued = to_atoms(size, ISSUED_DECIMALS, Rounding.CEILING)
-        collateral = to_atoms(_less(subtract(size, gas), fees), asset.decimals, Rounding.FLOOR)
+        collateral = to_atoms(divide(_less(subtract(size, gas), fees), at), asset.decimals, Rounding.FLOOR)
     if issued <= 0 or collateral <= 0:
         return _below_gas(gas)
-    par = Num(1)
-    parts = _parts(book, pair, par, par, ZERO)
-    return _pricing(book, pair, (collateral, issued), size, par, parts, ())
+    parts = _parts(book, pair, (basis.stable.mid, basis.stable.mid), ZERO, (at, basis.stable.mid))
+    return _pricing(book, pair, (collateral, issued), value, basis.stable.mid, parts, basis.sources)
 
 
 def _price_hedged_mint(
-    book: Book, pair: Pair, instrument: Instrument, size: Decimal, seen: BookEvidence
+    book: Book, pair: Pair, instrument: Instrument, size: Decimal, judged: tuple[BookEvidence, Basis]
 ) -> Pricing | Refusal:
+    seen, basis = judged
     sold, received = sell_into(seen.bids, size)
     if sold < size:
         return _too_deep(pair)
+    at = stable_price(basis.stable, Side.MINT)
     gas, fees = _gas(book), add(add(instrument.taker_fee_bps, pair.fee_bps), pair.buffer_bps)
-    issued = to_atoms(subtract(_less(received, fees), gas), ISSUED_DECIMALS, Rounding.FLOOR)
+    value = multiply(received, at)
+    issued = to_atoms(subtract(_less(value, fees), gas), ISSUED_DECIMALS, Rounding.FLOOR)
     collateral = to_atoms(size, book.asset(pair.collateral).decimals, Rounding.CEILING)
     if issued <= 0 or collateral <= 0:
         return _below_gas(gas)
-    parts = _parts(book, pair, seen.mid, divide(received, size), instrument.taker_fee_bps)
-    return _pricing(book, pair, (collateral, issued), received, seen.mid, parts, (_source(seen),))
+    stable = basis.stable.mid
+    prices = (multiply(seen.mid, stable), multiply(divide(received, size), stable))
+    parts = _parts(book, pair, prices, instrument.taker_fee_bps, (at, stable))
+    return _pricing(book, pair, (collateral, issued), value, seen.mid, parts, basis.sources)
 
 
 def _price_hedged_redeem(
-    book: Book, pair: Pair, instrument: Instrument, size: Decimal, seen: BookEvidence
+    book: Book, pair: Pair, instrument: Instrument, size: Decimal, judged: tuple[BookEvidence, Basis]
 ) -> Pricing | Refusal:
+    seen, basis = judged
+    at = stable_price(basis.stable, Side.REDEEM)
     gas, fees = _gas(book), add(add(instrument.taker_fee_bps, pair.fee_bps), pair.buffer_bps)
-    budget = _less(subtract(size, gas), fees)
-    if budget <= 0:
+    value = _less(subtract(size, gas), fees)
+    if value <= 0:
         return _below_gas(gas)
+    budget = divide(value, at)
     bought, spent = spend_on(seen.asks, budget)
     if spent < budget:
         return _too_deep(pair)
@@ -152,35 +148,30 @@ def _price_hedged_redeem(
     issued = to_atoms(size, ISSUED_DECIMALS, Rounding.CEILING)
     if collateral <= 0:
         return _below_gas(gas)
-    parts = _parts(book, pair, seen.mid, divide(spent, bought), instrument.taker_fee_bps)
-    return _pricing(book, pair, (collateral, issued), budget, seen.mid, parts, (_source(seen),))
-
-
-def _source(seen: BookEvidence) -> Source:
-    return Source(
-        venue=seen.venue,
-        symbol=seen.symbol,
-        sequence=seen.sequence,
-        age_ms=seen.age_ms,
-        bid=seen.bids[0].price,
-        ask=seen.asks[0].price,
-    )
+    stable = basis.stable.mid
+    prices = (multiply(seen.mid, stable), multiply(divide(spent, bought), stable))
+    parts = _parts(book, pair, prices, instrument.taker_fee_bps, (at, stable))
+    return _pricing(book, pair, (collateral, issued), value, seen.mid, parts, basis.sources)
 
 
 PRICE_STEP = Decimal("0.000000000000000001")
-BPS_STEP = Decimal("0.0001")
 
 
-def _parts(book: Book, pair: Pair, reference: Num, hedge_price: Num, venue_fee_bps: Num) -> Decomposition:
-    distance = multiply(divide(abs(subtract(reference, hedge_price)), reference), BPS)
+def _parts(
+    book: Book, pair: Pair, prices: tuple[Num, Num], venue_fee_bps: Num, stable: tuple[Num, Num]
+) -> Decomposition:
+    reference, hedge_price = prices
+    at, mid = stable
     return Decomposition(
         reference=round_to(reference, PRICE_STEP, Rounding.NEAREST),
         hedge_price=round_to(hedge_price, PRICE_STEP, Rounding.NEAREST),
-        hedge_cost_bps=round_to(distance, BPS_STEP, Rounding.UP),
+        hedge_cost_bps=round_to(distance_bps(hedge_price, reference), BPS_STEP, Rounding.UP),
         venue_fee_bps=venue_fee_bps,
         fee_bps=pair.fee_bps,
         buffer_bps=pair.buffer_bps,
         gas=Amount(_issued_symbol(book), to_atoms(_gas(book), ISSUED_DECIMALS, Rounding.CEILING)),
+        stable_price=round_to(at, PRICE_STEP, Rounding.NEAREST),
+        stable_cost_bps=round_to(distance_bps(at, mid), BPS_STEP, Rounding.UP),
     )
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from domain.event import Event, catalogued
+from domain.market import SourceKind
 from domain.quantity import Amount, Num
 
 
@@ -17,19 +18,28 @@ class Side(StrEnum):
 
 
 class Decomposition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Show what a price is made of: the reference, and every cost on top, in quote units per base unit or bps."""
+    """Show what a price is made of: the reference, and every cost on top, in issued dollars per collateral unit or bps.
 
-    reference: Num  # mid of the evidence, issued dollars per collateral unit
-    hedge_price: Num  # volume-weighted price of the hedge on the evidence
+    A hedge is paid in a stable, and a stable that is held is one: it counts at `stable_price` dollars, the worse end
+    for the taker of what its sources say, `stable_cost_bps` from their middle.
+    """
+
+    reference: Num  # mid of the evidence at the middle price of the stable
+    hedge_price: Num  # volume-weighted price of the hedge on the evidence, in the same dollars
     hedge_cost_bps: Num  # distance of the hedge price from the reference
     venue_fee_bps: Num
     fee_bps: Num
     buffer_bps: Num
     gas: Amount
+    stable_price: Num = Num(1)
+    stable_cost_bps: Num = Num(0)
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Name the market evidence that vouches for a price."""
+    """Name a source that vouches for a price, and what it said: a venue, or an oracle by its name.
+
+    `bid` and `ask` are in the quote of its symbol; an oracle's are its price less and plus its confidence.
+    """
 
     venue: str
     symbol: str
@@ -37,10 +47,11 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     age_ms: int
     bid: Num
     ask: Num
+    kind: SourceKind = SourceKind.LINEAR
 
 
 @catalogued
-class QuoteIssued(Event, frozen=True, kw_only=True, tag="quote.issued.v1"):
+class QuoteIssued(Event, frozen=True, kw_only=True, tag="quote.issued.v2"):
     """A price was promised: this collateral against this many issued dollars, until `expires_at_us`."""
 
     quote_id: UUID

@@ -38,6 +38,10 @@ class Reason(IntEnum):
     HALTED = 301
     REDUCE_ONLY = 302
     DEPENDENCY_LOST = 303
+    VENUE_SUSPENDED = 304
+    INSTRUMENT_SUSPENDED = 305
+    ASSET_SUSPENDED = 306
+    ASSET_DEPEGGED = 307
     # The quote and the order.
     QUOTE_UNKNOWN = 400
     QUOTE_USED = 401
@@ -49,7 +53,9 @@ class Reason(IntEnum):
     # Data to decide on.
     REFERENCE_MISSING = 500
     REFERENCE_STALE = 501
-    DEPTH_INSUFFICIENT = 502
+    QUORUM_MISSING = 502
+    HEDGE_UNVOUCHED = 503
+    DEPTH_INSUFFICIENT = 504
     # Limits.
     LIMIT_MISSING = 600
     ORDER_NOTIONAL = 601
@@ -85,6 +91,19 @@ TRANSIENT = frozenset(
 
 # A control that protects collateral said no: an event and an alert, besides the kept outcome.
 SEVERE = frozenset({Reason.LIMIT_MISSING, Reason.ORDER_NOTIONAL, Reason.NET_DELTA, Reason.PRICE_COLLAR})
+
+# Market data cannot be believed now: a hedge that is owed waits for it, and a person is told.
+UNBELIEVED = frozenset(
+    {
+        Reason.VENUE_SUSPENDED,
+        Reason.INSTRUMENT_SUSPENDED,
+        Reason.ASSET_SUSPENDED,
+        Reason.REFERENCE_MISSING,
+        Reason.REFERENCE_STALE,
+        Reason.QUORUM_MISSING,
+        Reason.HEDGE_UNVOUCHED,
+    }
+)
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -53,6 +53,12 @@ class DependencyRestored(Event, frozen=True, kw_only=True, tag="dependency.resto
         return natural_id("dependency", self.dependency)
 
 
+MARKET_DATA = "market_data"
+"""The control that lets a hedge wait for market data that can be believed."""
+SUSPENSION_AREA = "market"
+"""The area of alerts that tell of a suspension, their subject being its scope: they are over when it is."""
+
+
 class Severity(StrEnum):
     """Grade an alert: critical pages a person."""
 

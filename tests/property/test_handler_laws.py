@@ -15,7 +15,7 @@ from domain.book import Book
 from domain.codec import decode_event, decoder, encode, encode_state
 from domain.refusal import Reason
 from tests.property.shapes import values
-from tests.support.desk import BENEFACTOR, START_US, USDT, WETH, Desk, a_book
+from tests.support.desk import BENEFACTOR, START_US, USDT, WETH, Desk, a_book, agreeing
 
 KINDS = sorted(set(COMMANDS) - INTERNAL)
 JSON = st.recursive(
@@ -71,6 +71,7 @@ def offered(kind: str, body: bytes, actor: str) -> Decision | Reply:
         body=msgspec.Raw(body),
         at_us=START_US,
         evidence=(a_book(),),
+        witnesses=agreeing(a_book()),
     )
     result = desk.handler.offer(envelope)
     if isinstance(result, Decision):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from domain.basis import Basis, rest_on
 from domain.book import Book
 from domain.depth import BookEvidence, Level, sell_into, spend_on
 from domain.limit import Control, Limit, limit_key
@@ -17,7 +18,7 @@ from domain.quantity import BPS, Num, to_units
 from domain.quote import Side
 from domain.refusal import Reason, Refusal
 from tests.property.numbers import decimals, positive
-from tests.support.desk import a_policy
+from tests.support.desk import a_policy, agreeing, pegged
 
 
 def a_book(decimals_of_collateral: int = 18, *, fee: str = "5", gas: str = "0.5") -> Book:
@@ -62,7 +63,9 @@ def markets(draw: st.DrawFn) -> BookEvidence:
 def priced(book: Book, side: Side, size: Decimal, seen: BookEvidence, *, pair: str = "WETH/USDe") -> Pricing:
     found = book.pair(pair)
     assert found is not None
-    result = price(book, found, side, size, (seen,))
+    basis = rest_on(book, found, (seen,), agreeing(seen))
+    assert isinstance(basis, Basis)
+    result = price(book, found, side, size, basis)
     if isinstance(result, Refusal):
         assert result.reason in {Reason.DEPTH_INSUFFICIENT, Reason.SIZE_BELOW_GAS}
     assume(isinstance(result, Pricing))
@@ -142,7 +145,9 @@ def test_a_stable_is_rounded_against_the_taker_though_it_has_fewer_decimals(size
     pair = book.pair("USDT/USDe")
     assert pair is not None
     assert pair.hedging is Hedging.HOLD
-    quote = price(book, pair, side, size, ())
+    basis = rest_on(book, pair, (), pegged())
+    assert isinstance(basis, Basis)
+    quote = price(book, pair, side, size, basis)
     assume(isinstance(quote, Pricing))
     assert isinstance(quote, Pricing)
     collateral, issued = Fraction(quote.collateral.atoms, 10**6), Fraction(quote.issued.atoms, 10**18)

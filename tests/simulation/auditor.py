@@ -28,6 +28,7 @@ from domain.refusal import Reason, Rejected
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed, SettlementReverted, SettlementSubmissionRequested
 from domain.venue import FillReport
+from tests.simulation.appraiser import Appraiser
 from tests.simulation.chain import ChainServer
 from tests.simulation.log import LogStore
 from tests.simulation.sim import Sim
@@ -91,6 +92,7 @@ class Auditor:
             SettlementConfirmed: self._settlement_ended,
             SettlementReverted: self._settlement_ended,
         }
+        self._appraiser = Appraiser(venue.market, self.check)
         store.on_commit.append(self._committed)
         venue.on_placed.append(self._placed)
         venue.on_filled.append(self._filled)
@@ -144,9 +146,10 @@ class Auditor:
 
     def _before(self, event: Event, stored: StoredEvent) -> None:
         """Check one event against what was and what is true outside, before it is folded."""
-        rule = self._rules.get(type(event))
-        if rule is not None:
-            rule(event, stored)
+        for rules in (self._rules, self._appraiser.rules):
+            rule = rules.get(type(event))
+            if rule is not None:
+                rule(event, stored)
 
     def _quote_used(self, event: QuoteUsed, _stored: StoredEvent) -> None:
         self.check(event.quote_id not in self._quotes_used, "a quote is used once", event.quote_id)

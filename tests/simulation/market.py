@@ -26,7 +26,11 @@ class Market:
     @property
     def mid(self) -> Decimal:
         """The middle of the book now."""
-        step = self._sim.loop.now_us // STEP_US
+        return self.mid_at(self._sim.loop.now_us)
+
+    def mid_at(self, virtual_us: int) -> Decimal:
+        """Return the middle of the book at a moment of the world, past or present."""
+        step = max(virtual_us, 0) // STEP_US
         while len(self._path) <= step:
             move = self._sim.faults.between(f"market.move.{self._symbol}", -MOVE_TICKS_MAX, MOVE_TICKS_MAX)
             self._path.append(max(TICK * 100, self._path[-1] + move * TICK))

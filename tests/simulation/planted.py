@@ -4,17 +4,22 @@ from collections.abc import Awaitable
 
 import msgspec
 
+from api.core import Core
 from api.execution import Execution
 from api.replica import Replica
-from commands.ports import Clock, Facts, Follower, Lease, Venue
+from commands.handler import Handler
+from commands.ports import Clock, EventLog, Evidence, Facts, Follower, Lease, Publisher, Venue
 from domain.approval import Approved, approve
+from domain.depth import BookEvidence
 from domain.log import Batch, NewEvent, StoredEvent
+from domain.market import Witness
 from domain.venue import Acknowledgement, Unknown, VenueOrder
 from tests.simulation.log import SimEventLog
 from tests.simulation.ports import VenuePort
 from tests.simulation.relay import SimRelay
 from tests.simulation.stream import HOP_US
 from tests.simulation.world import Parts
+from tests.support.desk import agreeing
 
 
 class EagerLog(SimEventLog):
@@ -88,9 +93,35 @@ class HastyRelay(SimRelay):
         self.published = position
 
 
+class Credulous:
+    """Let the hedge venue vouch for itself: whatever its book says, everyone is made to agree."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._seen: tuple[BookEvidence, ...] = ()
+
+    def look(self, now_us: int) -> tuple[BookEvidence, ...]:
+        """See `Evidence.look`."""
+        self._seen = self._evidence.look(now_us)
+        return self._seen
+
+    def witnesses(self, now_us: int) -> tuple[Witness, ...]:
+        """See `Evidence.witnesses`; not as it says."""
+        del now_us
+        return tuple(each for book in self._seen for each in agreeing(book))
+
+
+class CredulousCore(Core):
+    """Price without a quorum."""
+
+    def __init__(self, handler: Handler, log: EventLog, clock: Clock, evidence: Evidence, publisher: Publisher) -> None:
+        super().__init__(handler, log, clock, Credulous(evidence), publisher)
+
+
 PLANTED: dict[str, Parts] = {
     "ack before commit": Parts(log=EagerLog),
     "retry without idempotency": Parts(execution=ResendingExecution),
     "cursor before publish": Parts(relay=HastyRelay),
     "absence believed at once": Parts(execution=HastyExecution),
+    "pricing without a quorum": Parts(core=CredulousCore),
 }

@@ -2,15 +2,18 @@
 
 from collections.abc import AsyncGenerator, Sequence
 
+import msgspec
+
 from api.markets import Markets, book_message
 from domain.approval import Approved
-from domain.depth import BookEvidence
-from domain.market import Witness
+from domain.depth import BookEvidence, Level
+from domain.market import SourceKind, Witness
+from domain.quantity import Num, num
 from domain.refusal import Unavailable, Unknown
 from domain.venue import AccountEvent, Acknowledgement, FillReport, OrderReport, VenueOrder
 from domain.venue import Unavailable as VenueUnavailable
 from tests.simulation.loop import Process, SimLoop
-from tests.simulation.market import STEP_US, Market
+from tests.simulation.market import STEP_US, TICK, Market
 from tests.simulation.sim import Sim
 from tests.simulation.stream import Stream, StreamMissing
 from tests.simulation.venue import RECEIVE_WINDOW_US, VISIBLE_AFTER_US
@@ -22,7 +25,13 @@ FEED_US = (1_000, 40_000)
 SKEW_US = (-400_000, 400_000)
 STALL_US = (500_000, 6_000_000)
 
-SITES = ("feed.stalled", "clock.skewed")
+LIES_US = (500_000, 8_000_000)
+OFF_TICKS = (600, 2_000)
+"""How far a dislocated venue lies from the others: 3 to 10 percent."""
+PEERS = ("bybit", "okx", "deribit")
+ORACLES = ("pyth", "redstone")
+
+SITES = ("feed.stalled", "clock.skewed", "feed.dislocated", "feed.hedge_dislocated", "feed.oracle_silent")
 
 
 class SimClock:
@@ -52,10 +61,32 @@ class Feed:
         self._markets = Markets()
         self._step = -1
         self._stalled_until_us = 0
+        self._seen: tuple[BookEvidence, ...] = ()
+        self._peers = {peer: _Peer(sim, peer, "feed.dislocated") for peer in PEERS}
+        self._hedge = _Peer(sim, "hedge", "feed.hedge_dislocated")
+        self._oracles = {oracle: _Peer(sim, oracle, "feed.oracle_silent") for oracle in ORACLES}
 
     def witnesses(self, now_us: int) -> tuple[Witness, ...]:
-        del now_us
-        return ()
+        """See `Evidence.witnesses`: the hedge venue, its peers and the oracles agree, unless a fault says otherwise."""
+        (book,) = self._seen or (None,)
+        mid = num(self._market.mid)
+        said = [self._peers[name].venue(mid) for name in PEERS]
+        for name in ORACLES:
+            said += self._oracles[name].oracle(mid)
+        if book is not None:
+            own = Witness(
+                source=book.venue,
+                kind=SourceKind.LINEAR,
+                symbol=book.symbol,
+                base="ETH",
+                quote="USDT",
+                bid=book.bids[0].price,
+                ask=book.asks[0].price,
+                sequence=book.sequence,
+                age_ms=book.age_ms,
+            )
+            said.append(own)
+        return tuple(said)
 
     def look(self, now_us: int) -> tuple[BookEvidence, ...]:
         """See `Evidence.look`."""
@@ -68,7 +99,72 @@ class Feed:
             self._step = step
             seen_us = max(step * STEP_US, virtual_us - faults.between("feed.age", *FEED_US))
             self._markets.put(book_message(self._market.book(START_US + seen_us)))
-        return self._markets.look(now_us)
+        off = self._hedge.off()
+        self._seen = tuple(_moved(book, off) for book in self._markets.look(now_us))
+        return self._seen
+
+
+def _moved(book: BookEvidence, off: Num) -> BookEvidence:
+    """Return a book whose every price is off by so much."""
+    sides = (tuple(Level(level.price + off, level.quantity) for level in side) for side in (book.bids, book.asks))
+    bids, asks = sides
+    return msgspec.structs.replace(book, bids=bids, asks=asks)
+
+
+class _Peer:
+    """One other source of the market: it says what the market says, until its fault makes it lie or keep silent."""
+
+    def __init__(self, sim: Sim, name: str, site: str) -> None:
+        self._sim = sim
+        self._name = name
+        self._site = site
+        self._until_us = 0
+        self._off = num(0)
+
+    def _lies(self) -> bool:
+        faults, virtual_us = self._sim.faults, self._sim.loop.now_us
+        if faults.hit(self._site):
+            self._until_us = virtual_us + faults.between(f"{self._site}.for", *LIES_US)
+            self._off = num(faults.between(f"{self._site}.by", *OFF_TICKS) * TICK)
+            self._sim.note("feed", self._site, self._name)
+        return virtual_us < self._until_us and not faults.healed
+
+    def off(self) -> Num:
+        """Return how far it lies from the truth now."""
+        return self._off if self._lies() else num(0)
+
+    def venue(self, mid: Num) -> Witness:
+        """Return a venue's word."""
+        off = self.off()
+        return Witness(
+            source=self._name,
+            kind=SourceKind.LINEAR,
+            symbol="ETH/USDT:USDT",
+            base="ETH",
+            quote="USDT",
+            bid=num(mid + off - TICK),
+            ask=num(mid + off + TICK),
+            sequence=1,
+            age_ms=0,
+        )
+
+    def oracle(self, mid: Num) -> list[Witness]:
+        """Return an oracle's word on the market and on the stable; its last one grows old while it is silent."""
+        age_ms = 60_000 if self._lies() else 100
+        word = Witness(
+            source=self._name,
+            kind=SourceKind.ORACLE,
+            symbol="ETH/USD",
+            base="ETH",
+            quote="USD",
+            bid=mid,
+            ask=mid,
+            sequence=1,
+            age_ms=age_ms,
+        )
+        one = num(1)
+        peg = msgspec.structs.replace(word, symbol="USDT/USD", base="USDT", bid=one, ask=one)
+        return [word, peg]
 
 
 class SimFacts:

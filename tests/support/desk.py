@@ -14,6 +14,7 @@ from domain.depth import BookEvidence, Level
 from domain.event import Event
 from domain.ids import natural_id
 from domain.log import Head, NewEvent, StoredEvent
+from domain.market import SourceKind, Witness
 from domain.order import Order
 from domain.policy import Asset, Hedging, Instrument, Pair, Policy
 from domain.quantity import Num
@@ -91,6 +92,55 @@ def a_book(bid: str = "2000", ask: str = "2000.1", *, age_ms: int = 20, depth: s
     )
 
 
+PEERS = ("bybit", "okx")
+ORACLES = ("pyth", "redstone")
+
+
+def a_witness(source: str = "bybit", mid: str | Num = "2000", **changes: Any) -> Witness:
+    """Return a venue's sound word on ETH, two cents wide; anything may be said otherwise."""
+    at = Num(mid)
+    witness = Witness(
+        source=source,
+        kind=SourceKind.LINEAR,
+        symbol="ETH/USDT:USDT",
+        base="ETH",
+        quote="USDT",
+        bid=at - Num("0.01"),
+        ask=at + Num("0.01"),
+        sequence=1,
+        age_ms=20,
+    )
+    return msgspec.structs.replace(witness, **changes)
+
+
+def an_oracle(source: str = "pyth", price: str | Num = "2000", base: str = "ETH", **changes: Any) -> Witness:
+    """Return an oracle's sound word, certain of its price."""
+    at = Num(price)
+    return a_witness(
+        source, kind=SourceKind.ORACLE, symbol=f"{base}/USD", base=base, quote="USD", bid=at, ask=at, **changes
+    )
+
+
+def pegged(price: str = "1", stable: str = "USDT") -> tuple[Witness, ...]:
+    """Return what both oracles say of a stable."""
+    return tuple(an_oracle(name, price, stable) for name in ORACLES)
+
+
+def agreeing(book: BookEvidence, *, peg: str = "1") -> tuple[Witness, ...]:
+    """Return witnesses who agree with a book: itself, its peers, and the oracles."""
+    own = a_witness(book.venue, symbol=book.symbol, bid=Num(0), ask=Num(0), sequence=book.sequence, age_ms=book.age_ms)
+    if not book.bids or not book.asks:
+        return (msgspec.structs.replace(own, lost="empty"), *pegged(peg))
+    bid, ask = book.bids[0].price, book.asks[0].price
+    mid = (bid + ask) * Num("0.5")
+    return (
+        msgspec.structs.replace(own, bid=bid, ask=ask),
+        *(a_witness(peer, mid) for peer in PEERS),
+        *(an_oracle(oracle, mid * Num(peg)) for oracle in ORACLES),
+        *pegged(peg),
+    )
+
+
 class Desk:
     """Feed commands to a handler and remember every event; each offer is committed at once."""
 
@@ -99,6 +149,7 @@ class Desk:
         self.events: list[Event] = []
         self.now_us = START_US
         self.evidence: tuple[BookEvidence, ...] = (a_book(),)
+        self.heard: tuple[Witness, ...] | None = None
         self.closed: list[Closed] = []
         self._count = 0
         self.do("policy.adopt", {"policy": policy or a_policy()}, actor="system")
@@ -116,6 +167,13 @@ class Desk:
     def book(self) -> Book:
         return self.handler.book
 
+    @property
+    def witnesses(self) -> tuple[Witness, ...]:
+        """Return what was heard, or else witnesses who agree with the evidence."""
+        if self.heard is not None:
+            return self.heard
+        return tuple(each for book in self.evidence for each in agreeing(book)) or pegged()
+
     def do(self, kind: str, body: object, *, actor: str = "api", command_id: UUID | None = None) -> Decision:
         """Offer a command and commit it; a reply without a decision fails the test."""
         result = self.ask(kind, body, actor=actor, command_id=command_id)
@@ -131,6 +189,7 @@ class Desk:
             body=msgspec.Raw(msgspec.json.encode(body, enc_hook=str)),
             at_us=self.now_us,
             evidence=self.evidence,
+            witnesses=self.witnesses,
         )
         result = self.handler.offer(envelope)
         if isinstance(result, Decision):

@@ -87,6 +87,7 @@ class MemoryCore:
             body=msgspec.Raw(body),
             at_us=self.desk.now_us,
             evidence=self.desk.evidence,
+            witnesses=self.desk.witnesses,
             trace=trace,
         )
         self.asked.append(envelope)

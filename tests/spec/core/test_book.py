@@ -4,12 +4,12 @@ from typing import Any
 from uuid import UUID
 
 from domain import venue
+from domain.basis import check_evidence, find_evidence
 from domain.book import Book, evolve
 from domain.depth import Level, sell_into, spend_on
 from domain.exposure import exposure, imbalance
 from domain.order import OrderCancelRequested
 from domain.policy import Policy
-from domain.pricing import check_evidence, find_evidence
 from domain.quantity import Num
 from domain.refusal import Reason, Refusal, least
 from domain.watch import AlertResolved

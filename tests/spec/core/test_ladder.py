@@ -13,7 +13,7 @@ from tests.support.desk import START_US, Desk, a_book, a_policy
 def shown(desk: Desk, pair: str = "WETH/USDe") -> Ladder:
     found = desk.book.pair(pair)
     assert found is not None
-    return ladder(desk.book, found, desk.evidence, START_US)
+    return ladder(desk.book, found, desk.evidence, desk.witnesses, START_US)
 
 
 def test_sizes_double_up_to_the_limit_on_one_request_and_prices_only_worsen():
@@ -74,11 +74,12 @@ def test_a_book_without_a_policy_has_no_gas():
     pair: Any = desk.book.pair("USDT/USDe")
     desk.book.policy = None
     desk.book.limits.clear()
-    assert ladder(desk.book, pair, (), START_US).gas == Num(0)
+    assert ladder(desk.book, pair, (), (), START_US).gas == Num(0)
 
 
 def test_it_is_published_with_the_names_that_subscribers_know():
     named = {"max-mint", "max-redeem", "remaining-mint", "remaining-redeem", "pair", "at", "mint", "redeem", "gas"}
+    named |= {"sources", "reason", "mint-reason", "redeem-reason", "text"}
     assert set(msgspec.json.decode(encode(shown(Desk())))) == named
 
 

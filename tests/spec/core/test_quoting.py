@@ -31,7 +31,16 @@ def test_a_quote_says_what_it_is_made_of():
     assert str(quote.decomposition.hedge_price) == "2000"
     assert str(quote.decomposition.hedge_cost_bps) == "0.25"
     assert quote.decomposition.gas.atoms == 500_000_000_000_000_000
-    assert [(source.venue, source.sequence, source.age_ms) for source in quote.sources] == [("binanceusdm", 7, 20)]
+    assert [(source.venue, source.symbol, source.kind.value, source.sequence) for source in quote.sources] == [
+        ("binanceusdm", "ETH/USDT:USDT", "linear", 7),
+        ("bybit", "ETH/USDT:USDT", "linear", 1),
+        ("okx", "ETH/USDT:USDT", "linear", 1),
+        ("pyth", "ETH/USD", "oracle", 1),
+        ("pyth", "USDT/USD", "oracle", 1),
+        ("redstone", "ETH/USD", "oracle", 1),
+        ("redstone", "USDT/USD", "oracle", 1),
+    ]
+    assert (quote.decomposition.stable_price, quote.decomposition.stable_cost_bps) == (1, 0)
     assert (quote.issued_at_us, quote.expires_at_us) == (START_US, START_US + 15_000_000)
 
 
@@ -42,14 +51,17 @@ def test_a_redeem_gives_less_collateral_than_its_dollars_buy():
     assert quote.collateral.atoms == int((Num("2999.5") * Num("0.9988") * 10**18 / Num("2000.1")).__floor__())
 
 
-def test_a_stable_is_priced_at_par_without_a_market():
+def test_a_stable_that_is_worth_a_dollar_needs_no_venue():
     desk = Desk()
     desk.evidence = ()
     quote: Any = desk.quote("100", pair="USDT/USDe").events[0]
     assert (quote.collateral.atoms, quote.issued.atoms) == (100_000_000, 99_500_000_000_000_000_000)
     back: Any = desk.quote("100", pair="usdt/usde", side="REDEEM").events[0]
     assert (back.collateral.atoms, back.issued.atoms) == (99_500_000, 100 * 10**18)
-    assert back.sources == ()
+    assert [(source.venue, source.symbol) for source in back.sources] == [
+        ("pyth", "USDT/USD"),
+        ("redstone", "USDT/USD"),
+    ]
 
 
 def test_a_quote_is_reserved_for_who_asked_under_an_id_of_its_command():
