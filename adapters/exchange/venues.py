@@ -12,6 +12,7 @@ from adapters.exchange.connection import loopback_session
 from adapters.exchange.dialect import Dialect
 from adapters.exchange.failures import Failures
 from adapters.exchange.listing import listed
+from adapters.exchange.okx import OkxDialect
 from adapters.exchange.settings import Loopback, VenueSettings
 from domain.venue import InstrumentReport
 
@@ -20,6 +21,7 @@ DIALECTS: Mapping[str, type[Dialect]] = {
     "binancecoinm": BinanceCoinmDialect,
     "binanceusdm": BinanceUsdmDialect,
     "bybit": BybitDialect,
+    "okx": OkxDialect,
 }
 
 
