@@ -49,7 +49,7 @@ def lost_book_row(lost: BookLost) -> Row:
     """Return the row of a book that can no longer be believed; raise `Unfit`."""
     empty = "{}"
     at = _instant(lost.at_us)
-    return (*_named(lost.venue, lost.symbol), at, 0, at, empty, empty, empty, empty, _text(lost.reason[:TEXT_MAX]))
+    return (*_named(lost.venue, lost.symbol), at, 0, at, empty, empty, empty, empty, _readable(lost.reason))
 
 
 def trade_row(trade: TradePrint) -> Row:
@@ -115,6 +115,11 @@ def _text(value: str) -> str:
     if len(value) > TEXT_MAX or not value.isprintable():
         raise Unfit(f"text that is not printable, or longer than {TEXT_MAX}")
     return value
+
+
+def _readable(text: str) -> str:
+    """Return what somebody else wrote as it may stand in a column: a hole in the series must not lack for its reason."""
+    return "".join(char if char.isprintable() else " " for char in text[:TEXT_MAX])
 
 
 def _whole(value: int) -> int:

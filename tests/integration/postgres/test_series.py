@@ -470,6 +470,25 @@ async def test_a_row_that_fits_no_column_is_counted_and_spoils_no_batch(dsns: tu
     assert [store.counts[name].unfit for name in ("market_books", "market_funding", "oracle_prices")] == [2, 1, 1]
 
 
+async def test_the_server_takes_what_is_at_the_edge_of_fitting(dsns: tuple[str, str]) -> None:
+    now_us = midday_us()
+    store = SeriesStore(dsns[0], SetClock(now_us), RETENTION)
+    last_us = 253_402_300_799_999_999
+    odd = "a'b\"c{d}\\~é"
+    edge = trade(1, now_us, symbol=odd, trade_id="", price=D("1E+40"), quantity=D("1E-40"), received_at_us=last_us)
+    store.keep_trade(edge)
+    store.keep_book(book(now_us, symbol=odd, bids=(), asks=(), sequence=(1 << 63) - 1, exchange_at_us=0))
+    store.keep_lost_book(BookLost(venue=odd, symbol=odd, reason=odd * 20, at_us=now_us))
+    store.keep_mark(mark(now_us, index_price=D(0)))
+    store.keep_funding(mark(now_us, funding_rate=D("1E-40"), funding_interval_ms=1, next_funding_us=0))
+    store.keep_funding(mark(now_us + 1, funding_rate=D("-1E+40"), funding_interval_ms=(1 << 63) - 1))
+    store.keep_price(oracle_price(now_us, sequence=-(1 << 63), signers=(), confidence=D(0), base=odd))
+    await store.close()
+    assert sum(count.written for count in store.counts.values()) == 7
+    assert await rows(dsns[1], "select symbol, price, quantity from market_trades") == [(odd, D("1E+40"), D("1E-40"))]
+    assert await rows(dsns[1], "select signers, base from oracle_prices") == [([], odd)]
+
+
 @pytest.mark.parametrize(
     "retention",
     [{}, RETENTION | {"market_books": 0}, RETENTION | {"market_books": 4_000}, RETENTION | {"stored_events": 1}],
