@@ -17,11 +17,10 @@ from adapters.exchange.feeds.dialect import (
     NOTHING,
     SEQUENCE_MAX,
     TEXT_CHARS_MAX,
-    Act,
     Acts,
     Dialect,
     Fetch,
-    Lost,
+    HangUp,
     Memories,
     Say,
     Track,
@@ -126,7 +125,7 @@ class Binance(Dialect):
             except Unreadable as error:
                 return (Unread(f"{message.e}: {error}"),)
         if message.error is not None:
-            return self._refused(message.error)
+            return (HangUp(f"refused: {message.error}"[:TEXT_CHARS_MAX]),)
         if message.id == _SUBSCRIBE_ID and self._follows:
             return [act for track in self.tracks.values() for act in self.renew(track.symbol)]
         return NOTHING
@@ -248,14 +247,6 @@ class Binance(Dialect):
                 at_us=instant_us(message.E),
             ),
         )
-
-    def _refused(self, error: Any) -> Acts:
-        told = str(error)[:TEXT_CHARS_MAX]
-        acts: list[Act] = []
-        for track in self.tracks.values():
-            track.believed = False
-            acts.append(Lost(track.symbol, f"refused: {told}"))
-        return acts
 
 
 class BinanceUsdm(Binance):

@@ -53,13 +53,19 @@ class Fetch(msgspec.Struct, frozen=True):
     path: str
 
 
+class HangUp(msgspec.Struct, frozen=True):
+    """Ask to end this connection: the venue refuses what it was for. `reason` begins with the word for why."""
+
+    reason: str
+
+
 class Unread(msgspec.Struct, frozen=True):
     """Say that a trade or a mark could not be read. Books do not rest on it, so they go on."""
 
     text: str
 
 
-Act = Changed | Lost | Say | Fetch | Unread | TradePrint | MarkReport
+Act = Changed | Lost | Say | Fetch | HangUp | Unread | TradePrint | MarkReport
 Acts = Sequence[Act]
 NOTHING: Acts = ()
 
