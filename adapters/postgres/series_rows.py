@@ -118,7 +118,7 @@ def _text(value: str) -> str:
 
 
 def _readable(text: str) -> str:
-    """Return what somebody else wrote as it may stand in a column: a hole in the series must not lack for its reason."""
+    """Return what somebody else wrote as it may stand in a column: a hole in the series keeps its reason."""
     return "".join(char if char.isprintable() else " " for char in text[:TEXT_MAX])
 
 
