@@ -161,10 +161,11 @@ class Hermes(Following):
 
     def _give_up_silent(self, since_s: float) -> None:
         silent = [feed for feed, heard_s in self._heard_s.items() if heard_s <= since_s]
-        self._outbox.lose(f"silent for {self._settings.silence_ms} ms", silent)
+        reason = f"silent: nothing was heard for {self._settings.silence_ms} ms"
+        self._outbox.lose(reason, silent)
         for feed in silent:
             if len(self._heard_s) == 1:
-                raise OracleUnavailable("a silent stream")
+                raise OracleUnavailable(reason)
             del self._heard_s[feed]
 
     async def _ask(self, feeds: list[str]) -> bytes:

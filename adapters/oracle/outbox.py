@@ -28,6 +28,7 @@ class Outbox:
         self._prices: dict[str, OraclePrice] = {}
         self._order: dict[str, tuple[int, int]] = {}
         self._believed: dict[str, bool | None] = dict.fromkeys(feeds)
+        self._kinds: dict[str, str] = {}
         self._heard = asyncio.Event()
         self.overlooked = 0
 
@@ -49,12 +50,16 @@ class Outbox:
         self._heard.set()
 
     def lose(self, reason: str, feeds: Iterable[str] | None = None) -> None:
-        """Say once that feeds (all of them by default) can no longer be believed."""
-        at_us = now_us()
+        """Say that feeds (by default all) can no longer be believed; once for each kind of reason.
+
+        The kind is what stands before the colon: what follows, an age perhaps, differs each time.
+        """
+        at_us, kind = now_us(), reason.partition(":")[0]
         for feed in tuple(self._believed if feeds is None else feeds):
-            if self._believed[feed] is False:
+            if self._believed[feed] is False and self._kinds.get(feed) == kind:
                 continue
             self._believed[feed] = False
+            self._kinds[feed] = kind
             self._prices.pop(feed, None)
             self._lost[feed] = OracleLost(
                 oracle=self._oracles[feed], feed=feed, reason=reason[:REASON_MAX], at_us=at_us

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -10,24 +11,28 @@ from adapters.oracle.signers import REDSTONE_PRODUCTION, ROUTERS, SignerSet
 HERMES_HOST = "hermes.pyth.network"
 REDSTONE_HOST = "oracle-gateway.a.redstone.finance"
 
-PYTH_FEEDS: Mapping[str, str] = {
-    "ETH": "ff61491a931112ddf1bd8147cd1b641375f79f5825126d665480874634fd0ace",
-    "BTC": "e62df6c8b4a85fe1a67db44dc12de5db330f7ac66b72dc658afedf0f4a415b43",
-    "USDT": "2b89b9dc8fdf9f34709a5b106b472f0f39bb6ca9ce04b0fd7f2e971688e2e53b",
-    "USDC": "eaa020c61cc479712813461ce153894a96a6c00b21ed0cfc2798d1f9a9e9c94a",
-    "USDe": "6ec879b1e9963de5ee97e9c8710b742d6228252a5e2ca12d4ae81d7fe5ee8c5d",
-    "stETH": "846ae1bdb6300b817cee5fdee2a6da192775030db5615b94a465f53bd40850b5",
-    "wstETH": "6df640f3b8963d8f8358f791f352b8364513f6ab1cca5ed3f1f7b5448980e784",
-}
+PYTH_FEEDS: Mapping[str, str] = MappingProxyType(
+    {
+        "ETH": "ff61491a931112ddf1bd8147cd1b641375f79f5825126d665480874634fd0ace",
+        "BTC": "e62df6c8b4a85fe1a67db44dc12de5db330f7ac66b72dc658afedf0f4a415b43",
+        "USDT": "2b89b9dc8fdf9f34709a5b106b472f0f39bb6ca9ce04b0fd7f2e971688e2e53b",
+        "USDC": "eaa020c61cc479712813461ce153894a96a6c00b21ed0cfc2798d1f9a9e9c94a",
+        "USDe": "6ec879b1e9963de5ee97e9c8710b742d6228252a5e2ca12d4ae81d7fe5ee8c5d",
+        "stETH": "846ae1bdb6300b817cee5fdee2a6da192775030db5615b94a465f53bd40850b5",
+        "wstETH": "6df640f3b8963d8f8358f791f352b8364513f6ab1cca5ed3f1f7b5448980e784",
+    }
+)
 """Pyth's ids of dollar feeds, by base asset."""
 
-REDSTONE_FEEDS: Mapping[str, str] = {name: name for name in ("ETH", "BTC", "USDT", "USDC", "USDe")}
-CHAINLINK_FEEDS: Mapping[str, str] = {
-    "ETH": "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419",
-    "BTC": "0xF4030086522a5bEEa4988F8cA5B36dbC97BeE88c",
-    "USDT": "0x3E7d1eAB13ad0104d2750B8863b489D65364e32D",
-    "USDe": "0xa569d910839Ae8865Da8F8e70FfFb0cBA869F961",
-}
+REDSTONE_FEEDS: Mapping[str, str] = MappingProxyType({name: name for name in ("ETH", "BTC", "USDT", "USDC", "USDe")})
+CHAINLINK_FEEDS: Mapping[str, str] = MappingProxyType(
+    {
+        "ETH": "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419",
+        "BTC": "0xF4030086522a5bEEa4988F8cA5B36dbC97BeE88c",
+        "USDT": "0x3E7d1eAB13ad0104d2750B8863b489D65364e32D",
+        "USDe": "0xa569d910839Ae8865Da8F8e70FfFb0cBA869F961",
+    }
+)
 PYTH_CONTRACT = "0x4305FB66699C3B2702D4d05CF36551390A4c69C6"
 MAINNET = 1
 

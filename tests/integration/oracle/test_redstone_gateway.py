@@ -45,7 +45,7 @@ async def test_a_feed_that_is_not_there_is_lost_and_the_others_go_on(oracles: Or
 @pytest.mark.parametrize(
     ("kind", "because"),
     [
-        ("bad_signature", "signer_differs"),
+        ("bad_signature", "quorum_missing"),
         ("lost", "no answer"),
         ("disconnect", "no answer"),
         ("reset", "no answer"),
@@ -60,7 +60,8 @@ async def test_a_feed_that_is_not_there_is_lost_and_the_others_go_on(oracles: Or
 async def test_a_bad_day_is_a_loss_and_ends(oracles: OracleWorld, kind: str, because: str) -> None:
     async with Redstone(oracles.redstone_settings()) as client, Told(client) as told:
         await told.price("ETH")
-        oracles.arm(oracles.redstone, kind)
+        # aiohttp asks once more by itself when a connection that it kept is dropped: so often that this does not help.
+        oracles.arm(oracles.redstone, kind, times=3 if kind in {"lost", "reset", "disconnect"} else 1)
         lost = await told.loss("ETH", because=because)
         price = await told.price("ETH", since=told.all.index(lost))
         assert far(price.price, oracles.world.price_of("ETH") or Decimal(0)) < Decimal("0.02")
