@@ -43,8 +43,6 @@ from domain.venue import (
     VenueOrder,
 )
 
-UNPROVEN = "unproven for hedging until it passes the venue contract tests"
-
 T = TypeVar("T")
 
 

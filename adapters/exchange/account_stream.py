@@ -74,7 +74,7 @@ class AccountStream:
         self._dialect.forget()
         if self._up:
             self._up = False
-            self._put(self._now_disconnected(self._failures.redacted(reason)))
+            self.tell(self._now_disconnected(self._failures.redacted(reason)))
 
     def message(self, socket: Ccxt, message: Any) -> None:
         """Read an event of the account before ccxt does."""
@@ -92,13 +92,24 @@ class AccountStream:
                 case Dropped():
                     self.reconnect(event.reason)
                 case _:
-                    self._put(event)
+                    self.tell(event)
 
     def reconnect(self, reason: str) -> None:
         """Drop the private sockets, so that ccxt logs on anew."""
         for url, client in list(self._client.clients.items()):
             if self._dialect.is_private(url):
                 client.on_error(NetworkError(reason))
+
+    def tell(self, event: AccountEvent) -> None:
+        """Hand out an event; a reader too slow for the queue is told to sweep."""
+        if len(self._queue) >= QUEUE_MAX:
+            self._queue.clear()
+            self._queue.append(self._now_disconnected("more events than the reader took"))
+            if self._up:
+                self._queue.append(self._now_connected())
+        else:
+            self._queue.append(event)
+        self._heard.set()
 
     async def _keep(self, watch: Watch) -> None:
         pause = PAUSE_S
@@ -121,24 +132,14 @@ class AccountStream:
     def _listening(self) -> None:
         if not self._up:
             self._up = True
-            self._put(self._now_connected())
+            self.tell(self._now_connected())
 
     def _doubt(self, reason: str) -> None:
         """Make the reader sweep although the connection stands: something was told that we could not hear."""
         _log.warning("private stream: %s", reason)
         if self._up:
-            self._put(self._now_disconnected(reason))
-            self._put(self._now_connected())
-
-    def _put(self, event: AccountEvent) -> None:
-        if len(self._queue) >= QUEUE_MAX:
-            self._queue.clear()
-            self._queue.append(self._now_disconnected("more events than the reader took"))
-            if self._up:
-                self._queue.append(self._now_connected())
-        else:
-            self._queue.append(event)
-        self._heard.set()
+            self.tell(self._now_disconnected(reason))
+            self.tell(self._now_connected())
 
     def _now_connected(self) -> Connected:
         of = self._dialect.of

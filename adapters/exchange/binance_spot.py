@@ -35,6 +35,7 @@ from domain.venue import (
 
 # The venue allows 6,000 units of weight a minute; ccxt counts most calls here in fifths of one.
 REQUEST_WEIGHT_MS = 50
+OK = 200
 WINDOW_MS = 24 * 3_600_000 - 1
 
 
@@ -180,7 +181,7 @@ class BinanceSpotDialect(Dialect):
 def _subscribed(message: Mapping[str, Any]) -> Heard:
     """Read the answer to the subscription: the only request that goes over this socket."""
     result = message.get("result")
-    if message["status"] == 200 and isinstance(result, Mapping) and "subscriptionId" in result:  # noqa: PLR2004 - OK
+    if message["status"] == OK and isinstance(result, Mapping) and "subscriptionId" in result:
         return Listening()
     error = message.get("error")
     return Dropped(f"the subscription was refused: {error.get('code') if isinstance(error, Mapping) else error}")

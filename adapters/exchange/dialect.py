@@ -72,6 +72,10 @@ class Stream(Protocol):
         """Drop the private sockets, so that ccxt logs on anew."""
         ...
 
+    def tell(self, event: FillReport | OrderReport) -> None:
+        """Hand out an event that was not read off a socket."""
+        ...
+
 
 class Lines(msgspec.Struct, frozen=True, kw_only=True):
     """Hold one account's lines to its venue.

@@ -17,6 +17,7 @@ from ccxt.base.errors import ExchangeError, OperationFailed
 from domain.venue import Rejected, RejectReason, Unavailable, Unknown, VenueFailure
 
 TEXT_MAX = 300
+UNPROVEN = "unproven for hedging until it passes the venue contract tests"
 _QUERY = re.compile(r"\?[^\s\"'<>]+")
 # Listen keys, tokens and signatures; nothing that we name is as long.
 _OPAQUE = re.compile(r"[A-Za-z0-9+=_-]{40,}")

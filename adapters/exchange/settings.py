@@ -1,6 +1,8 @@
 """How to reach a venue account."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,7 +19,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `symbols` are unified (`ETH/USDT:USDT`). Without `loopback` the real venue is spoken to. A look-up that finds no
     order proves absence only `recv_window_ms + settling_ms` after the order was sent. `passphrase` is for venues that
-    have one; `order_interval_ms` None leaves the distance between orders to the venue's dialect.
+    have one; `order_interval_ms` None leaves the distance between orders to the venue's dialect. `ccxt` is
+    told to ccxt's class of a venue that has no dialect of its own.
     """
 
     account: str
@@ -26,6 +29,7 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     symbols: tuple[str, ...]
     venue: str = "binance_usdm"
     passphrase: str = ""
+    ccxt: Mapping[str, Any] = {}
     loopback: Loopback | None = None
     recv_window_ms: int = 5_000
     settling_ms: int = 2_000

@@ -1,4 +1,4 @@
-"""Every venue that we speak with, by its id in ccxt."""
+"""Every venue that we speak with, by its id in ccxt: those that may be hedged on have a dialect here."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,6 +14,7 @@ from adapters.exchange.failures import Failures
 from adapters.exchange.listing import listed
 from adapters.exchange.okx import OkxDialect
 from adapters.exchange.settings import Loopback, VenueSettings
+from adapters.exchange.unified import unified
 from domain.venue import InstrumentReport
 
 DIALECTS: Mapping[str, type[Dialect]] = {
@@ -26,11 +27,8 @@ DIALECTS: Mapping[str, type[Dialect]] = {
 
 
 def dialect_of(venue: str) -> type[Dialect]:
-    """Return the dialect of a venue."""
-    found = DIALECTS.get(venue)
-    if found is None:
-        raise ValueError(f"no dialect for {venue!r}: there are {', '.join(sorted(DIALECTS))}")
-    return found
+    """Return the dialect of a venue; one that has none of its own is looked at through ccxt's unified methods."""
+    return DIALECTS.get(venue) or unified(venue)
 
 
 def open_account(settings: VenueSettings) -> VenueAccount:
