@@ -18,6 +18,15 @@ DIGITS_MAX = 60
 FINE = Decimal("1e-16")
 
 
+class Tier(msgspec.Struct, frozen=True, kw_only=True):
+    """Describe margin from a position's value on, in the settle asset; `deducted` keeps the steps without jumps."""
+
+    floor: Decimal
+    rate: Decimal
+    leverage_max: int
+    deducted: Decimal = Decimal(0)
+
+
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """Describe one market. `settle` is the asset of margin, profit and fees; on spot it is the quote asset.
 
@@ -46,6 +55,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     taker_rate: Decimal = Decimal("0.0005")
     funding_interval_ms: int = EIGHT_HOURS_MS
     funding_rate: Decimal = Decimal("0.0001")
+    # From which value of a position on, in the settle asset, margin doubles; None: never.
+    second_tier_from: Decimal | None = None
 
     def price(self, ticks: int) -> Decimal:
         """Return the price of that many ticks."""
@@ -73,6 +84,21 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         """Return what a quantity is worth in quote money."""
         size = quantity * self.contract_size
         return size if self.kind == "inverse" else size * price
+
+    def tiers(self) -> tuple[Tier, ...]:
+        """Return the margin tiers, lowest first."""
+        first = Tier(floor=Decimal(0), rate=self.maintenance_rate, leverage_max=self.leverage_max)
+        if self.second_tier_from is None:
+            return (first,)
+        floor = self.second_tier_from
+        second = Tier(
+            floor=floor, rate=2 * first.rate, leverage_max=first.leverage_max // 2, deducted=floor * first.rate
+        )
+        return (first, second)
+
+    def tier_of(self, value: Decimal) -> Tier:
+        """Return the tier of a position worth so much."""
+        return next(tier for tier in reversed(self.tiers()) if value >= tier.floor)
 
     def next_funding_ms(self, now_ms: int) -> int:
         """Return when funding is due next."""

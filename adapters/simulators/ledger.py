@@ -229,7 +229,11 @@ class Ledger:
         """Return the margin below which the position would be liquidated, in its settle asset."""
         instrument = self.instruments[symbol]
         held = abs(self.positions[symbol].quantity)
-        return instrument.value(held, mark) * instrument.maintenance_rate if mark else ZERO
+        if not held or not mark:
+            return ZERO
+        value = instrument.value(held, mark)
+        tier = instrument.tier_of(value)
+        return value * tier.rate - tier.deducted
 
 
 def _assets(instrument: Instrument) -> tuple[str, ...]:

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
+import ccxt.pro
+
+from adapters.exchange.connection import loopback_session
 from adapters.exchange.settings import Loopback, VenueSettings
 from adapters.simulators.listener import Listener as Port
 from adapters.simulators.server import BinanceSimulator
@@ -46,7 +49,7 @@ def venue_settings(port: int, ca_file: Path, **changes: Any) -> VenueSettings:
 
 def order(**changes: Any) -> Approved[VenueOrder]:
     fields: dict[str, Any] = {
-        "venue": "binance_usdm",
+        "venue": "binanceusdm",
         "account": "main",
         "symbol": ETH,
         "side": "sell",
@@ -84,6 +87,19 @@ async def alone(
         yield venue, port
     finally:
         await port.stop()
+
+
+@asynccontextmanager
+async def ccxt_client(ccxt_id: str, port: Port, hosts: tuple[str, ...], **config: Any) -> AsyncGenerator[Any, None]:
+    """Open ccxt.pro's own client, unmodified, against what is mounted there."""
+    session = loopback_session(Loopback(port=port.port, ca_file=port.ca_file), frozenset(hosts))
+    client = getattr(ccxt.pro, ccxt_id)({"apiKey": KEY, "secret": SECRET, "session": session} | config)
+    client.number = str
+    try:
+        yield client
+    finally:
+        await client.close()
+        await session.close()
 
 
 class Listener:

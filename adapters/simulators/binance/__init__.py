@@ -1,1 +1,1 @@
-"""Binance's dialects on the shared engine: USD-M futures."""
+"""Binance's dialects on the shared engine: USD-M and COIN-M futures, and spot."""

@@ -1,17 +1,17 @@
 """The simulated venue's REST endpoints: parameters in, rows out. No I/O."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
-
-import msgspec
+from collections.abc import Mapping
+from typing import Any
 
 from adapters.simulators.binance import wire
 from adapters.simulators.binance.errors import BinanceError
 from adapters.simulators.binance.gate import integer
 from adapters.simulators.binance.order_endpoints import (
+    Endpoint,
     Parameters,
     Venue,
     all_orders,
+    all_orders_coinm,
     cancel_order,
     create_order,
     get_order,
@@ -20,37 +20,38 @@ from adapters.simulators.binance.order_endpoints import (
     rows_wanted,
     user_trades,
 )
-from adapters.simulators.binance.statement import account_row, position_rows
-from adapters.simulators.instruments import plain
+from adapters.simulators.binance.statement import (
+    account_row,
+    coinm_account_row,
+    coinm_position_rows,
+    position_rows,
+)
+from adapters.simulators.instruments import EIGHT_HOURS_MS, plain
 
-Security = Literal["open", "key", "signed"]
-
-
-class Endpoint(msgspec.Struct, frozen=True):
-    """Describe an endpoint: who may call it, what it weighs, what it does."""
-
-    security: Security
-    weight: int
-    answer: Callable[[Venue, Parameters, int], Any]
+HOUR_MS = 3_600_000
+TOP_TIER_END = 1_000_000_000
 
 
-def _ping(_venue: Venue, _parameters: Parameters, _now_ms: int) -> Any:
+def ping(_venue: Venue, _parameters: Parameters, _now_ms: int) -> Any:
+    """Be there."""
     return {}
 
 
-def _time(_venue: Venue, _parameters: Parameters, now_ms: int) -> Any:
+def time(_venue: Venue, _parameters: Parameters, now_ms: int) -> Any:
+    """Tell the time."""
     return {"serverTime": now_ms}
 
 
 def _exchange_info(venue: Venue, _parameters: Parameters, now_ms: int) -> Any:
-    rows = [wire.symbol_row(instrument) for instrument in venue.exchange.instruments.values()]
-    assets = sorted({instrument.quote for instrument in venue.exchange.instruments.values()})
+    instruments = venue.exchange.instruments.values()
     return {
         "timezone": "UTC",
         "serverTime": now_ms,
         "rateLimits": [],
-        "assets": [{"asset": asset, "marginAvailable": True} for asset in assets],
-        "symbols": rows,
+        "assets": [
+            {"asset": asset, "marginAvailable": True} for asset in sorted({each.settle for each in instruments})
+        ],
+        "symbols": [wire.symbol_row(each) for each in instruments],
     }
 
 
@@ -69,23 +70,48 @@ def _depth(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
     }
 
 
+def _premium_row(venue: Venue, symbol: str, now_ms: int) -> wire.Json:
+    instrument = venue.exchange.instruments[symbol]
+    mark = plain(venue.exchange.mark(symbol))
+    own = {"pair": wire.pair(instrument)} if instrument.kind == "inverse" else {}
+    return own | {
+        "symbol": symbol,
+        "markPrice": mark,
+        "indexPrice": mark,
+        "estimatedSettlePrice": mark,
+        "lastFundingRate": plain(instrument.funding_rate),
+        "interestRate": "0.0001",
+        "nextFundingTime": instrument.next_funding_ms(now_ms),
+        "time": now_ms,
+    }
+
+
 def _premium_index(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
     asked = parameters.get("symbol")
-    symbols = [venue.exchange.instrument(asked).symbol] if asked else list(venue.exchange.marks)
-    rows = [
+    if asked:
+        return _premium_row(venue, venue.exchange.instrument(asked).symbol, now_ms)
+    return [_premium_row(venue, symbol, now_ms) for symbol in venue.exchange.marks]
+
+
+def _premium_index_coinm(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
+    """Answer with rows, even for one symbol: that is COIN-M's way."""
+    found = _premium_index(venue, parameters, now_ms)
+    return found if isinstance(found, list) else [found]
+
+
+def _funding_info(venue: Venue, _parameters: Parameters, _now_ms: int) -> Any:
+    """Tell only what does not pay by eight hours."""
+    return [
         {
-            "symbol": symbol,
-            "markPrice": plain(venue.exchange.mark(symbol)),
-            "indexPrice": plain(venue.exchange.mark(symbol)),
-            "estimatedSettlePrice": plain(venue.exchange.mark(symbol)),
-            "lastFundingRate": plain(venue.exchange.instruments[symbol].funding_rate),
-            "interestRate": "0.0001",
-            "nextFundingTime": venue.exchange.instruments[symbol].next_funding_ms(now_ms),
-            "time": now_ms,
+            "symbol": each.symbol,
+            "adjustedFundingRateCap": "0.02",
+            "adjustedFundingRateFloor": "-0.02",
+            "fundingIntervalHours": each.funding_interval_ms // HOUR_MS,
+            "disclaimer": False,
         }
-        for symbol in symbols
+        for each in venue.exchange.instruments.values()
+        if each.funding_interval_ms != EIGHT_HOURS_MS
     ]
-    return rows[0] if asked else rows
 
 
 def _funding_rate(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
@@ -111,29 +137,42 @@ def _account(venue: Venue, _parameters: Parameters, now_ms: int) -> Any:
     return account_row(venue.exchange, now_ms)
 
 
+def _account_coinm(venue: Venue, _parameters: Parameters, now_ms: int) -> Any:
+    return coinm_account_row(venue.exchange, now_ms)
+
+
 def _position_risk(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
     asked = parameters.get("symbol")
     symbol = venue.exchange.instrument(asked).symbol if asked else None
     return position_rows(venue.exchange, symbol, now_ms)
 
 
-def _leverage_bracket(venue: Venue, _parameters: Parameters, _now_ms: int) -> Any:
-    return [
-        {
-            "symbol": instrument.symbol,
-            "brackets": [
-                {
-                    "bracket": 1,
-                    "initialLeverage": instrument.leverage_max,
-                    "notionalCap": 1_000_000_000,
-                    "notionalFloor": 0,
-                    "maintMarginRatio": float(instrument.maintenance_rate),
-                    "cum": 0,
-                }
-            ],
-        }
-        for instrument in venue.exchange.instruments.values()
-    ]
+def _position_risk_coinm(venue: Venue, _parameters: Parameters, now_ms: int) -> Any:
+    return coinm_position_rows(venue.exchange, now_ms)
+
+
+def _leverage_bracket(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
+    """Tell the margin tiers: in quote money on USD-M, in the base asset on COIN-M."""
+    asked = parameters.get("symbol")
+    rows: list[wire.Json] = []
+    for instrument in venue.exchange.instruments.values():
+        unit = "qty" if instrument.kind == "inverse" else "notional"
+        tiers = instrument.tiers()
+        ends = [*(tier.floor for tier in tiers[1:]), TOP_TIER_END]
+        brackets = [
+            {
+                "bracket": number,
+                "initialLeverage": tier.leverage_max,
+                f"{unit}Cap": int(end),
+                f"{unit}Floor": int(tier.floor),
+                "maintMarginRatio": float(tier.rate),
+                "cum": float(tier.deducted),
+            }
+            for number, (tier, end) in enumerate(zip(tiers, ends, strict=True), 1)
+        ]
+        if asked in {None, instrument.symbol}:
+            rows.append({"symbol": instrument.symbol, "brackets": brackets})
+    return rows
 
 
 def _commission_rate(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
@@ -171,47 +210,69 @@ def _position_mode(_venue: Venue, _parameters: Parameters, _now_ms: int) -> Any:
 def _leverage(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
     symbol = venue.exchange.instrument(parameters.get("symbol")).symbol
     venue.exchange.set_leverage(symbol, integer(parameters, "leverage") or 0)
-    return {"leverage": venue.exchange.ledger.leverage[symbol], "maxNotionalValue": "1000000000", "symbol": symbol}
+    bound = "maxQty" if venue.exchange.instruments[symbol].kind == "inverse" else "maxNotionalValue"
+    return {"leverage": venue.exchange.ledger.leverage[symbol], bound: "1000000000", "symbol": symbol}
 
 
 def _open_listen_key(venue: Venue, _parameters: Parameters, now_ms: int) -> Any:
-    return {"listenKey": venue.open_listen_key(now_ms)}
+    return {"listenKey": venue.sockets.open_listen_key(now_ms)}
 
 
 def _renew_listen_key(venue: Venue, _parameters: Parameters, now_ms: int) -> Any:
-    return {"listenKey": venue.renew_listen_key(now_ms)}
+    return {"listenKey": venue.sockets.renew_listen_key(now_ms)}
 
 
 def _close_listen_key(venue: Venue, _parameters: Parameters, _now_ms: int) -> Any:
-    venue.close_listen_key()
+    venue.sockets.close_listen_key()
     return {}
 
 
-_TABLE: Sequence[tuple[str, Endpoint]] = (
-    ("GET /fapi/v1/ping", Endpoint("open", 1, _ping)),
-    ("GET /fapi/v1/time", Endpoint("open", 1, _time)),
-    ("GET /fapi/v1/exchangeInfo", Endpoint("open", 1, _exchange_info)),
-    ("GET /fapi/v1/depth", Endpoint("open", 20, _depth)),
-    ("GET /fapi/v1/premiumIndex", Endpoint("open", 1, _premium_index)),
-    ("GET /fapi/v1/fundingRate", Endpoint("open", 1, _funding_rate)),
-    ("POST /fapi/v1/order", Endpoint("signed", 0, create_order)),
-    ("GET /fapi/v1/order", Endpoint("signed", 1, get_order)),
-    ("DELETE /fapi/v1/order", Endpoint("signed", 1, cancel_order)),
-    ("GET /fapi/v1/openOrders", Endpoint("signed", 1, open_orders)),
-    ("GET /fapi/v1/allOrders", Endpoint("signed", 5, all_orders)),
-    ("GET /fapi/v1/userTrades", Endpoint("signed", 5, user_trades)),
-    ("GET /fapi/v1/income", Endpoint("signed", 30, income)),
-    ("GET /fapi/v3/account", Endpoint("signed", 5, _account)),
-    ("GET /fapi/v3/positionRisk", Endpoint("signed", 5, _position_risk)),
-    ("GET /fapi/v1/leverageBracket", Endpoint("signed", 1, _leverage_bracket)),
-    ("GET /fapi/v1/commissionRate", Endpoint("signed", 20, _commission_rate)),
-    ("GET /fapi/v1/symbolConfig", Endpoint("signed", 5, _symbol_config)),
-    ("GET /fapi/v1/accountConfig", Endpoint("signed", 5, _account_config)),
-    ("GET /fapi/v1/positionSide/dual", Endpoint("signed", 30, _position_mode)),
-    ("POST /fapi/v1/leverage", Endpoint("signed", 1, _leverage)),
-    ("POST /fapi/v1/listenKey", Endpoint("key", 1, _open_listen_key)),
-    ("PUT /fapi/v1/listenKey", Endpoint("key", 1, _renew_listen_key)),
-    ("DELETE /fapi/v1/listenKey", Endpoint("key", 1, _close_listen_key)),
-)
-ENDPOINTS: Mapping[str, Endpoint] = dict(_TABLE)
-NEW_ORDER = "POST /fapi/v1/order"
+_COMMON: Mapping[str, Endpoint] = {
+    "GET v1/ping": Endpoint("open", 1, ping),
+    "GET v1/time": Endpoint("open", 1, time),
+    "GET v1/exchangeInfo": Endpoint("open", 1, _exchange_info),
+    "GET v1/depth": Endpoint("open", 20, _depth),
+    "GET v1/fundingRate": Endpoint("open", 1, _funding_rate),
+    "GET v1/fundingInfo": Endpoint("open", 0, _funding_info),
+    "POST v1/order": Endpoint("signed", 0, create_order),
+    "GET v1/order": Endpoint("signed", 1, get_order),
+    "DELETE v1/order": Endpoint("signed", 1, cancel_order),
+    "GET v1/openOrders": Endpoint("signed", 1, open_orders),
+    "GET v1/userTrades": Endpoint("signed", 5, user_trades),
+    "GET v1/income": Endpoint("signed", 30, income),
+    "GET v1/commissionRate": Endpoint("signed", 20, _commission_rate),
+    "GET v1/positionSide/dual": Endpoint("signed", 30, _position_mode),
+    "POST v1/leverage": Endpoint("signed", 1, _leverage),
+    "POST v1/listenKey": Endpoint("key", 1, _open_listen_key),
+    "PUT v1/listenKey": Endpoint("key", 1, _renew_listen_key),
+    "DELETE v1/listenKey": Endpoint("key", 1, _close_listen_key),
+}
+_USDM: Mapping[str, Endpoint] = {
+    "GET v1/premiumIndex": Endpoint("open", 1, _premium_index),
+    "GET v1/allOrders": Endpoint("signed", 5, all_orders),
+    "GET v3/account": Endpoint("signed", 5, _account),
+    "GET v3/positionRisk": Endpoint("signed", 5, _position_risk),
+    "GET v1/leverageBracket": Endpoint("signed", 1, _leverage_bracket),
+    "GET v1/symbolConfig": Endpoint("signed", 5, _symbol_config),
+    "GET v1/accountConfig": Endpoint("signed", 5, _account_config),
+}
+_COINM: Mapping[str, Endpoint] = {
+    "GET v1/premiumIndex": Endpoint("open", 10, _premium_index_coinm),
+    "GET v1/allOrders": Endpoint("signed", 20, all_orders_coinm),
+    "GET v1/account": Endpoint("signed", 5, _account_coinm),
+    "GET v1/positionRisk": Endpoint("signed", 1, _position_risk_coinm),
+    "GET v2/leverageBracket": Endpoint("signed", 1, _leverage_bracket),
+}
+
+
+def _under(prefix: str, *tables: Mapping[str, Endpoint]) -> Mapping[str, Endpoint]:
+    named: dict[str, Endpoint] = {}
+    for table in tables:
+        for name, endpoint in table.items():
+            method, _, path = name.partition(" ")
+            named[f"{method} /{prefix}/{path}"] = endpoint
+    return named
+
+
+USDM_ENDPOINTS: Mapping[str, Endpoint] = _under("fapi", _COMMON, _USDM)
+COINM_ENDPOINTS: Mapping[str, Endpoint] = _under("dapi", _COMMON, _COINM)

@@ -78,6 +78,32 @@ WORDS: Mapping[Refusal, Worded] = {
 }
 
 
+def _filter(name: str) -> Worded:
+    return Worded(-1013, f"Filter failure: {name}")
+
+
+_LOT, _PRICE, _BAND = _filter("LOT_SIZE"), _filter("PRICE_FILTER"), _filter("PERCENT_PRICE_BY_SIDE")
+# Spot speaks of filters, and folds into -2010 what the futures tell apart.
+SPOT_WORDS: Mapping[Refusal, Worded] = {
+    **WORDS,
+    Refusal.SIZE_NOT_POSITIVE: Worded(-1013, "Invalid quantity."),
+    Refusal.SIZE_TOO_SMALL: _LOT,
+    Refusal.SIZE_TOO_BIG: _LOT,
+    Refusal.SIZE_STEP: _LOT,
+    Refusal.PRICE_NOT_POSITIVE: Worded(-1013, "Invalid price."),
+    Refusal.PRICE_TOO_LOW: _PRICE,
+    Refusal.PRICE_TOO_HIGH: _PRICE,
+    Refusal.PRICE_STEP: _PRICE,
+    Refusal.PRICE_BAND_ABOVE: _BAND,
+    Refusal.PRICE_BAND_BELOW: _BAND,
+    Refusal.NO_COUNTERPARTY: _BAND,
+    Refusal.MIN_NOTIONAL: _filter("NOTIONAL"),
+    Refusal.TOO_MANY_OPEN_ORDERS: _filter("MAX_NUM_ORDERS"),
+    Refusal.DUPLICATE_CLIENT_ID: Worded(-2010, "Duplicate order sent."),
+    Refusal.POST_ONLY_WOULD_TAKE: Worded(-2010, "Order would immediately match and take."),
+}
+
+
 class BinanceError(Exception):
     """Refuse in words that only Binance has."""
 

@@ -22,15 +22,16 @@ def stream(instrument: Instrument, kind: str) -> str:
 
 
 def diffs(change: Change) -> Iterator[Message]:
-    """Yield one depth diff per stream: all depth streams carry the same diffs at the same pace."""
-    message: Json = {
-        "e": "depthUpdate",
-        "E": change.time_ms,
-        "T": change.time_ms,
-        "s": change.instrument.symbol,
+    """Yield one depth diff per stream: all depth streams carry the same diffs at the same pace.
+
+    A spot diff names neither the one before it nor the time of the change.
+    """
+    message: Json = {"e": "depthUpdate", "E": change.time_ms, "s": change.instrument.symbol}
+    if change.instrument.kind != "spot":
+        message |= {"T": change.time_ms, "pu": change.previous_id} | _pair(change.instrument)
+    message |= {
         "U": change.first_id,
         "u": change.last_id,
-        "pu": change.previous_id,
         "b": wire.rows(change.bids),
         "a": wire.rows(change.asks),
     }
@@ -42,16 +43,15 @@ def ticker(top: Top) -> Message:
     """Return a bookTicker."""
     (bid, bid_size), (ask, ask_size) = wire.rows((top.bid, top.ask))
     message: Json = {
-        "e": "bookTicker",
         "u": top.last_id,
         "s": top.instrument.symbol,
         "b": bid,
         "B": bid_size,
         "a": ask,
         "A": ask_size,
-        "T": top.time_ms,
-        "E": top.time_ms,
     }
+    if top.instrument.kind != "spot":
+        message |= {"e": "bookTicker", "T": top.time_ms, "E": top.time_ms} | _pair(top.instrument)
     return stream(top.instrument, "bookTicker"), message
 
 
@@ -81,6 +81,12 @@ def trades(instrument: Instrument, made: Print) -> Iterator[Message]:
         "q": plain(made.quantity),
         "m": made.buyer_is_maker,
     }
-    yield stream(instrument, "trade"), common | {"e": "trade", "t": made.trade_id, "X": "MARKET"}
+    told = {"e": "trade", "t": made.trade_id}
+    yield stream(instrument, "trade"), common | told | ({"M": True} if instrument.kind == "spot" else {"X": "MARKET"})
     numbers = {"e": "aggTrade", "a": made.trade_id, "f": made.trade_id, "l": made.trade_id}
     yield stream(instrument, "aggTrade"), common | numbers
+
+
+def _pair(instrument: Instrument) -> Json:
+    """Return what COIN-M adds: the pair that a contract is of."""
+    return {"ps": instrument.base + instrument.quote} if instrument.kind == "inverse" else {}

@@ -62,7 +62,7 @@ class Gate:
         if not hmac.compare_digest(expected.encode(), signature.encode()):
             raise Refused(Refusal.BAD_SIGNATURE)
         parameters = read_parameters(query) | read_parameters(body)
-        _check_time(parameters, now_ms)
+        check_time(parameters, now_ms)
         return parameters
 
 
@@ -81,7 +81,8 @@ def integer(parameters: Mapping[str, str], name: str) -> int | None:
     return int(text)
 
 
-def _check_time(parameters: Mapping[str, str], now_ms: int) -> None:
+def check_time(parameters: Mapping[str, str], now_ms: int) -> None:
+    """Refuse a request that is too old, or ahead of its time."""
     timestamp = integer(parameters, "timestamp")
     if timestamp is None:
         raise Refused(Refusal.MISSING, "timestamp")

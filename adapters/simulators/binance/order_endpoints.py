@@ -1,25 +1,33 @@
 """The simulated venue's order endpoints: orders, fills and the wallet's history, from parameters to rows. No I/O."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+import msgspec
 
 from adapters.simulators.admission import OrderRequest
 from adapters.simulators.binance import wire
+from adapters.simulators.binance.errors import BinanceError
 from adapters.simulators.binance.gate import integer
+from adapters.simulators.binance.streams import Streams
 from adapters.simulators.changes import Snapshot
 from adapters.simulators.exchange import Exchange
 from adapters.simulators.instruments import parse_decimal
-from adapters.simulators.ledger import OrderType, TimeInForce
+from adapters.simulators.ledger import Order, OrderType, TimeInForce, Trade
 from adapters.simulators.matching import Side
 from adapters.simulators.refusals import Refusal, Refused
 
 Parameters = Mapping[str, str]
+Security = Literal["open", "key", "signed"]
 LIMIT_DEFAULT = 500
 LIMIT_MAX = 1000
+COINM_ORDERS_MAX = 100
+COINM_ORDERS_DEFAULT = 50
+WEEK_MS = 7 * 24 * 3_600_000
 CLIENT_ID = re.compile(r"^[.A-Z:/a-z0-9_-]{1,36}$")
-_SIDES: Mapping[str, Side] = {"BUY": "BUY", "SELL": "SELL"}
+SIDES: Mapping[str, Side] = {"BUY": "BUY", "SELL": "SELL"}
 _TYPES: Mapping[str, OrderType] = {"LIMIT": "LIMIT", "MARKET": "MARKET"}
 _TIMES: Mapping[str, TimeInForce] = {"GTC": "GTC", "IOC": "IOC", "FOK": "FOK", "GTX": "POST"}
 
@@ -28,22 +36,19 @@ class Venue(Protocol):
     """What endpoints work on."""
 
     exchange: Exchange
+    sockets: Streams
 
     def snapshot(self, symbol: str, limit: int) -> Snapshot:
         """Return a book."""
         ...
 
-    def open_listen_key(self, now_ms: int) -> str:
-        """Return the account's listen key, renewed or new."""
-        ...
 
-    def renew_listen_key(self, now_ms: int) -> str:
-        """Renew the listen key or refuse."""
-        ...
+class Endpoint(msgspec.Struct, frozen=True):
+    """Describe an endpoint: who may call it, what it weighs, what it does."""
 
-    def close_listen_key(self) -> None:
-        """Forget the listen key."""
-        ...
+    security: Security
+    weight: int
+    answer: Callable[[Venue, Parameters, int], Any]
 
 
 def read_order(parameters: Parameters) -> OrderRequest:
@@ -51,7 +56,7 @@ def read_order(parameters: Parameters) -> OrderRequest:
     for name in ("symbol", "side", "type", "quantity"):
         if not parameters.get(name):
             raise Refused(Refusal.MISSING, name)
-    side, kind = _SIDES.get(parameters["side"]), _TYPES.get(parameters["type"])
+    side, kind = SIDES.get(parameters["side"]), _TYPES.get(parameters["type"])
     if side is None:
         raise Refused(Refusal.BAD_SIDE)
     if kind is None:
@@ -66,9 +71,6 @@ def read_order(parameters: Parameters) -> OrderRequest:
         raise Refused(Refusal.BAD_TIME_IN_FORCE)
     if parameters.get("positionSide", "BOTH") != "BOTH":
         raise Refused(Refusal.BAD_POSITION_SIDE)
-    client_id = parameters.get("newClientOrderId")
-    if client_id is not None and not CLIENT_ID.match(client_id):
-        raise Refused(Refusal.BAD_CLIENT_ID)
     return OrderRequest(
         symbol=parameters["symbol"],
         side=side,
@@ -77,8 +79,16 @@ def read_order(parameters: Parameters) -> OrderRequest:
         price=None if price is None else parse_decimal(price, "price"),
         time_in_force=lifetime,
         reduce_only=parameters.get("reduceOnly", "false").lower() == "true",
-        client_id=client_id,
+        client_id=check_client_id(parameters),
     )
+
+
+def check_client_id(parameters: Parameters) -> str | None:
+    """Return the client's own id of a new order, if it gave one, or refuse it."""
+    client_id = parameters.get("newClientOrderId")
+    if client_id is not None and not CLIENT_ID.match(client_id):
+        raise Refused(Refusal.BAD_CLIENT_ID)
+    return client_id
 
 
 def create_order(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
@@ -88,23 +98,25 @@ def create_order(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
     order = venue.exchange.place(request, now_ms)
     row = wire.order_row(order, venue.exchange.instruments[order.symbol])
     if parameters.get("newOrderRespType", "ACK") == "ACK":
-        row |= {"status": "NEW", "executedQty": "0", "cumQty": "0", "cumQuote": "0", "avgPrice": "0"}
+        row |= {"status": "NEW", "executedQty": "0", "cumQty": "0", "avgPrice": "0"}
+        row |= {name: "0" for name in ("cumQuote", "cumBase") if name in row}
     return row
 
 
-def _which(parameters: Parameters) -> tuple[str, int | None, str | None]:
+def which_order(parameters: Parameters) -> tuple[str, int | None, str | None]:
+    """Return what a request names an order by."""
     return parameters.get("symbol", ""), integer(parameters, "orderId"), parameters.get("origClientOrderId")
 
 
 def get_order(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
     """Tell an order."""
-    order = venue.exchange.order(*_which(parameters))
+    order = venue.exchange.order(*which_order(parameters))
     return wire.order_row(order, venue.exchange.instruments[order.symbol])
 
 
 def cancel_order(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
     """Cancel an order."""
-    order = venue.exchange.cancel(*_which(parameters), now_ms)
+    order = venue.exchange.cancel(*which_order(parameters), now_ms)
     return wire.order_row(order, venue.exchange.instruments[order.symbol])
 
 
@@ -116,8 +128,8 @@ def open_orders(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
     return [wire.order_row(order, venue.exchange.instruments[order.symbol]) for order in orders]
 
 
-def all_orders(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
-    """Tell orders, oldest first."""
+def orders_since(venue: Venue, parameters: Parameters) -> list[Order]:
+    """Return a symbol's orders, oldest first, from an order id or a time on, or the newest."""
     instrument = venue.exchange.instrument(parameters.get("symbol"))
     first = integer(parameters, "orderId")
     orders = venue.exchange.orders
@@ -128,11 +140,25 @@ def all_orders(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
         if orders[order_id].symbol == instrument.symbol and _within(parameters, orders[order_id].created_ms)
     ]
     limit = rows_wanted(parameters)
-    return [wire.order_row(order, instrument) for order in (rows[:limit] if first is not None else rows[-limit:])]
+    return rows[:limit] if first is not None else rows[-limit:]
 
 
-def user_trades(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
-    """Tell fills, oldest first."""
+def all_orders(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
+    """Tell orders, oldest first."""
+    return [
+        wire.order_row(order, venue.exchange.instruments[order.symbol]) for order in orders_since(venue, parameters)
+    ]
+
+
+def all_orders_coinm(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
+    """Tell orders, oldest first: COIN-M tells a hundred at most."""
+    if (integer(parameters, "limit") or 0) > COINM_ORDERS_MAX:
+        raise BinanceError(-1130, "Data sent for parameter 'limit' is not valid.")
+    return all_orders(venue, {"limit": str(COINM_ORDERS_DEFAULT)} | dict(parameters), now_ms)
+
+
+def trades_since(venue: Venue, parameters: Parameters) -> list[Trade]:
+    """Return a symbol's fills, oldest first, from a trade id or a time on, or the newest."""
     instrument = venue.exchange.instrument(parameters.get("symbol"))
     first, order_id = integer(parameters, "fromId"), integer(parameters, "orderId")
     if first is not None and ("startTime" in parameters or "endTime" in parameters):
@@ -149,8 +175,17 @@ def user_trades(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
         and _within(parameters, trade.time_ms)
     ]
     limit = rows_wanted(parameters)
-    from_start = first is not None or "startTime" in parameters
-    return [wire.trade_row(trade) for trade in (rows[:limit] if from_start else rows[-limit:])]
+    return rows[:limit] if first is not None or start is not None else rows[-limit:]
+
+
+def user_trades(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
+    """Tell fills, oldest first; at most a week at once."""
+    start, end = integer(parameters, "startTime"), integer(parameters, "endTime")
+    if start is not None and end is not None and not 0 <= end - start <= WEEK_MS:
+        raise BinanceError(-4165, "Invalid time interval: at most 7 days.")
+    return [
+        wire.trade_row(trade, venue.exchange.instruments[trade.symbol]) for trade in trades_since(venue, parameters)
+    ]
 
 
 def income(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:

@@ -11,6 +11,7 @@ from adapters.simulators.sockets import Hub, Json, Socket
 
 STREAMS_MAX = 200
 LISTEN_KEY_TTL_MS = 60 * 60_000
+LISTEN_KEY_CHARS = 64
 
 
 class SocketRequest(msgspec.Struct):
@@ -35,10 +36,14 @@ class Streams:
         self.listen_key_ttl_ms = listen_key_ttl_ms
         self.renewals = 0
 
+    def is_listen_key(self, word: str) -> bool:
+        """Say whether a word looks like a listen key, known or not: what it is told depends on whether it is."""
+        return len(word) == LISTEN_KEY_CHARS
+
     def open_listen_key(self, now_ms: int) -> str:
         """Return the key that is valid, renewed, or a new one."""
         if self._listen_key is None or now_ms >= self._listen_key_until_ms:
-            self._listen_key = secrets.token_hex(32)
+            self._listen_key = secrets.token_hex(LISTEN_KEY_CHARS // 2)
         self._listen_key_until_ms = now_ms + self.listen_key_ttl_ms
         return self._listen_key
 

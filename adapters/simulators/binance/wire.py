@@ -17,7 +17,10 @@ def order_row(order: Order, instrument: Instrument) -> Json:
     """Return an order as REST tells it."""
     price = plain(instrument.price(order.price))
     filled = instrument.quantity(order.filled)
-    return {
+    counted = {"cumBase": plain(order.cost), "pair": pair(instrument)}
+    if instrument.kind == "linear":
+        counted = {"cumQuote": plain(order.cost)}
+    return counted | {
         "orderId": order.order_id,
         "symbol": order.symbol,
         "status": order.status,
@@ -27,7 +30,6 @@ def order_row(order: Order, instrument: Instrument) -> Json:
         "origQty": plain(instrument.quantity(order.quantity)),
         "executedQty": plain(filled),
         "cumQty": plain(filled),
-        "cumQuote": plain(order.cost),
         "timeInForce": _lifetime(order),
         "type": _type(order),
         "origType": _type(order),
@@ -46,9 +48,13 @@ def order_row(order: Order, instrument: Instrument) -> Json:
     }
 
 
-def trade_row(trade: Trade) -> Json:
+def trade_row(trade: Trade, instrument: Instrument) -> Json:
     """Return a fill as userTrades tells it."""
-    return {
+    value = plain(instrument.value(trade.quantity, trade.price))
+    counted: Json = {"baseQty": value, "pair": pair(instrument), "marginAsset": instrument.settle}
+    if instrument.kind == "linear":
+        counted = {"quoteQty": value}
+    return counted | {
         "id": trade.trade_id,
         "orderId": trade.order_id,
         "symbol": trade.symbol,
@@ -56,7 +62,6 @@ def trade_row(trade: Trade) -> Json:
         "positionSide": "BOTH",
         "price": plain(trade.price),
         "qty": plain(trade.quantity),
-        "quoteQty": plain(trade.price * trade.quantity),
         "realizedPnl": plain(trade.realised),
         "commission": plain(trade.commission),
         "commissionAsset": trade.asset,
@@ -116,6 +121,8 @@ def order_update(changed: OrderChanged) -> Json:
         "pm": "NONE",
         "gtd": 0,
     }
+    if instrument.kind == "inverse":
+        body |= {"ma": instrument.settle}
     return {"e": "ORDER_TRADE_UPDATE", "E": now_ms, "T": now_ms, "o": body}
 
 
@@ -151,51 +158,66 @@ def account_update(changed: AccountChanged) -> Json:
 
 
 def symbol_row(instrument: Instrument) -> Json:
-    """Return an instrument as exchangeInfo tells it."""
-    return {
+    """Return an instrument as exchangeInfo tells it; COIN-M names some things otherwise and counts contracts."""
+    inverse = instrument.kind == "inverse"
+    own: Json = {"status": "TRADING"}
+    if inverse:
+        own = {"contractStatus": "TRADING", "contractSize": int(instrument.contract_size), "equalQtyPrecision": 4}
+    return own | {
         "symbol": instrument.symbol,
-        "pair": instrument.symbol,
+        "pair": pair(instrument),
         "contractType": "PERPETUAL",
         "deliveryDate": 4133404800000,
         "onboardDate": 1569398400000,
-        "status": "TRADING",
         "baseAsset": instrument.base,
         "quoteAsset": instrument.quote,
-        "marginAsset": instrument.quote,
+        "marginAsset": instrument.settle,
         "pricePrecision": max(0, -int(instrument.tick.as_tuple().exponent)),
         "quantityPrecision": max(0, -int(instrument.step.as_tuple().exponent)),
         "baseAssetPrecision": 8,
         "quotePrecision": 8,
         "orderTypes": ["LIMIT", "MARKET"],
         "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
-        "filters": [
-            {
-                "filterType": "PRICE_FILTER",
-                "minPrice": plain(instrument.price_min),
-                "maxPrice": plain(instrument.price_max),
-                "tickSize": plain(instrument.tick),
-            },
-            {
-                "filterType": "LOT_SIZE",
-                "minQty": plain(instrument.quantity_min),
-                "maxQty": plain(instrument.quantity_max),
-                "stepSize": plain(instrument.step),
-            },
-            {
-                "filterType": "MARKET_LOT_SIZE",
-                "minQty": plain(instrument.quantity_min),
-                "maxQty": plain(instrument.quantity_max),
-                "stepSize": plain(instrument.step),
-            },
-            {"filterType": "MAX_NUM_ORDERS", "limit": 200},
-            {"filterType": "MIN_NOTIONAL", "notional": plain(instrument.notional_min)},
-            {
-                "filterType": "PERCENT_PRICE",
-                "multiplierUp": plain(instrument.band_up),
-                "multiplierDown": plain(instrument.band_down),
-                "multiplierDecimal": "4",
-            },
-        ],
+        "filters": [*filters(instrument), *([] if inverse else [_least(instrument)]), _percent(instrument)],
+    }
+
+
+def filters(instrument: Instrument) -> list[Json]:
+    """Return the filters that all three markets have."""
+    sizes = {
+        "minQty": plain(instrument.quantity_min),
+        "maxQty": plain(instrument.quantity_max),
+        "stepSize": plain(instrument.step),
+    }
+    prices = {
+        "filterType": "PRICE_FILTER",
+        "minPrice": plain(instrument.price_min),
+        "maxPrice": plain(instrument.price_max),
+        "tickSize": plain(instrument.tick),
+    }
+    return [
+        prices,
+        {"filterType": "LOT_SIZE"} | sizes,
+        {"filterType": "MARKET_LOT_SIZE"} | sizes,
+        {"filterType": "MAX_NUM_ORDERS", "limit": 200},
+    ]
+
+
+def pair(instrument: Instrument) -> str:
+    """Return the pair that a contract is of."""
+    return instrument.base + instrument.quote
+
+
+def _least(instrument: Instrument) -> Json:
+    return {"filterType": "MIN_NOTIONAL", "notional": plain(instrument.notional_min)}
+
+
+def _percent(instrument: Instrument) -> Json:
+    return {
+        "filterType": "PERCENT_PRICE",
+        "multiplierUp": plain(instrument.band_up),
+        "multiplierDown": plain(instrument.band_down),
+        "multiplierDecimal": "4",
     }
 
 
