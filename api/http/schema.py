@@ -1,7 +1,7 @@
 """The OpenAPI document at `/schema`: what the handlers declare, with bodies, codes and examples added."""
 
 from functools import cache
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 from litestar import Litestar, MediaType, Response, get
@@ -9,8 +9,10 @@ from litestar import Litestar, MediaType, Response, get
 from api.http.codes import CODES
 from api.http.commanding import BODIES
 from api.http.house import Asked
+from api.http.market import SourceRow
 from api.http.ordering import OrderBody
 from api.http.roles import PUBLIC, ROUTES
+from domain.indicative import Ladder
 
 _REF = "#/components/schemas/{name}"
 _ERROR = {
@@ -43,6 +45,11 @@ _MODE_EXAMPLE = {"scope": "global", "mode": "HALTED", "reason": "venue answers s
 _PUBLIC_STATUSES = {"/order-confirmation": (404,), "/order": (409,)}
 _FOLLOWED = {"/v1/indicative/{pair}", "/v1/stream"}
 """What can be read as server-sent events."""
+_ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "/v1/indicative/{pair}": ("indicative", {"$ref": _REF.format(name="Ladder")}),
+    "/v1/market": ("market", {"type": "array", "items": {"$ref": _REF.format(name="SourceRow")}}),
+}
+"""What a read answers under its own name, where a struct says it."""
 _EXAMPLES = {"/v1/limits": _LIMIT_EXAMPLE, "/v1/mode": _MODE_EXAMPLE}
 
 
@@ -90,12 +97,35 @@ def _body(path: str) -> dict[str, Any] | None:
     return {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
 
 
+def _answer(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Describe the one shape of keyed reads, with what is read under its name."""
+    properties: dict[str, Any] = {
+        "as_of_position": {"type": "integer"},
+        "as_of": {"type": ["string", "null"], "format": "date-time"},
+        name: schema,
+        "next": {"type": ["string", "null"]},
+    }
+    return {"schema": {"type": "object", "required": list(properties), "properties": properties}}
+
+
+def _shown(wanted: Any) -> dict[str, Any]:
+    """Describe what we write: structs by their fields, exact numbers and names as text."""
+    if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
+        fields = {field.encode_name: _shown(field.type) for field in msgspec.structs.fields(wanted)}
+        return {"type": "object", "properties": fields}
+    if get_origin(wanted) is tuple:
+        return {"type": "array", "items": _shown(get_args(wanted)[0])}
+    return {"type": {bool: "boolean", int: "integer"}.get(wanted, "string")}
+
+
 def _completed(path: str, method: str, operation: dict[str, Any]) -> None:
     body = _body(path)
     if body is not None:
         operation["requestBody"] = body
     responses = operation.setdefault("responses", {})
     responses.update(_errors(method, path))
+    if path in _ANSWERS:
+        responses["200"]["content"] = {"application/json": _answer(*_ANSWERS[path])}
     if path in _FOLLOWED:
         responses["200"].setdefault("content", {})["text/event-stream"] = {"schema": {"type": "string"}}
     access = ROUTES[(method, path)]
@@ -115,6 +145,7 @@ def document(app: Litestar) -> dict[str, Any]:
     wanted = [OrderBody, *BODIES.values()]
     _, described = msgspec.json.schema_components(wanted, ref_template=_REF)
     schemas.update(described)
+    schemas.update({shown.__name__: _shown(shown) for shown in (Ladder, SourceRow)})
     schemas["Error"] = _ERROR
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, operations in whole["paths"].items():

@@ -8,7 +8,9 @@ from adapters.postgres.series_tables import TABLES
 from api.http.app import create_app
 from api.http.house import Ports
 from api.http.market import DIGITS_MAX, RANGE_US, SERIES
+from domain.codec import encode
 from domain.instant import rfc3339
+from domain.ladder import ladder
 from domain.refusal import Unavailable
 from tests.support.memory_market import a_witness
 from tests.support.shop import Shop, code
@@ -175,9 +177,33 @@ def test_the_series_of_the_entrance_are_the_tables() -> None:
 
 async def test_the_schema_tells_of_the_market(still: Shop) -> None:
     async with still.client() as client:
-        paths = (await client.get("/schema")).json()["paths"]
+        document = (await client.get("/schema")).json()
+    paths, schemas = document["paths"], document["components"]["schemas"]
     names = {parameter["name"] for parameter in paths["/v1/series/{table}"]["get"]["parameters"]}
     assert names == {"table", "venue", "symbol", "oracle", "feed", "from", "to", "limit", "after"}
-    assert "/v1/market" in paths
+    rows = paths["/v1/market"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert rows["properties"]["market"]["items"] == {"$ref": "#/components/schemas/SourceRow"}
     followed = paths["/v1/indicative/{pair}"]["get"]["responses"]["200"]["content"]
     assert set(followed) == {"application/json", "text/event-stream"}
+    assert {"max-mint", "remaining-redeem", "sources"} <= set(schemas["Ladder"]["properties"])
+    step = schemas["Ladder"]["properties"]["mint"]["items"]["properties"]
+    assert step["price"] == {"type": "string"}
+    assert step["decomposition"]["type"] == "object"
+    assert schemas["SourceRow"]["properties"]["suspended"] == {"type": "boolean"}
+
+
+async def test_a_ladder_is_shown_as_it_was_published(shop: Shop) -> None:
+    desk = shop.core.desk
+    assert desk.book.policy is not None
+    pair = desk.book.policy.pairs[0]
+    published = encode(ladder(desk.book, pair, desk.evidence, desk.witnesses, desk.now_us))
+    shop.broadcast.publish_indicative(pair.name, published)
+    async with shop.client() as client:
+        answer = await client.get(f"/v1/indicative/{pair.name}", headers=shop.bearer("viewer"))
+    assert published in answer.content
+    shown = answer.json()["indicative"]
+    assert {"max-mint", "max-redeem", "remaining-mint", "remaining-redeem", "gas", "at", "pair"} <= set(shown)
+    for side in ("mint", "redeem"):
+        assert [step["size"] for step in shown[side]][:3] == ["2000", "4000", "8000"]
+        assert shown[side][0]["decomposition"]
+    assert shown["sources"]
