@@ -92,6 +92,8 @@ class ChainFeeds(Following):
         age_ms = now_us() // 1_000 - agreed.head.timestamp_s * 1_000
         if age_ms > self._settings.head_age_ms_max:
             raise OracleRejected("too_old", f"the newest block that is agreed on is {age_ms} ms old")
+        if age_ms < -FUTURE_S_MAX * 1_000:
+            raise OracleRejected("from_the_future", f"the block that is agreed on is {-age_ms} ms ahead of our clock")
         for feed, answer in zip(known, agreed.answers, strict=True):
             try:
                 self._tell(feed, _read(feed, _given(answer), self._decimals), agreed)
