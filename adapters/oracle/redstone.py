@@ -55,6 +55,8 @@ def feed_bytes(name: str) -> bytes:
         written = name.encode()
     except UnicodeEncodeError:
         raise OracleRejected("malformed", "a feed's name that is no text") from None
+    if b"\0" in written:  # its padding would make another name of it
+        raise OracleRejected("malformed", "a feed's name with a zero in it")
     return written.ljust(ID_BYTES, b"\0") if len(name) <= ID_TEXT_MAX and len(written) <= ID_BYTES else keccak(written)
 
 
