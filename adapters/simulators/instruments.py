@@ -4,7 +4,7 @@ Quantities are in the units in which the venue takes orders: contracts of `contr
 linear contract is worth size x price in quote money; an inverse one is `contract_size` quote money and settles in base.
 """
 
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal
 from typing import Literal
 
 import msgspec
@@ -16,6 +16,7 @@ EIGHT_HOURS_MS = 8 * 3_600_000
 DIGITS_MAX = 60
 # Inverse values are quotients: kept to this many digits, so that sums of them are exact.
 FINE = Decimal("1e-16")
+_WIDE = Context(prec=DIGITS_MAX)
 
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,9 +157,7 @@ def _digits_after_point(value: Decimal) -> int:
 
 def plain(value: Decimal) -> str:
     """Return a decimal as venues write it: no exponent, no needless zeros."""
-    with localcontext() as context:
-        context.prec = DIGITS_MAX
-        text = format(value.normalize(), "f")
+    text = format(_WIDE.normalize(value), "f")
     return "0" if text == "-0" else text
 
 

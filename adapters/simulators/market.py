@@ -6,7 +6,7 @@ next steps, as a real market's liquidity is.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -15,6 +15,9 @@ from adapters.simulators.instruments import Instrument
 from adapters.simulators.matching import Side
 
 LEVELS = 60
+# How many levels are filled up at each step, and how many others change their size.
+NEAR = 12
+RESIZED = 4
 # What stands at a near and at a far level at most, in dollars.
 NEAR_VALUE = Decimal(80_000)
 FAR_VALUE = Decimal(400_000)
@@ -61,16 +64,22 @@ def shape_of(instrument: Instrument, price: Decimal) -> Shape:
 
 
 class Crowd:
-    """Keep the rest of one market standing around a middle that someone else moves."""
+    """Keep the rest of one market standing around a middle that someone else moves.
+
+    A step touches little: levels that the middle passed, the gap that it left behind, the levels near it, which are
+    filled up again when someone took from them, and a few others at random.
+    """
 
     def __init__(self, shape: Shape, seed: str) -> None:
         self._shape = shape
         self._random = random.Random(seed)  # noqa: S311 - a seeded market, not a secret
         self._standing: dict[Side, dict[int, int]] = {"BUY": {}, "SELL": {}}
+        self._adopted: dict[Side, tuple[int, ...]] = {"BUY": (), "SELL": ()}
 
-    def adopt(self, bids: Iterator[int], asks: Iterator[int]) -> None:
-        """Take over a book that another source left behind, so that its levels are cleared as the crowd goes on."""
-        self._standing = {"BUY": dict.fromkeys(bids, -1), "SELL": dict.fromkeys(asks, -1)}
+    def adopt(self, bids: Iterable[int], asks: Iterable[int]) -> None:
+        """Take over a book that another source left behind: its levels are cleared at the next step."""
+        self._standing = {"BUY": {}, "SELL": {}}
+        self._adopted = {"BUY": tuple(bids), "SELL": tuple(asks)}
 
     def step(self, middle: int) -> Step:
         """Say who trades and what stands around a middle now."""
@@ -87,15 +96,47 @@ class Crowd:
         return (Stranger(side, price, pick.randint(1, shape.lots_near)),)
 
     def _side(self, side: Side, middle: int) -> tuple[tuple[int, int], ...]:
+        """Return what changes on one side. Prices are compared by `sign`, so that the best has the least key."""
+        shape, pick, sign = self._shape, self._random, -1 if side == "BUY" else 1
+        standing = self._standing[side]
+        told: dict[int, int] = dict.fromkeys(self._adopted[side], 0)
+        self._adopted[side] = ()
+        edge = middle * sign + pick.randint(1, shape.half_spread_max)
+        for price in [price for price in standing if price * sign < edge]:
+            del standing[price]
+            told[price] = 0
+        new = self._fill_gap(standing, edge, sign)
+        ordered = sorted(standing, key=lambda price: price * sign)
+        for price in ordered[LEVELS:]:
+            del standing[price]
+            told[price] = 0
+        kept = ordered[:LEVELS]
+        for _ in range(RESIZED):
+            depth = pick.randrange(len(kept))
+            standing[kept[depth]] = self._lots(depth)
+            told[kept[depth]] = standing[kept[depth]]
+        told |= {price: standing[price] for price in (*new, *kept[:NEAR]) if price in standing}
+        return tuple(told.items())
+
+    def _fill_gap(self, standing: dict[int, int], edge: int, sign: int) -> list[int]:
+        """Put levels from the edge on until one that stands already, and at the far end until there are enough."""
         shape, pick = self._shape, self._random
-        sign = -1 if side == "BUY" else 1
-        price = middle + sign * pick.randint(1, shape.half_spread_max)
-        wanted: dict[int, int] = {}
-        for depth in range(LEVELS):
-            most = shape.lots_near + (shape.lots_far - shape.lots_near) * depth // LEVELS
-            old = self._standing[side].get(price, 0)
-            wanted[price] = old if old > 0 and pick.randrange(4) else pick.randint(most // 8, most)
-            price += sign * pick.randint(1, shape.gap_max)
-        gone = {price: 0 for price in self._standing[side] if price not in wanted}
-        self._standing[side] = wanted
-        return tuple((gone | wanted).items())
+        new: list[int] = []
+        best = min((price * sign for price in standing), default=None)
+        key, depth = edge, 0
+        while depth < LEVELS and (best is None or key < best):
+            standing[key * sign] = self._lots(depth)
+            new.append(key * sign)
+            key += pick.randint(1, shape.gap_max)
+            depth += 1
+        worst = max(price * sign for price in standing)
+        while len(standing) < LEVELS:
+            worst += pick.randint(1, shape.gap_max)
+            standing[worst * sign] = self._lots(len(standing))
+            new.append(worst * sign)
+        return new
+
+    def _lots(self, depth: int) -> int:
+        shape = self._shape
+        most = shape.lots_near + (shape.lots_far - shape.lots_near) * depth // LEVELS
+        return self._random.randint(most // 8, most)

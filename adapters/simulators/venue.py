@@ -69,12 +69,7 @@ class SimulatedVenue(ABC):
             instrument = self.exchange.instruments[symbol]
             price = instrument.price(market.mid) / (1 + settings.basis)
             world.resume(instrument.base, price / world.pair("USD", instrument.quote))
-        self._crowds = {
-            symbol: Crowd(
-                shape_of(instrument, world.pair(instrument.base, instrument.quote)), f"{settings.seed}:{symbol}"
-            )
-            for symbol, instrument in self.exchange.instruments.items()
-        }
+        self._crowds = {symbol: self._crowd(instrument) for symbol, instrument in self.exchange.instruments.items()}
         # Change ids must grow across restarts; no market changes a thousand levels in a millisecond.
         self.changes = {
             symbol: Changes(instrument, self.exchange.books[symbol], now_ms * 1_000)
@@ -209,7 +204,7 @@ class SimulatedVenue(ABC):
     def hand_over_to_crowd(self, symbol: str) -> None:
         """Go on at random from the book as another source left it."""
         book = self.exchange.books[symbol]
-        self._crowds[symbol].adopt(iter(book.prices("BUY")), iter(book.prices("SELL")))
+        self._crowds[symbol].adopt(book.prices("BUY"), book.prices("SELL"))
 
     def set_levels(self, bids: Levels, asks: Levels, symbol: str | None = None, *, clear: bool = True) -> None:
         """Set what the rest of the market has standing, in ticks and lots; with `clear`, and nothing else."""
@@ -243,7 +238,7 @@ class SimulatedVenue(ABC):
             self._disturbance.cross(changes, names, machine_ms)
             silent = self.faults.take(("silence",), (*names, "market"), machine_ms) is not None
             change, top = changes.take(now_ms), changes.take_top(now_ms)
-            if silent:
+            if silent or not self.hub.sockets:
                 continue
             if change is not None:
                 for told in self._disturbance.pass_on(change, names, machine_ms):
@@ -261,6 +256,10 @@ class SimulatedVenue(ABC):
         self.hub.frozen = self.faults.take(("freeze",), "sockets", machine_ms) is not None
         if self.faults.take(("disconnect",), "sockets", machine_ms) or self.faults.outage(machine_ms):
             self.hub.drop_all()
+
+    def _crowd(self, instrument: Instrument) -> Crowd:
+        shape = shape_of(instrument, self.world.pair(instrument.base, instrument.quote))
+        return Crowd(shape, f"{self.settings.seed}:{self.name}:{instrument.symbol}")
 
     def _names(self, instrument: Instrument) -> tuple[str, ...]:
         return (instrument.symbol, instrument.base, self.book_topic(instrument))
