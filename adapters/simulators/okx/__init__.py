@@ -1,0 +1,1 @@
+"""The simulated OKX: v5's words for what the shared engine does."""
