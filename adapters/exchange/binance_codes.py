@@ -72,7 +72,8 @@ SPOT_REASONS: Mapping[str, RejectReason] = {
     "-2014": "not_authorised",
     "-2015": "not_authorised",
 }
-# -1013 and -2010 cover many refusals, told apart by their words only. A duplicate order is missing on purpose.
+# -1013 and -2010 cover many refusals, told apart by their words only; of some, ccxt leaves nothing but the words. A
+# duplicate order is missing on purpose.
 _SPOT_WORDS: Mapping[str, Mapping[str, RejectReason]] = {
     "-1013": {
         "PRICE_FILTER": "size_or_price_step",
@@ -93,4 +94,5 @@ _SPOT_WORDS: Mapping[str, Mapping[str, RejectReason]] = {
 
 def spot_order_reason(code: str, text: str) -> RejectReason | None:
     """Say what a code of spot that covers many refusals means by its words; None when it is another or unknown."""
-    return next((reason for words, reason in _SPOT_WORDS.get(code, {}).items() if words in text), None)
+    known = _SPOT_WORDS["-2010"] if code == "" else _SPOT_WORDS.get(code, {})
+    return next((reason for words, reason in known.items() if words in text), None)

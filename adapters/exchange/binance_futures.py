@@ -90,8 +90,12 @@ class BinanceFutures(Dialect):
     @classmethod
     async def funding_intervals(cls, client: Ccxt, markets: Sequence[Market]) -> Mapping[str, int]:
         """Return the funding intervals: most perpetuals pay alike, and the venue tells the others."""
-        _ = client
-        return {market.symbol: parse.FUNDING_INTERVAL_MS for market in markets if not market.expiry_us}
+        told = parse.funding_intervals(rows(await getattr(client, f"{cls.prefix}PublicGetFundingInfo")()))
+        return {
+            market.symbol: told.get(market.market_id, parse.FUNDING_INTERVAL_MS)
+            for market in markets
+            if not market.expiry_us
+        }
 
     async def tiers(self, brackets: object, floor: str) -> Mapping[str, tuple[MarginTier, ...]]:
         """Read the margin tiers of the listed symbols."""

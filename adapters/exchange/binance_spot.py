@@ -132,11 +132,11 @@ class BinanceSpotDialect(Dialect):
     async def fundings_since(self, since_us: int) -> Sequence[FundingReport]:
         """Return nothing: spot pays no funding."""
         _ = since_us
-        return ()
+        return []
 
     async def positions(self) -> Sequence[PositionReport]:
         """Return nothing: what is held on spot is a balance."""
-        return ()
+        return []
 
     async def balances(self) -> Sequence[BalanceReport]:
         """Return the assets that there is something of."""

@@ -24,7 +24,8 @@ _OPAQUE = re.compile(r"[A-Za-z0-9+=_-]{40,}")
 
 T = TypeVar("T")
 Reason = Callable[[str, str], RejectReason | None]
-"""Say what a code means, given the text around it; None when that is not surely a refusal."""
+"""Say what a code means, given the text around it; None when that is not surely a refusal. The code is empty where
+ccxt leaves only the venue's words."""
 
 
 class VenueUnsuitable(Exception):
@@ -61,8 +62,7 @@ class Failures:
             return Unavailable(text)
         if isinstance(error, OperationFailed) or not isinstance(error, ExchangeError):
             return Unknown(text)
-        code = self.code(error)
-        reason = None if code is None else self._reason(code, str(error))
+        reason = self._reason(self.code(error) or "", str(error))
         return Unknown(text) if reason is None else Rejected(reason, text)
 
     async def asked(self, work: Awaitable[T]) -> T:

@@ -27,7 +27,7 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     api_key: str
     api_secret: str
     symbols: tuple[str, ...]
-    venue: str = "binance_usdm"
+    venue: str = "binanceusdm"
     passphrase: str = ""
     ccxt: Mapping[str, Any] = {}
     loopback: Loopback | None = None

@@ -149,8 +149,29 @@ def test_codes_that_cover_many_refusals_are_told_by_their_words(code: int, text:
 
 
 @pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            ccxt.InsufficientFunds("binance Account has insufficient balance for requested action."),
+            "insufficient_margin",
+        ),
+        (
+            ccxt.OrderImmediatelyFillable("binance Order would immediately match and take."),
+            "post_only_would_take",
+        ),
+    ],
+)
+def test_ccxt_leaves_only_the_words_of_some_refusals(error: Exception, reason: str) -> None:
+    failure = FAILURES.classify(error)
+    assert isinstance(failure, Rejected)
+    assert failure.reason == reason
+
+
+@pytest.mark.parametrize(
     "error",
     [
+        ccxt.InvalidOrder("binance Duplicate order sent."),
+        ccxt.ExchangeError("binance GET https://api.binance.com/api/v3/order"),
         ccxt.ExchangeError('binance {"code":-2010,"msg":"Duplicate order sent."}'),
         ccxt.InvalidOrder('binance {"code":-1013,"msg":"Something new"}'),
         ccxt.OperationFailed('binance {"code":-1008,"msg":"Server is currently overloaded"}'),

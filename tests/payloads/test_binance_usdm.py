@@ -14,13 +14,13 @@ from adapters.exchange import binance_parse as parse
 from adapters.exchange.binance_codes import FUTURES_REASONS
 from adapters.exchange.binance_usdm import BinanceUsdmDialect
 from adapters.exchange.books import copy_of
-from adapters.exchange.failures import Failures
+from adapters.exchange.failures import Failures, VenueUnsuitable
 from adapters.exchange.fields import Unreadable
 from adapters.exchange.naming import Account, Market
 from domain.venue import Rejected, Unavailable, Unknown
 
 OF = Account(
-    "binance_usdm",
+    "binanceusdm",
     "main",
     [
         Market(
@@ -70,7 +70,7 @@ def event(**changes: Any) -> dict[str, Any]:
 def test_a_fill_event() -> None:
     fill = parse.fill_event(ORDER_TRADE_UPDATE, OF)
     assert fill is not None
-    assert fill.fill_key == ("binance_usdm", "main", "BTC/USDT:USDT", "1234567", "8886774", "sell")
+    assert fill.fill_key == ("binanceusdm", "main", "BTC/USDT:USDT", "1234567", "8886774", "sell")
     assert (fill.price, fill.quantity, fill.fee_quantity, fill.fee_asset) == (
         D(9913),
         D("0.001"),
@@ -146,7 +146,7 @@ def test_what_is_not_documented_is_unreadable(parser: Any, payload: dict[str, An
 
 def test_float_levels_become_the_numbers_that_were_sent() -> None:
     book = {"bids": [[2681.62, 16.969]], "asks": [[2681.63, 73.077], [2681.7, 0.1]], "nonce": 7, "timestamp": 5}
-    update = copy_of(book, "binance_usdm", "ETH/USDT:USDT", levels=1, received_at_us=9)
+    update = copy_of(book, "binanceusdm", "ETH/USDT:USDT", levels=1, received_at_us=9)
     assert update.bids == ((D("2681.62"), D("16.969")),)
     assert update.asks == ((D("2681.63"), D("73.077")),)
     assert (update.sequence, update.exchange_at_us, update.received_at_us) == (7, 5_000, 9)
@@ -196,3 +196,13 @@ def test_only_a_connection_that_never_came_to_be_is_unavailable() -> None:
         error = ccxt.ExchangeNotAvailable("binanceusdm POST")
         error.__cause__ = cause
         assert type(FAILURES.classify(error)) is kind
+
+
+@pytest.mark.parametrize("mode", [{"dualSidePosition": True}, {}, [], {"dualSidePosition": "false"}])
+async def test_hedge_mode_is_refused(mode: object) -> None:
+    async def told() -> object:
+        return mode
+
+    speaker: Any = SimpleNamespace(ask=lambda *_: told, orders=None)
+    with pytest.raises(VenueUnsuitable, match="one-way"):
+        await BinanceUsdmDialect.check(speaker)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.exchange.binance_usdm import BinanceUsdm
+from adapters.exchange.account import VenueAccount
+from adapters.exchange.venues import open_account
 from adapters.simulators.server import BinanceSimulator
 from tests.support.exchange import running, simulator_settings, venue_settings
 
@@ -17,6 +18,6 @@ async def simulator(tmp_path: Path) -> AsyncIterator[BinanceSimulator]:
 
 
 @pytest.fixture
-async def venue(simulator: BinanceSimulator) -> AsyncIterator[BinanceUsdm]:
-    async with BinanceUsdm(venue_settings(simulator.port, simulator.ca_file, timeout_ms=1_500)) as made:
+async def venue(simulator: BinanceSimulator) -> AsyncIterator[VenueAccount]:
+    async with open_account(venue_settings(simulator.port, simulator.ca_file, timeout_ms=1_500)) as made:
         yield made

@@ -1,8 +1,11 @@
 """Public books: copied, chained, given up aloud and taken up again."""
 
 import time
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
+
+import pytest
 
 from adapters.exchange.binance_usdm import BinanceUsdm
 from adapters.simulators.faults import Fault
@@ -11,6 +14,12 @@ from domain.venue import BookLost, BookUpdate
 from tests.support.exchange import ETH, listening, venue_settings
 
 D = Decimal
+
+
+@pytest.fixture
+async def venue(simulator: BinanceSimulator) -> AsyncIterator[BinanceUsdm]:
+    async with BinanceUsdm(venue_settings(simulator.port, simulator.ca_file, timeout_ms=1_500)) as made:
+        yield made
 
 
 def arm(simulator: BinanceSimulator, kind: Any, **fields: Any) -> None:

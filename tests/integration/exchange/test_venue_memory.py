@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from adapters.exchange.binance_usdm import BinanceUsdm
+from adapters.exchange.venues import open_account
 from adapters.simulators.server import BinanceSimulator, run
 from domain.venue import Connected, Disconnected, FillReport
 from tests.support.exchange import ETH, listening, order, running, simulator_settings, venue_settings
@@ -52,7 +52,7 @@ async def test_acknowledged_orders_survive_kill_9_on_the_same_port(tmp_path: Pat
     resting, cancelled = (order(limit_price=D(2780), time_in_force="gtx") for _ in range(2))
     async with (
         process(tmp_path) as (child, port),
-        BinanceUsdm(venue_settings(port, ca_file)) as venue,
+        open_account(venue_settings(port, ca_file)) as venue,
         listening(venue.account_events()) as account,
     ):
         await account.until(Connected)
@@ -92,7 +92,7 @@ async def test_another_accounts_memory_is_refused(tmp_path: Path) -> None:
 async def test_a_resting_order_that_the_market_passed_while_away_is_filled(tmp_path: Path) -> None:
     async with running(simulator_settings(tmp_path)) as first:
         loopback = venue_settings(first.port, first.ca_file)
-        async with BinanceUsdm(loopback) as venue:
+        async with open_account(loopback) as venue:
             await venue.submit(order(side="buy", limit_price=D(1990), time_in_force="gtx"))
     kept = (tmp_path / "venue.jsonl").read_text().splitlines()
     market = {"type": "market", "symbol": "ETHUSDT", "mid": 190_000, "funded_until_ms": 0}
@@ -132,7 +132,7 @@ async def test_a_replay_plays_at_its_own_speed_and_then_the_walk_goes_on(tmp_pat
     simulator = BinanceSimulator(settings)
     began = asyncio.get_running_loop().time()
     await simulator.start()
-    async with BinanceUsdm(venue_settings(simulator.port, simulator.ca_file)) as venue:
+    async with open_account(venue_settings(simulator.port, simulator.ca_file)) as venue:
         async with listening(venue.account_events()) as account:
             await account.until(Connected)
             approved = order(limit_price=D("2500.10"), time_in_force="gtx", quantity=D(2))
