@@ -178,9 +178,9 @@ class Okx(Dialect):
         except (*_UNREADABLE, Unreadable) as error:
             return self._lost(track, f"unreadable: {error}")
         recent = self._recent[track.market_id]
-        step = (previous, last)
+        step, before = (previous, last), track.last
         if message.action == "snapshot":
-            if (step in recent and track.believed) or last < track.last:
+            if step in recent and (track.believed or last < track.last):
                 return NOTHING
             acts = self._load(track, last, told.bids, told.asks)
         elif not track.believed:
@@ -191,6 +191,9 @@ class Okx(Dialect):
             return NOTHING
         else:
             return self._gap(track, f"{last} after {previous}")
+        # A count begun anew makes numbers of before mean something else.
+        if last < previous or last < before:
+            recent.clear()
         if previous != last:
             recent.append(step)
         track.exchange_us, track.received_us = exchange_us, at_us

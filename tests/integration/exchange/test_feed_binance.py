@@ -79,9 +79,9 @@ async def test_marks_and_the_clock_are_told(feed: VenueFeed) -> None:
 
 async def test_a_clock_that_is_off_is_seen(simulator: BinanceSimulator) -> None:
     arm(simulator, "clock_skew", skew_ms=5_000, for_ms=60_000)
-    async with VenueFeed(settings(simulator, clock_interval_ms=50), [LISTED]) as feed:
-        async with listening(feed.events()) as events:
-            await events.until(ClockDrift, lambda drift: 4_000 < drift.drift_ms < 6_000)
+    quick = settings(simulator, clock_interval_ms=50)
+    async with VenueFeed(quick, [LISTED]) as feed, listening(feed.events()) as events:
+        await events.until(ClockDrift, lambda drift: 4_000 < drift.drift_ms < 6_000)
 
 
 async def test_a_trade_is_told(simulator: BinanceSimulator, feed: VenueFeed) -> None:
@@ -130,10 +130,9 @@ async def test_what_is_told_twice_is_believed_once(simulator: BinanceSimulator, 
 
 
 async def test_silence_is_not_taken_for_a_quiet_market(simulator: BinanceSimulator) -> None:
-    async with VenueFeed(settings(simulator, silence_ms=300), [LISTED]) as feed:
-        async with listening(feed.events()) as events:
-            await events.until(BookUpdate)
-            await lost_and_healed(events, "silence", "2000.00")
+    async with VenueFeed(settings(simulator, silence_ms=300), [LISTED]) as feed, listening(feed.events()) as events:
+        await events.until(BookUpdate)
+        await lost_and_healed(events, "silence", "2000.00")
     assert feed.counters.reconnects >= 1
 
 
@@ -147,12 +146,11 @@ async def test_a_lost_socket_gives_the_book_up_and_comes_back(simulator: Binance
 
 async def test_a_venue_that_says_not_now_is_asked_later(simulator: BinanceSimulator) -> None:
     arm(simulator, "rate_limited", for_ms=1_500)
-    async with VenueFeed(settings(simulator), [LISTED]) as feed:
-        async with listening(feed.events()) as events:
-            lost = await events.until(BookLost)
-            assert lost.reason.startswith("disconnected:")
-            await events.until(BookUpdate, after=events.heard.index(lost))
-            assert len(events.of(BookLost)) == 1, "one loss is told once, however often it was tried"
+    async with VenueFeed(settings(simulator), [LISTED]) as feed, listening(feed.events()) as events:
+        lost = await events.until(BookLost)
+        assert lost.reason.startswith("disconnected:")
+        await events.until(BookUpdate, after=events.heard.index(lost))
+        assert len(events.of(BookLost)) == 1, "one loss is told once, however often it was tried"
 
 
 async def test_a_slow_reader_gets_the_newest(simulator: BinanceSimulator, feed: VenueFeed) -> None:
