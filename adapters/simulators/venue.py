@@ -13,7 +13,7 @@ from adapters.simulators.admission import Policy
 from adapters.simulators.changes import Change, Changes, Snapshot, Top
 from adapters.simulators.disturbance import Disturbance
 from adapters.simulators.exchange import Exchange
-from adapters.simulators.faults import Faults
+from adapters.simulators.faults import Fault, Faults
 from adapters.simulators.happenings import Happening, Print
 from adapters.simulators.instruments import Instrument
 from adapters.simulators.journal import Journal, MarketKept, Opened, Record
@@ -177,18 +177,16 @@ class SimulatedVenue(ABC):
             self.exchange.market_trade(symbol, stranger.side, stranger.price, stranger.quantity, now_ms)
         self.exchange.set_market(symbol, step.bids, step.asks, now_ms)
 
-    def middle(self, symbol: str) -> int:
-        """Return where the world's price puts a market, in ticks."""
+    def middle(self, symbol: str, moved: Fault | None = None) -> int:
+        """Return where the world's price, or a fault that moves it, puts a market, in ticks."""
         instrument = self.exchange.instruments[symbol]
         price = self.world.pair(instrument.base, instrument.quote) * (1 + self.settings.basis)
-        moved = self.faults.lasting(("dislocate",), self._names(instrument), self.machine_ms())
         return int(price * (1 if moved is None else moved.factor) / instrument.tick)
 
     def step(self) -> None:
         """Follow the world by one step in every market that no recording leads."""
-        for symbol, instrument in self.exchange.instruments.items():
-            moved = self.faults.take(("dislocate",), self._names(instrument), self.machine_ms())
-            if moved is not None or symbol not in self.recorded:
+        for symbol in self.exchange.instruments:
+            if symbol not in self.recorded or self.is_dislocated(symbol):
                 self.step_market(symbol)
 
     def is_dislocated(self, symbol: str) -> bool:
@@ -198,7 +196,9 @@ class SimulatedVenue(ABC):
 
     def step_market(self, symbol: str) -> None:
         """Follow the world by one step in one market."""
-        self.apply(symbol, self._crowds[symbol].step(self.middle(symbol)))
+        names = self._names(self.exchange.instruments[symbol])
+        moved = self.faults.take(("dislocate",), names, self.machine_ms())
+        self.apply(symbol, self._crowds[symbol].step(self.middle(symbol, moved)))
         self.commit()
 
     def hand_over_to_crowd(self, symbol: str) -> None:

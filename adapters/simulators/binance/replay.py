@@ -149,11 +149,7 @@ class _Tape:
     def _set(self, side: Side, rows: list[tuple[str, str]]) -> tuple[tuple[int, int], ...]:
         changed = dict(_level(self._instrument, row) for row in rows)
         sizes = self._sizes[side]
-        for price, quantity in changed.items():
-            if quantity:
-                sizes[price] = quantity
-            else:
-                sizes.pop(price, None)
+        _keep(sizes, tuple(changed.items()))
         restored = {price: sizes.get(price, 0) for price in self._disturbed[side]}
         self._disturbed[side].clear()
         return tuple((restored | changed).items())
@@ -167,23 +163,45 @@ def _level(instrument: Instrument, row: tuple[str, str]) -> tuple[int, int]:
     return ticks, lots
 
 
+def _keep(sizes: dict[int, int], changed: tuple[tuple[int, int], ...]) -> None:
+    for price, lots in changed:
+        if lots:
+            sizes[price] = lots
+        else:
+            sizes.pop(price, None)
+
+
 async def play(path: Path, venue: SimulatedVenue, instrument: Instrument) -> None:
     """Play a recording at its own speed on a venue, the world following its middle.
 
     At its end the book is left to the crowd and the world.
     """
     loop = asyncio.get_running_loop()
-    venue.set_levels([], [], instrument.symbol)
+    symbol = instrument.symbol
+    venue.set_levels([], [], symbol)
+    recorded: dict[Side, dict[int, int]] = {"BUY": {}, "SELL": {}}
+    away = False
     began = loop.time()
     for timed in steps(lines(path), instrument):
         wait = timed.after_ns / 1e9 - (loop.time() - began)
         if wait > 0:
             await asyncio.sleep(wait)
-        venue.apply(instrument.symbol, timed.step)
+        _keep(recorded["BUY"], timed.step.bids)
+        _keep(recorded["SELL"], timed.step.asks)
+        if venue.is_dislocated(symbol):
+            # Elsewhere for a while: the crowd stands there, and the recorded book comes back whole.
+            if not away:
+                venue.hand_over_to_crowd(symbol)
+            away = True
+            continue
+        if away:
+            venue.set_levels(list(recorded["BUY"].items()), list(recorded["SELL"].items()), symbol)
+            away = False
+        venue.apply(symbol, timed.step)
         venue.commit()
-        quoted = venue.exchange.marks.get(instrument.symbol)
+        quoted = venue.exchange.marks.get(symbol)
         if quoted is not None:
             venue.world.lead(instrument.base, quoted * venue.world.pair(instrument.quote, "USD"))
-    venue.hand_over_to_crowd(instrument.symbol)
-    venue.recorded.discard(instrument.symbol)
+    venue.hand_over_to_crowd(symbol)
+    venue.recorded.discard(symbol)
     venue.world.release(instrument.base)
