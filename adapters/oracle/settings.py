@@ -59,6 +59,10 @@ class HermesSettings(msgspec.Struct, frozen=True, kw_only=True):
     silence_ms: int = 5_000
     name: str = "pyth"
 
+    def __repr__(self) -> str:
+        """Leave the key out."""
+        return f"HermesSettings({self.host}, {', '.join(self.feeds)})"
+
 
 class RedstoneSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Say which RedStone feeds to follow: names by base asset, all quoted in USD.
@@ -76,6 +80,10 @@ class RedstoneSettings(msgspec.Struct, frozen=True, kw_only=True):
     poll_ms: int = 2_000
     age_ms_max: int = 180_000
     name: str = "redstone"
+
+    def __repr__(self) -> str:
+        """Leave the key out."""
+        return f"RedstoneSettings({self.host}, {', '.join(self.feeds)})"
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,7 +27,9 @@ class OracleWorld:
         self.world = World(seed=3)
         self.hermes = SimulatedHermes(self.world.price_of, step_ms=100, api_key="the-bearer")
         self.redstone = SimulatedRedstone(self.world.price_of, step_ms=200, api_key="the-key")
-        self.listener = Listener(directory, (self.hermes, self.redstone), self.world, step_ms=50)
+        self.listener = Listener(
+            directory, (self.hermes, self.redstone), self.world, step_ms=50, admin_token="the-door"
+        )
 
     def hermes_settings(self, **changes: Any) -> HermesSettings:
         settings: dict[str, Any] = {

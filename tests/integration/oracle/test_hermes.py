@@ -1,15 +1,19 @@
 """Pyth through a simulated Hermes: verified prices, and every bad day told as a loss that ends."""
 
 import asyncio
+import datetime as dt
 import itertools
 import logging
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from adapters.oracle.hermes import Hermes
+from adapters.oracle.settings import Loopback
 from adapters.oracle.signers import ROUTERS
-from adapters.simulators.oracles.hermes import FEEDS
+from adapters.simulators.certificates import ensure_certificates
+from adapters.simulators.oracles.hermes import FEEDS, HOST
 from domain.oracle import OracleLost, OraclePrice
 from tests.support.oracle_world import ETH, OracleWorld, Told, far
 
@@ -46,7 +50,7 @@ async def test_a_wrong_key_is_said_and_stands_in_no_line(
         lost = await told.loss(ETH, because="HTTP 401")
         assert "s3cret" not in lost.reason
     assert "s3cret" not in caplog.text
-    assert "s3cret" not in repr(client)
+    assert "s3cret" not in repr(oracles.hermes_settings(api_key="s3cret-bearer"))
 
 
 async def test_an_unknown_feed_is_lost_and_the_others_go_on(oracles: OracleWorld) -> None:
@@ -144,6 +148,26 @@ async def test_a_stream_that_ends_by_itself_is_followed_by_the_next(oracles: Ora
         oracles.hermes.end_streams()
         await told.until(lambda event: isinstance(event, OraclePrice) and event.sequence > first.sequence + 5)
         assert not any(isinstance(event, OracleLost) for event in told.all)
+
+
+@pytest.mark.parametrize("said", [b"", b"\0\xff nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n"])
+async def test_a_host_that_does_not_speak_http_is_a_loss(oracles: OracleWorld, tmp_path: Path, said: bytes) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        writer.close()
+
+    certificates = ensure_certificates(tmp_path / "other", (HOST,), now=dt.datetime.now(dt.UTC))
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=certificates.server_context())
+    loopback = Loopback(port=server.sockets[0].getsockname()[1], ca_file=certificates.ca_file)
+    async with server, Hermes(oracles.hermes_settings(loopback=loopback)) as client, Told(client) as told:
+        await told.loss(ETH, because="no answer")
+
+
+async def test_a_certificate_of_another_authority_is_a_loss(oracles: OracleWorld, tmp_path: Path) -> None:
+    other = ensure_certificates(tmp_path / "other", (HOST,), now=dt.datetime.now(dt.UTC))
+    loopback = Loopback(port=oracles.listener.port, ca_file=other.ca_file)
+    async with Hermes(oracles.hermes_settings(loopback=loopback)) as client, Told(client) as told:
+        await told.loss(ETH, because="ClientConnectorCertificateError")
 
 
 async def test_a_host_that_is_not_there_is_a_loss_and_closing_ends_it(oracles: OracleWorld) -> None:

@@ -33,6 +33,7 @@ async def test_a_wrong_key_is_said_and_stands_nowhere(oracles: OracleWorld) -> N
     async with Redstone(oracles.redstone_settings(api_key="s3cret")) as client, Told(client) as told:
         lost = await told.loss("ETH", because="HTTP 403")
         assert "s3cret" not in lost.reason
+    assert "s3cret" not in repr(oracles.redstone_settings(api_key="s3cret"))
 
 
 async def test_a_feed_that_is_not_there_is_lost_and_the_others_go_on(oracles: OracleWorld) -> None:
