@@ -12,7 +12,7 @@ from domain.market import USD, Integrity, Law, Witness, instrument_scope
 from domain.policy import Hedging, Pair
 from domain.quantity import Num
 from domain.quote import Side, Source
-from domain.reference import PAR, Reference, reference, together
+from domain.reference import PAR, Reference, believed, needed, together, valued
 from domain.refusal import Reason, Refusal
 
 
@@ -112,13 +112,13 @@ def rest_on(
         return Refusal(reason=Reason.POLICY_MISSING, text="the book has no policy yet")
     underlying = book.asset(pair.collateral).underlying
     under, suspended = book.policy.integrity, book.outside.suspended
-    if pair.hedging is Hedging.HOLD:
-        held = reference(underlying, witnesses, under, suspended)
-        return held if isinstance(held, Refusal) else Basis(seen=None, base=held, stable=held)
-    seen = check_evidence(book, pair, evidence)
+    seen = check_evidence(book, pair, evidence) if pair.hedging is Hedging.PERPETUAL else None
     if isinstance(seen, Refusal):
         return seen
-    base = reference(underlying, witnesses, under, suspended)
+    sound = believed(needed(underlying, witnesses, under), under, suspended)
+    base = valued(underlying, sound, under)
+    if seen is None:
+        return base if isinstance(base, Refusal) else Basis(seen=None, base=base, stable=base)
     if isinstance(base, Refusal):
         return base
     if not base.vouches(pair.venue, pair.symbol):
@@ -126,7 +126,7 @@ def rest_on(
         scope = instrument_scope(pair.venue, pair.symbol)
         return Refusal(reason=Reason.HEDGE_UNVOUCHED, text=text, scope=scope)
     quote = book.instrument(pair.venue, pair.symbol).quote
-    stable = PAR if quote == USD else reference(quote, witnesses, under, suspended)
+    stable = PAR if quote == USD else valued(quote, sound, under)
     return stable if isinstance(stable, Refusal) else Basis(seen=seen, base=base, stable=stable)
 
 

@@ -4,7 +4,7 @@ Venues that agree judge the oracles; where they do not agree, oracles that do ju
 who is not near both middles of its group is at fault.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -139,7 +139,7 @@ def _venues(witnesses: tuple[Witness, ...], faults: Faults) -> Faults:
 
 
 def asset_faults(
-    assets: Iterable[str], witnesses: tuple[Witness, ...], rules: Integrity, suspended: Container[str]
+    assets: Iterable[str], witnesses: tuple[Witness, ...], rules: Integrity, suspended: Collection[str]
 ) -> Faults:
     """Return the faults of assets: nobody can say what it is worth, or a stable is not worth about a dollar."""
     faults: Faults = {}
@@ -171,17 +171,18 @@ _DISTANCES = {
 }
 
 
-def narrowed(rules: Integrity, law: Law) -> Integrity:
-    """Return the rules by which what failed a law may come back: within a share of its distance, the rest as it is."""
-    if law is Law.STALE:
-        ages = tuple(SourceAge(source=each.source, age_ms_max=_share(each.age_ms_max, rules)) for each in rules.ages)
-        return msgspec.structs.replace(rules, age_ms_max=_share(rules.age_ms_max, rules), ages=ages)
-    if law is Law.CLOCK_DRIFT:
-        return msgspec.structs.replace(rules, drift_ms_max=_share(rules.drift_ms_max, rules))
-    name = _DISTANCES.get(law)
-    if name is None:
-        return rules
-    return msgspec.structs.replace(rules, **{name: multiply(getattr(rules, name), rules.resume_share)})
+def narrowed(rules: Integrity, broken: Iterable[Law]) -> Integrity:
+    """Return the rules by which what broke laws may come back: within a share of their distances, the rest as it is."""
+    for law in broken:
+        if law is Law.STALE:
+            ages = tuple(SourceAge(source=one.source, age_ms_max=_share(one.age_ms_max, rules)) for one in rules.ages)
+            rules = msgspec.structs.replace(rules, age_ms_max=_share(rules.age_ms_max, rules), ages=ages)
+        elif law is Law.CLOCK_DRIFT:
+            rules = msgspec.structs.replace(rules, drift_ms_max=_share(rules.drift_ms_max, rules))
+        elif law in _DISTANCES:
+            name = _DISTANCES[law]
+            rules = msgspec.structs.replace(rules, **{name: multiply(getattr(rules, name), rules.resume_share)})
+    return rules
 
 
 def _share(ms: int, rules: Integrity) -> int:

@@ -179,6 +179,8 @@ def _time(witness: Witness, rules: Integrity) -> Fault | None:
 def _confidence(witness: Witness, rules: Integrity) -> Fault | None:
     if witness.kind is not SourceKind.ORACLE:
         return None
+    if witness.bid == witness.ask:
+        return None
     width = distance_bps(witness.ask, witness.mid)
     if width <= rules.confidence_bps_max:
         return None

@@ -5,13 +5,13 @@ converted by what its quote is worth at market, never at par, and its oracles. A
 middles of its group: one of three or four that lies elsewhere is left out, and of two that disagree neither vouches.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from domain.market import USD, Integrity, SourceKind, Witness, distance_bps, judge, told, witness_scopes
-from domain.quantity import Num, add, divide, multiply
+from domain.quantity import BPS, EXACT, Num, add, divide, multiply
 from domain.quote import Source
 from domain.refusal import Reason, Refusal
 
@@ -74,8 +74,14 @@ def near(group: Sequence[Heard], within_bps: Decimal) -> tuple[Heard, ...]:
     if not group:
         return ()
     low, high = middles(group)
-    core = tuple(each for each in group if distance_from(each, low, high) <= within_bps)
+    # Without a division: every decision asks this of everybody.
+    most, least = _edge(low, within_bps), _edge(high, -within_bps)
+    core = tuple(each for each in group if least <= EXACT.multiply(each.mid, BPS) <= most)
     return core if 2 * len(core) > len(group) else ()
+
+
+def _edge(middle: Num, bps: Decimal) -> Decimal:
+    return EXACT.multiply(middle, EXACT.add(BPS, bps))
 
 
 def distance_from(one: Heard, low: Num, high: Num) -> Num:
@@ -115,20 +121,23 @@ def needed(base: str, witnesses: Iterable[Witness], rules: Integrity) -> tuple[W
     )
 
 
-def believed(witnesses: Iterable[Witness], rules: Integrity, suspended: Container[str]) -> tuple[Witness, ...]:
+def believed(witnesses: Iterable[Witness], rules: Integrity, suspended: Collection[str]) -> tuple[Witness, ...]:
     """Return the witnesses that are sound by themselves and not suspended."""
-    return tuple(
-        each
-        for each in witnesses
-        if judge(each, rules) is None and not any(scope in suspended for scope in witness_scopes(each))
-    )
+    sound = [each for each in witnesses if judge(each, rules) is None]
+    if suspended:
+        sound = [each for each in sound if not any(scope in suspended for scope in witness_scopes(each))]
+    return tuple(sound)
 
 
 def reference(
-    base: str, witnesses: Iterable[Witness], rules: Integrity, suspended: Container[str] = ()
+    base: str, witnesses: Iterable[Witness], rules: Integrity, suspended: Collection[str] = ()
 ) -> Reference | Refusal:
     """Return what `base` is worth by the sources that may be believed now, or why nobody can say."""
-    sound = believed(needed(base, witnesses, rules), rules, suspended)
+    return valued(base, believed(needed(base, witnesses, rules), rules, suspended), rules)
+
+
+def valued(base: str, sound: tuple[Witness, ...], rules: Integrity) -> Reference | Refusal:
+    """Return what `base` is worth by witnesses that are believed already."""
     return of_stable(base, sound, rules) if base in rules.stables else _of_asset(base, sound, rules)
 
 

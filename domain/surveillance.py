@@ -29,16 +29,20 @@ WARM_UP_US = 10 * SECOND_US
 
 NEVER = -1
 
-FaultsUnder = Callable[[Integrity, Law | None], Faults]
-"""Judges everything under some rules; the law says that it is asked who may come back after breaking it."""
+FaultsUnder = Callable[[Integrity, tuple[Law, ...]], Faults]
+"""Judges everything under some rules; laws say that it is asked who may come back after breaking these."""
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
-    """Hold a suspended scope: the law it broke last, since when, and since when it is sound again (`NEVER`: is not)."""
+    """Hold a suspended scope: the law it was suspended by, and every law it broke until now, in the order of names.
+
+    `sound_since_us` is since when it is sound again (`NEVER`: it is not).
+    """
 
     law: Law
     since_us: int
     text: str
+    broken: tuple[Law, ...]
     sound_since_us: int = NEVER
 
 
@@ -85,7 +89,7 @@ def begin(suspended: Mapping[str, Suspension], now_us: int) -> Watch:
     What a venue's listing suspends is not the watch's to resume.
     """
     standings = {
-        scope: Standing(held.law, held.since_us, held.text)
+        scope: Standing(held.law, held.since_us, held.text, (held.law,))
         for scope, held in sorted(suspended.items())
         if held.law is not Law.REFERENCE_DATA
     }
@@ -104,20 +108,21 @@ def survey(
     looks = _looked(watch, seen, rules, now_us)
     look = _Look(watch, rules, now_us)
 
-    def of_sources(under: Integrity, law: Law | None) -> Faults:
+    def of_sources(under: Integrity, broken: tuple[Law, ...]) -> Faults:
         jumps = _jumps(seen, looks, under)
-        return source_faults(seen, under, jumps, in_company=law in MEASURED)
+        return source_faults(seen, under, jumps, in_company=not MEASURED.isdisjoint(broken))
 
     present = {scope for each in seen for scope in witness_scopes(each)[:2]}
     look.step(present, of_sources)
     wanted = tuple(sorted(set(assets)))
     held_out = frozenset(look.standings)
 
-    def of_assets(under: Integrity, law: Law | None) -> Faults:
-        del law
+    def of_assets(under: Integrity, _broken: tuple[Law, ...]) -> Faults:
         return asset_faults(wanted, seen, under, held_out)
 
-    look.step({f"asset:{asset}" for asset in wanted}, of_assets)
+    priced = {f"asset:{asset}" for asset in wanted}
+    look.step(priced, of_assets)
+    look.forget_soundness(present | priced)
     after = Watch(
         begun_us=watch.begun_us,
         at_us=now_us,
@@ -142,23 +147,30 @@ class _Look:
 
     def step(self, present: set[str], faults_under: FaultsUnder) -> None:
         """Judge the scopes that are present, and suspend or resume them."""
-        faults = faults_under(self._rules, None)
-        narrow: dict[Law, Faults] = {}
+        faults = faults_under(self._rules, ())
+        narrow: dict[tuple[Law, ...], Faults] = {}
         self.met |= present - faults.keys()
         for scope in sorted(present):
             fault, standing = faults.get(scope), self.standings.get(scope)
             if fault is not None:
                 self._fail(scope, fault, standing)
             elif standing is not None:
-                if standing.law not in narrow:
-                    narrow[standing.law] = faults_under(narrowed(self._rules, standing.law), standing.law)
-                self._mend(scope, standing, sound=scope not in narrow[standing.law])
+                broken = standing.broken
+                if broken not in narrow:
+                    narrow[broken] = faults_under(narrowed(self._rules, broken), broken)
+                self._mend(scope, standing, sound=scope not in narrow[broken])
+
+    def forget_soundness(self, present: set[str]) -> None:
+        """Break the time of being sound for what is suspended and not there."""
+        for scope in self.standings.keys() - present:
+            self.standings[scope] = msgspec.structs.replace(self.standings[scope], sound_since_us=NEVER)
 
     def _fail(self, scope: str, fault: Fault, standing: Standing | None) -> None:
         if standing is not None:
-            self.standings[scope] = Standing(fault.law, standing.since_us, fault.text)
+            broken = tuple(sorted({*standing.broken, fault.law}))
+            self.standings[scope] = msgspec.structs.replace(standing, broken=broken, sound_since_us=NEVER)
         elif scope in self.met or not self._warming:
-            self.standings[scope] = Standing(fault.law, self._now_us, fault.text)
+            self.standings[scope] = Standing(fault.law, self._now_us, fault.text, (fault.law,))
             self._tell(scope, fault.law, fault.text, suspended=True)
 
     def _mend(self, scope: str, standing: Standing, *, sound: bool) -> None:

@@ -20,7 +20,15 @@ from domain.order import OrderAcknowledged, OrderClosed, OrderOutcomeUnknown, Or
 from domain.policy import PolicyAdopted
 from domain.quantity import ZERO
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
-from domain.watch import ControlRefused, DependencyDegraded, DependencyRestored, Severity
+from domain.suspension import AssetSuspended, InstrumentSuspended, OracleSuspended, Suspended, VenueSuspended
+from domain.watch import (
+    MARKET_DATA,
+    SUSPENSION_AREA,
+    ControlRefused,
+    DependencyDegraded,
+    DependencyRestored,
+    Severity,
+)
 from projections.exposure import EXPOSURE, Exposures, line, underlyings
 from projections.fills import is_surprise
 
@@ -57,6 +65,9 @@ def _mode_changed(event: ModeChanged, position: int) -> Candidate:
 
 def _control_refused(event: ControlRefused, position: int) -> Candidate:
     subject = f"{event.control} {event.scope}"
+    if event.control == MARKET_DATA:
+        text = f"a hedge that is owed waits for market data that can be believed: {event.text}"
+        return _candidate(position, Severity.CRITICAL, "hedge", subject, text)
     text = f"{event.command_kind} of {event.actor} was refused: {event.text}"
     return _candidate(position, Severity.WARNING, "control", subject, text)
 
@@ -87,6 +98,12 @@ def _surprised(event: FillRecorded, position: int) -> Candidate | None:
     return _candidate(position, Severity.CRITICAL, "fill", str(event.fill_id), text)
 
 
+def _suspended(event: Suspended, position: int) -> Candidate:
+    """Page for what stops more than one instrument or source: a venue, an asset."""
+    severity = Severity.CRITICAL if isinstance(event, VenueSuspended | AssetSuspended) else Severity.WARNING
+    return _candidate(position, severity, SUSPENSION_AREA, event.scope, f"suspended ({event.law}): {event.text}")
+
+
 def _settlement_failed(event: RequestSettlementFailed, position: int) -> Candidate:
     return _candidate(position, Severity.CRITICAL, "settlement", str(event.request_id), event.text)
 
@@ -100,6 +117,10 @@ _RULES: dict[type[Event], Callable[[Any, int], Candidate | None]] = {
     HedgeAbandoned: _abandoned,
     FillRecorded: _surprised,
     RequestSettlementFailed: _settlement_failed,
+    VenueSuspended: _suspended,
+    InstrumentSuspended: _suspended,
+    OracleSuspended: _suspended,
+    AssetSuspended: _suspended,
 }
 
 

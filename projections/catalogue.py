@@ -1,9 +1,12 @@
 """Every view, by name. A view's name is its table, and the last word of its path under /v1."""
 
 from projections.alerts import ALERTS
+from projections.balances import BALANCES, MARGIN
 from projections.dependencies import DEPENDENCIES
 from projections.exposure import EXPOSURE
 from projections.fills import FILLS
+from projections.funding import FUNDING
+from projections.instruments import INSTRUMENTS
 from projections.limits import LIMITS
 from projections.modes import MODES
 from projections.orders import ORDERS
@@ -11,6 +14,7 @@ from projections.portfolio import PORTFOLIO
 from projections.positions import POSITIONS
 from projections.quotes import QUOTES
 from projections.requests import REQUESTS
+from projections.suspensions import SUSPENSIONS
 from projections.view import View
 
 VIEWS: dict[str, View] = {
@@ -27,5 +31,10 @@ VIEWS: dict[str, View] = {
         MODES,
         ALERTS,
         DEPENDENCIES,
+        SUSPENSIONS,
+        INSTRUMENTS,
+        BALANCES,
+        MARGIN,
+        FUNDING,
     )
 }

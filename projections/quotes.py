@@ -29,6 +29,8 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fee_bps: Num
     buffer_bps: Num
     gas_atoms: str
+    stable_price: Num
+    stable_cost_bps: Num
 
 
 class QuoteLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -68,6 +70,8 @@ def _costs(parts: Decomposition) -> Costs:
         fee_bps=parts.fee_bps,
         buffer_bps=parts.buffer_bps,
         gas_atoms=str(parts.gas.atoms),
+        stable_price=parts.stable_price,
+        stable_cost_bps=parts.stable_cost_bps,
     )
 
 

@@ -145,12 +145,12 @@ class TestIds:
     def test_they_are_the_same_for_ever(self):
         assert str(natural_id("fill", "binanceusdm", "main")) == "24cd9081-379e-5cd2-80dc-e8795677d2a3"
         assert str(derive_id(UUID(int=1), "hedge")) == "1dfc8147-2e6a-5ea0-9d27-72a4bbff77c4"
-        assert client_order_id(UUID(int=1), 1) == "bl26a05bc253e856e19bda5f92caab42a4"
+        assert client_order_id(UUID(int=1), 1) == "bl26a05bc253e856e19bda5f92caab42"
 
     @given(st.uuids(), st.integers(1, 10**6))
     def test_a_client_order_id_suits_every_venue(self, order_id: UUID, attempt: int):
         text = client_order_id(order_id, attempt)
-        assert len(text) == 34
+        assert len(text) == 32
         assert text.isascii()
         assert text.isalnum()
         assert text == text.lower()

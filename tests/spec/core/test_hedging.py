@@ -274,5 +274,5 @@ def test_the_same_intent_has_the_same_ids():
     assert open_hedge(one) == open_hedge(two)
     assert list(one.book.client_orders) == list(two.book.client_orders)
     (client_order_id,) = one.book.client_orders
-    assert len(client_order_id) == 34
+    assert len(client_order_id) == 32
     assert client_order_id.isalnum()

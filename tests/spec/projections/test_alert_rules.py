@@ -1,5 +1,7 @@
 """Which events a person is told of."""
 
+from typing import Any
+
 import pytest
 
 from benchmarks.mint_log import START_US, policy
@@ -7,12 +9,14 @@ from domain.event import CATALOGUE, Event
 from domain.fill import FillKind
 from domain.hedge import HedgeAbandoned
 from domain.limit import Control, LimitRemoved, LimitSet
+from domain.market import Law
 from domain.mode import Mode, ModeChanged
 from domain.order import OrderOutcomeUnknown, OrderSide
 from domain.policy import PolicyAdopted
 from domain.quantity import Num
 from domain.quote import Side
 from domain.request import RequestCancelled, RequestCompleted, RequestSettlementFailed
+from domain.suspension import AssetSuspended, InstrumentSuspended, OracleSuspended, VenueSuspended
 from domain.watch import AlertRaised, ControlRefused, DependencyDegraded, DependencyRestored, Severity
 from projections.alert_rules import WATCHED_TOPICS, ExposureWatch, candidate
 from projections.exposure import EXPOSURE
@@ -86,6 +90,32 @@ def test_what_is_told(event: Event, severity: str, area: str, subject: str, says
     assert (found.severity, found.area, found.subject, found.cause_position) == (severity, area, subject, 17)
     assert says in found.text
     assert event.TOPIC in WATCHED_TOPICS
+
+
+SUSPENDED: dict[str, Any] = {"law": Law.STALE, "text": "2500 ms old", "observed_at_us": START_US}
+WAITS = ControlRefused(
+    control="market_data",
+    scope="venue:bybit",
+    limit="",
+    value="",
+    command_kind="hedge.continue",
+    actor="ballast",
+    text="venue:bybit is suspended",
+)
+
+
+@pytest.mark.parametrize(
+    ("event", "severity", "area", "subject", "says"),
+    [
+        (VenueSuspended(venue="bybit", **SUSPENDED), "critical", "market", "venue:bybit", "suspended (stale): 2500"),
+        (AssetSuspended(asset="USDT", **SUSPENDED), "critical", "market", "asset:USDT", "2500 ms old"),
+        (OracleSuspended(oracle="pyth", **SUSPENDED), "warning", "market", "oracle:pyth", "2500 ms old"),
+        (InstrumentSuspended(venue="a", symbol="b", **SUSPENDED), "warning", "market", "instrument:a|b", "2500"),
+        (WAITS, "critical", "hedge", "market_data venue:bybit", "waits for market data"),
+    ],
+)
+def test_what_market_data_tells(event: Event, severity: str, area: str, subject: str, says: str):
+    test_what_is_told(event, severity, area, subject, says)
 
 
 def test_what_is_not_told():

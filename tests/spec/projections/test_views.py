@@ -184,7 +184,8 @@ SETTLING = SettlementSubmissionRequested(
 
 
 def test_every_view_is_in_the_catalogue_under_its_name_and_needs_known_topics():
-    expected = "portfolio exposure positions orders fills quotes requests limits mode alerts dependencies"
+    expected = "portfolio exposure positions orders fills quotes requests limits mode alerts dependencies "
+    expected += "suspensions instruments balances margin funding"
     assert set(VIEWS) == set(expected.split())
     for name, view in VIEWS.items():
         assert view.name == name
@@ -513,7 +514,7 @@ def test_decimals_stay_exact_through_freezing():
 
 def test_documents_have_no_numbers_that_javascript_could_bend():
     """Counts and positions are whole numbers; everything with a unit is text."""
-    whole = {"fills", "settlements", "attempt", "cause_position", "sequence", "age_ms"}
+    whole = {"fills", "settlements", "attempt", "cause_position", "sequence", "age_ms", "funding_interval_ms"}
     for view in VIEWS.values():
         for schema in msgspec.json.schema_components([view.document], schema_hook=lambda _: {"type": "string"})[
             1
