@@ -6,13 +6,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from adapters.exchange.account import VenueAccount
+from adapters.exchange.failures import VenueUnsuitable
 from adapters.exchange.venues import open_account
 from adapters.simulators.server import BinanceSimulator
 from domain.quantity import num
-from domain.venue import Rejected, VenueFailure
+from domain.venue import HOUR_MS, Rejected, VenueFailure
 from tests.support.exchange import ETH, order, running, simulator_settings, venue_settings
 
 D = Decimal
@@ -81,3 +83,26 @@ async def test_an_order_never_waits_behind_queries(venue: VenueAccount) -> None:
     await venue.submit(order())
     assert not asked[-1].done(), "the queue of queries is still being worked off"
     await asyncio.gather(*asked)
+
+
+async def test_a_market_that_pays_more_often_says_so(simulator: BinanceSimulator) -> None:
+    listed = simulator.venue.exchange.instruments
+    listed["ETHUSDT"] = msgspec.structs.replace(listed["ETHUSDT"], funding_interval_ms=4 * HOUR_MS)
+    settings = venue_settings(simulator.port, simulator.ca_file, symbols=(ETH, "BTC/USDT:USDT"))
+    async with open_account(settings) as venue:
+        assert [found.funding_interval_ms for found in venue.instruments] == [4 * HOUR_MS, 8 * HOUR_MS]
+        assert (await venue.mark(ETH)).funding_interval_ms == 4 * HOUR_MS
+        listed["ETHUSDT"] = msgspec.structs.replace(listed["ETHUSDT"], funding_interval_ms=HOUR_MS, tick=D("0.05"))
+        eth, _ = await venue.relist()
+        assert (eth.funding_interval_ms, eth.tick, len(eth.margin_tiers)) == (HOUR_MS, D("0.05"), 2)
+        with pytest.raises(Rejected, match=r"multiple of 0\.05"):
+            await venue.submit(order(limit_price=D("2000.01")))
+
+
+async def test_a_market_that_is_gone_is_told_at_the_next_listing(simulator: BinanceSimulator) -> None:
+    settings = venue_settings(simulator.port, simulator.ca_file, symbols=("BTC/USDT:USDT",))
+    async with open_account(settings) as venue:
+        listed = simulator.venue.exchange.instruments
+        listed["BTCUSDT"] = msgspec.structs.replace(listed["BTCUSDT"], base="OLD")
+        with pytest.raises(VenueUnsuitable, match="BTC/USDT:USDT is not listed"):
+            await venue.relist()
