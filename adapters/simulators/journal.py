@@ -1,7 +1,7 @@
 """The simulated venue's memory: what it acknowledged is still so after kill -9.
 
 An append-only file of JSON lines. A change is written and flushed to the disk before anyone is told of it. A line torn
-by a crash was never acknowledged and is cut off at the next start.
+by a crash was never acknowledged and is cut off at the next start, and what was overtaken since is left out then.
 """
 
 import os
@@ -79,6 +79,21 @@ class Journal:
             os.truncate(path, whole)
         for line in data[:whole].splitlines():
             yield _DECODER.decode(line)
+
+    @staticmethod
+    def rewrite(path: Path, records: Sequence[Record]) -> None:
+        """Put other records in a file's place, whole or not at all."""
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            file.writelines(_ENCODER.encode(record) + b"\n" for record in records)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     @property
     def is_closed(self) -> bool:

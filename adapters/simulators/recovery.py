@@ -6,6 +6,28 @@ from adapters.simulators.exchange import Exchange
 from adapters.simulators.journal import IncomeKept, LeverageKept, MarketKept, OrderKept, Record, TradeKept
 
 
+def compacted(records: Iterable[Record]) -> list[Record]:
+    """Return the records without those that later ones overtook; they restore the same exchange.
+
+    Of an order, a leverage and a market only the last word counts. Fills and income are history and stay.
+    """
+    history: list[Record] = []
+    orders: dict[int, Record] = {}
+    lasting: dict[tuple[str, str], Record] = {}
+    for record in records:
+        match record:
+            case OrderKept(order=order):
+                orders[order.order_id] = record
+            case LeverageKept(symbol=symbol):
+                lasting["leverage", symbol] = record
+            case MarketKept(symbol=symbol):
+                lasting["market", symbol] = record
+            case _:
+                history.append(record)
+    # The account's opening is first in the history and stays first.
+    return [*history[:1], *orders.values(), *history[1:], *lasting.values()]
+
+
 def restore(exchange: Exchange, records: Iterable[Record]) -> dict[str, MarketKept]:
     """Fold a journal into an empty exchange; return where each market stood. Rest open orders afterwards."""
     markets: dict[str, MarketKept] = {}

@@ -6,6 +6,7 @@ A dialect inherits from `SimulatedVenue` and words what it is handed; it never t
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from pathlib import Path
 
 from aiohttp import web
 
@@ -19,7 +20,7 @@ from adapters.simulators.instruments import Instrument
 from adapters.simulators.journal import Journal, MarketKept, Opened, Record
 from adapters.simulators.market import Crowd, Step, shape_of
 from adapters.simulators.matching import Book, Side
-from adapters.simulators.recovery import restore
+from adapters.simulators.recovery import compacted, restore
 from adapters.simulators.rest import Answer, Rest, closed, worded
 from adapters.simulators.settings import SimulatorSettings
 from adapters.simulators.sockets import Hub
@@ -56,7 +57,7 @@ class SimulatedVenue(ABC):
         self._last_ms = 0
         now_ms = self.clock_ms()
         path = settings.data_dir / "venue.jsonl"
-        kept = list(Journal.read(path))
+        kept = self._remembered(path)
         self.exchange = Exchange(instruments, settings.deposited(), now_ms=now_ms, policy=self.policy)
         markets = restore(self.exchange, kept)
         if self.exchange.ledger.trades:
@@ -64,7 +65,8 @@ class SimulatedVenue(ABC):
             newest_ms = self.exchange.ledger.trades[-1].time_ms
             self._last_ms = newest_ms if now_ms < newest_ms <= now_ms + SET_BACK_MAX_MS else now_ms
         self._journal = Journal(path)
-        self._check_owner(kept)
+        if not kept:
+            self._journal.append([self._opened()])
         for symbol, market in markets.items():
             instrument = self.exchange.instruments[symbol]
             price = instrument.price(market.mid) / (1 + settings.basis)
@@ -276,13 +278,18 @@ class SimulatedVenue(ABC):
         ]
         self._journal.append(records, promise=False)
 
-    def _check_owner(self, kept: list[Record]) -> None:
-        opened = Opened(deposits=self.settings.deposited(), api_key=self.settings.api_key)
-        if not kept:
-            self._journal.append([opened])
-        elif kept[0] != opened:
-            self._journal.close()
+    def _remembered(self, path: Path) -> list[Record]:
+        """Return what the journal holds, rid of what was overtaken; refuse another account's."""
+        kept = list(Journal.read(path))
+        if kept and kept[0] != self._opened():
             raise ValueError("this data directory holds another account: other key or deposit")
+        short = compacted(kept)
+        if len(short) < len(kept):
+            Journal.rewrite(path, short)
+        return short
+
+    def _opened(self) -> Opened:
+        return Opened(deposits=self.settings.deposited(), api_key=self.settings.api_key)
 
 
 def _cleared(book: Book, side: Side, levels: Levels) -> Levels:

@@ -14,7 +14,7 @@ from adapters.simulators.exchange import Exchange
 from adapters.simulators.instruments import EIGHT_HOURS_MS
 from adapters.simulators.journal import Journal, Opened
 from adapters.simulators.ledger import Order
-from adapters.simulators.recovery import restore
+from adapters.simulators.recovery import compacted, restore
 from adapters.simulators.refusals import Refusal, Refused
 
 NOW = 1_700_000_000_000
@@ -204,10 +204,17 @@ def test_a_position_is_the_sum_of_its_fills_and_a_journal_brings_all_of_it_back(
         mine = [t for t in trades if t.order_id == order.order_id]
         assert sum((t.quantity for t in mine), D(0)) == D(order.filled) / 1000
         assert order.filled <= order.quantity
-    again = Exchange(USDM, {"USDT": D(50000)}, now_ms=NOW)
-    restore(again, kept)
+    for records in (kept, compacted(kept)):
+        again = Exchange(USDM, {"USDT": D(50000)}, now_ms=NOW)
+        restore(again, records)
+        same(again, venue)
+    assert len(compacted(kept)) <= len(kept)
+
+
+def same(again: Exchange, venue: Exchange) -> None:
     assert again.orders == venue.orders
-    assert again.ledger.trades == trades
+    assert again.ledger.trades == venue.ledger.trades
+    assert again.ledger.income == venue.ledger.income
     assert again.ledger.wallets == venue.ledger.wallets
     assert again.ledger.positions == venue.ledger.positions
     assert [o.order_id for o in again.open_orders(None)] == [o.order_id for o in venue.open_orders(None)]
