@@ -138,7 +138,8 @@ class OkxDialect(Dialect):
         # ccxt reads its headers when a call begins, before anything else can run.
         until_ms = self.orders.milliseconds() + self.settings.recv_window_ms
         self.orders.headers = {"expTime": str(until_ms)}
-        self._check_item(await self.orders.privatePostTradeBatchOrders([request]), order.client_order_id)
+        answer = await self.orders.privatePostTradeBatchOrders([request])
+        parse.check_item(answer, order.client_order_id, self.reason)
 
     async def read_back(self, order: VenueOrder) -> OrderReport | Rejected | None:
         """Find an order; a post-only order that would have taken was cancelled, and that was its refusal."""
@@ -152,7 +153,8 @@ class OkxDialect(Dialect):
         """Cancel an order, and look until it is: the venue says yes before it has done so."""
         request = {"instId": self.of.named(symbol).market_id, "clOrdId": client_order_id}
         self.orders.headers = {}
-        self._check_item(await self.orders.privatePostTradeCancelOrder(request), client_order_id)
+        answer = await self.orders.privatePostTradeCancelOrder(request)
+        parse.check_item(answer, client_order_id, self.reason)
         for _ in range(CANCEL_TRIES):
             found = await self.order_state(symbol, client_order_id)
             if found.status in TERMINAL:
@@ -246,16 +248,6 @@ class OkxDialect(Dialect):
     async def _mark_row(self, market: Market) -> Payload:
         asked = {"instType": "SWAP", "instId": market.market_id}
         return only(data(await self.queries.publicGetPublicMarkPrice(asked)))
-
-    def _check_item(self, answer: object, client_order_id: str) -> None:
-        """Read what became of the one item that was sent: an envelope may say success while the item says no."""
-        item = only(rows(answer.get("data") if isinstance(answer, Mapping) else None))
-        code = str(item.get("sCode")).partition("_")[0]
-        reason = self.reason(code, str(item.get("sMsg")))
-        if reason is not None:
-            raise Rejected(reason, f"{code}: {item.get('sMsg')}")
-        if code != "0" or item.get("clOrdId") != client_order_id or not item.get("ordId"):
-            raise Unreadable(f"an answer that is no yes: {code}")
 
 
 def _family(market: Market) -> str:

@@ -1,15 +1,20 @@
 """Fields of OKX's payloads, read strictly: numbers, times and flags are all text, blank where there is nothing."""
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from adapters.exchange import fields
-from adapters.exchange.fields import Payload, Unreadable, decimal
+from adapters.exchange.fields import Payload, Unreadable
 from adapters.exchange.naming import Market
 from domain.quantity import EXACT
 from domain.venue import OrderStatus, Side
 
 TEXT_MAX = 64
+# More than any price, size or balance.
+NUMBER_MAX = Decimal(10) ** 18
+_MILLISECONDS = re.compile(r"[0-9]{1,15}")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
 _STATES: Mapping[str, OrderStatus] = {
     "live": "new",
     "partially_filled": "partially_filled",
@@ -17,6 +22,25 @@ _STATES: Mapping[str, OrderStatus] = {
     "canceled": "canceled",
     "mmp_canceled": "canceled",
 }
+
+
+def number(row: Payload, name: str) -> Decimal:
+    """Return a number, which is told in plain ASCII text and within reason."""
+    found = row.get(name)
+    if not isinstance(found, str) or len(found) > TEXT_MAX or _NUMBER.fullmatch(found) is None:
+        raise Unreadable(f"{name} is no number in a text")
+    value = Decimal(found)
+    if abs(value) > NUMBER_MAX:
+        raise Unreadable(f"{name} is out of range")
+    return value
+
+
+def instant_us(row: Payload, name: str) -> int:
+    """Return a time, told as a text of milliseconds, in microseconds."""
+    found = row.get(name)
+    if not isinstance(found, str) or _MILLISECONDS.fullmatch(found) is None:
+        raise Unreadable(f"{name} is no time in milliseconds")
+    return int(found) * 1_000
 
 
 def data(answer: object) -> Sequence[Payload]:
@@ -54,15 +78,12 @@ def negative(value: Decimal) -> Decimal:
 
 def units(row: Payload, name: str, market: Market) -> Decimal:
     """Return a number of contracts in units."""
-    try:
-        return EXACT.multiply(decimal(row, name), market.contract_size)
-    except ArithmeticError:
-        raise Unreadable(f"{name} is {row.get(name)!r}, out of range") from None
+    return EXACT.multiply(number(row, name), market.contract_size)
 
 
 def optional(row: Payload, name: str) -> Decimal | None:
     """Return a number that may be left blank."""
-    return None if row.get(name) in ("", None) else decimal(row, name)
+    return None if row.get(name) in ("", None) else number(row, name)
 
 
 def or_zero(row: Payload, name: str) -> Decimal:
@@ -72,7 +93,7 @@ def or_zero(row: Payload, name: str) -> Decimal:
 
 def price(row: Payload, name: str) -> Decimal:
     """Return a number above zero."""
-    value = decimal(row, name)
+    value = number(row, name)
     if value <= 0:
         raise Unreadable(f"{name} is {value}")
     return value

@@ -13,7 +13,7 @@ from domain.venue import FillReport, FundingReport
 
 PAGE = 100
 PAGES_MAX = 1_000
-# The fills endpoint goes back three days; the history goes further, but the newest fills may come late to it.
+# The fills endpoint goes back three days; for those the venue advises it instead of the history, which goes further.
 RECENT_MS = (3 * 24 - 1) * 3_600_000
 FUNDING_FEE = "8"
 

@@ -5,16 +5,16 @@ from decimal import Decimal
 from typing import Any
 
 from adapters.exchange.failures import VenueUnsuitable
-from adapters.exchange.fields import Payload, Unreadable, decimal
+from adapters.exchange.fields import Payload, Unreadable
 from adapters.exchange.naming import Account, Market
-from adapters.exchange.okx_fields import negative, optional, price, rows, units
+from adapters.exchange.okx_fields import negative, number, optional, price, rows, units
 from domain.quantity import EXACT
 from domain.venue import FeeRates, InstrumentReport, MarginTier
 
 
 def contract_size(info: Payload) -> Decimal:
     """Return how many units one contract is."""
-    size = decimal(info, "ctVal") * (optional(info, "ctMult") or Decimal(1))
+    size = number(info, "ctVal") * (optional(info, "ctMult") or Decimal(1))
     if size <= 0:
         raise Unreadable(f"a contract of {size}")
     return size
@@ -49,7 +49,7 @@ def margin_tiers(found: Sequence[Payload], market: Market, mark_price: Decimal) 
         held = units(row, "minSz", market)
         notional = EXACT.multiply(held, mark_price) if market.kind == "linear" else EXACT.divide(held, mark_price)
         tier = MarginTier(
-            notional_from=notional, maintenance_rate=decimal(row, "mmr"), leverage_max=price(row, "maxLever")
+            notional_from=notional, maintenance_rate=number(row, "mmr"), leverage_max=price(row, "maxLever")
         )
         tiers.append(tier)
     return tuple(sorted(tiers, key=lambda tier: tier.notional_from))
@@ -76,5 +76,5 @@ def fee_rates(row: Payload, of: Account, symbol: str, fee_group: str) -> FeeRate
 
 def _rates(row: Payload, of: Account, symbol: str, maker: str, taker: str) -> FeeRates:
     return FeeRates(
-        venue=of.venue, symbol=symbol, maker=negative(decimal(row, maker)), taker=negative(decimal(row, taker))
+        venue=of.venue, symbol=symbol, maker=negative(number(row, maker)), taker=negative(number(row, taker))
     )

@@ -9,16 +9,21 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal
 
-from adapters.exchange.fields import Payload, Unreadable, decimal, identity, instant_us
+from adapters.exchange.failures import Reason
+from adapters.exchange.fields import Payload, Unreadable, identity
 from adapters.exchange.naming import Account
 from adapters.exchange.okx_fields import (
     check_net,
     flag,
+    instant_us,
     negative,
+    number,
+    only,
     optional,
     optional_price,
     or_zero,
     price,
+    rows,
     side,
     state,
     text,
@@ -31,6 +36,7 @@ from domain.venue import (
     MarkReport,
     OrderReport,
     PositionReport,
+    Rejected,
     TimeInForce,
 )
 
@@ -50,6 +56,17 @@ _SUB_TYPES: Mapping[str, Kind] = {
     **dict.fromkeys(("100", "101", "102", "103", "104", "105", "106", "107"), "liquidation"),
     **dict.fromkeys(("125", "126", "127", "128"), "adl"),
 }
+
+
+def check_item(answer: object, client_order_id: str, reason: Reason) -> None:
+    """Read what became of the one item that was sent: an envelope may say success while the item says no."""
+    item = only(rows(answer.get("data") if isinstance(answer, Mapping) else None))
+    code, told = str(item.get("sCode")).partition("_")[0], str(item.get("sMsg"))
+    refused = reason(code, told)
+    if refused is not None:
+        raise Rejected(refused, f"{code}: {told}")
+    if code != "0" or item.get("clOrdId") != client_order_id or not item.get("ordId"):
+        raise Unreadable(f"an answer that is no yes: {code}")
 
 
 def order(row: Payload, of: Account) -> OrderReport:
@@ -123,9 +140,9 @@ def balance(row: Payload, of: Account) -> BalanceReport:
         venue=of.venue,
         account=of.account,
         asset=identity(row, "ccy"),
-        wallet=decimal(row, "cashBal"),
-        margin=decimal(row, "eq"),
-        available=decimal(row, "availEq"),
+        wallet=number(row, "cashBal"),
+        margin=number(row, "eq"),
+        available=number(row, "availEq"),
         initial_margin=or_zero(row, "imr"),
         maintenance_margin=or_zero(row, "mmr"),
         at_us=instant_us(row, "uTime"),
@@ -139,7 +156,7 @@ def mark(marked: Payload, indexed: Payload, funding_row: Payload, of: Account) -
         symbol=of.symbol(marked.get("instId")),
         mark_price=mark_price(marked),
         index_price=price(indexed, "idxPx"),
-        funding_rate=decimal(funding_row, "fundingRate"),
+        funding_rate=number(funding_row, "fundingRate"),
         funding_interval_ms=funding_interval_ms(funding_row),
         next_funding_us=instant_us(funding_row, "fundingTime"),
         at_us=instant_us(marked, "ts"),
@@ -161,7 +178,7 @@ def funding_interval_ms(row: Payload) -> int:
 
 def funding(row: Payload, of: Account) -> FundingReport:
     """Read one funding payment out of the bills; of an isolated position it goes to the position's own balance."""
-    amount = decimal(row, "balChg") or or_zero(row, "posBalChg")
+    amount = number(row, "balChg") or or_zero(row, "posBalChg")
     return FundingReport(
         venue=of.venue,
         account=of.account,
