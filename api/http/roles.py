@@ -33,6 +33,11 @@ READ_MODELS = (
     "mode",
     "alerts",
     "dependencies",
+    "suspensions",
+    "instruments",
+    "balances",
+    "margin",
+    "funding",
     "events",
 )
 

@@ -9,8 +9,10 @@
     alerts: ["severity", "action", "area", "text", "raised_at"],
     requests: ["accepted_at", "state", "side", "pair", "issued_dollars", "hedge_filled", "hedge_quantity", "benefactor", "order_id"],
     market: ["base", "source", "standing", "bid", "ask", "quote", "age_ms", "drift_ms", "kind", "symbol"],
+    suspensions: ["scope", "suspended", "law", "text", "since"],
     positions: ["venue", "account", "symbol", "quantity", "entry_price", "realised", "fees", "fills"],
     portfolio: ["kind", "asset", "units", "atoms", "settlements", "updated_at"],
+    balances: ["venue", "account", "asset", "wallet", "margin", "available", "initial_margin", "maintenance_margin", "observed_at"],
     limits: ["control", "scope", "value", "unit", "in_force", "author", "reason"],
     dependencies: ["dependency", "degraded", "text", "since"],
   };
@@ -61,6 +63,7 @@
 
   function tone(row, column) {
     if (column === "within") return { true: "good", false: "bad" }[row.within] || "";
+    if (column === "suspended") return row.suspended ? "bad" : "good";
     if (column === "degraded") return row.degraded ? "bad" : "good";
     if (column === "standing") return row.suspended ? "bad" : row.lost ? "warn" : "good";
     if (column === "in_force") return row.in_force ? "good" : "bad";
