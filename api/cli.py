@@ -50,12 +50,25 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_running(commands: Any) -> None:
-    demo = commands.add_parser("demo", help="run everything on a simulated venue, with benefactors who trade")
+    demo = commands.add_parser(
+        "demo", help="run everything on simulated venues and oracles, with benefactors who trade"
+    )
     demo.add_argument("--port", type=int, default=8080, help="of the HTTP API")
     demo.add_argument("--data-dir", type=Path, default=Path(".ballast"), help="made if it is not there")
     demo.add_argument("--for", dest="seconds", type=float, help="end by itself so many seconds after readiness")
     demo.add_argument("--seed", type=int, help="fixes the inputs, not how they interleave")
-    demo.add_argument("--replay", type=Path, help="a recording of raw USD-M lines (gz) as the ETHUSDT market")
+    demo.add_argument(
+        "--replay",
+        type=Path,
+        help="a recording of raw USD-M lines (gz) as the ETHUSDT market; the other venues follow it",
+    )
+    demo.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME[@SOURCE]",
+        help="let a simulated venue or oracle go wrong for a while, and judge what was done; with --for",
+    )
     demo.set_defaults(run=_demo)
     up = commands.add_parser("up", help="run on the settings of a file, on given servers or embedded ones")
     up.add_argument("--config", type=Path, default=Path("ballast.toml"))
@@ -137,6 +150,8 @@ def _simulate(asked: argparse.Namespace) -> int:
 def _demo(asked: argparse.Namespace) -> int:
     if asked.replay is not None and not asked.replay.is_file():
         raise SettingsError(f"there is no recording {asked.replay}")
+    if asked.fault and asked.seconds is None:
+        raise SettingsError("a fault is judged at the end: give --for as well")
     with held(asked.data_dir):
         # One that was killed left its card behind: away with it before anybody takes it for ours.
         (asked.data_dir / "demo.json").unlink(missing_ok=True)
@@ -151,6 +166,7 @@ def _run_demo(asked: argparse.Namespace) -> int:
         seconds=asked.seconds,
         seed=fresh_seed() if asked.seed is None else asked.seed,
         replay=asked.replay,
+        faults=tuple(map(_tool("api.demo.faults", "parse_fault"), asked.fault)),
     )
     return _on_uvloop(_tool("api.wiring.demo", "run_demo")(wanted, read_settings(_DEFAULTS)))
 

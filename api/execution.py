@@ -69,10 +69,13 @@ _TIME_IN_FORCE: dict[TimeInForce, Any] = {
 
 
 class Execution:
-    """Act on one venue account, as its only lease-holder."""
+    """Act on one venue account, as its only lease-holder.
+
+    Several accounts may share a replica: then somebody else follows the log for all of them and lets each `see`.
+    """
 
     def __init__(
-        self, replica: Replica, follower: Follower, venue: Venue, facts: Facts, clock: Clock, lease: Lease
+        self, replica: Replica, follower: Follower | None, venue: Venue, facts: Facts, clock: Clock, lease: Lease
     ) -> None:
         self._replica = replica
         self._follower = follower
@@ -92,7 +95,8 @@ class Execution:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             self._patrol_once()
-            tasks.create_task(self._follow())
+            if self._follower is not None:
+                tasks.create_task(self._follow(self._follower))
             tasks.create_task(self._listen())
             tasks.create_task(self._patrol())
             tasks.create_task(self._sweeps.run())
@@ -106,12 +110,13 @@ class Execution:
         task = self._tasks.create_task(work)
         task.add_done_callback(lambda _done: self._busy.discard(order_id))
 
-    async def _follow(self) -> None:
+    async def _follow(self, follower: Follower) -> None:
         while True:
-            for recorded in await self._replica.follow(self._follower):
-                self._see(recorded)
+            for recorded in await self._replica.follow(follower):
+                self.see(recorded)
 
-    def _see(self, recorded: Recorded) -> None:
+    def see(self, recorded: Recorded) -> None:
+        """Take up what an event just folded asks of this account."""
         event = recorded.event
         if isinstance(event, OrderSubmissionRequested) and self._mine(event.order):
             self._requested[event.order.order_id] = event

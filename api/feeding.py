@@ -1,25 +1,41 @@
-"""The market worker: publishes every book it hears, and what each size would cost, four times a second."""
+"""The market worker: hears every venue and oracle, publishes what they say, and what each size would cost.
+
+Books are conflated where they are read: a venue's feed keeps its newest, and is asked again after a pause, so that a
+burst costs one publication and nothing waits behind it. Losses are never conflated away.
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
-from api.markets import Markets, book_message
-from api.replica import Replica
-from commands.ports import Clock, Follower
+from api.markets import BOOK, PRICE, Markets, book_message, price_message
 from domain.codec import encode
-from domain.ladder import ladder
-from domain.venue import BookEvent
+from domain.oracle import OracleEvent
+from domain.venue import BookLost, BookUpdate, ClockDrift, FeedEvent, InstrumentReport, MarkReport, TradePrint
 
-LADDER_EVERY_S = 0.25
+# After a book is published, its venue's next one is asked for this much later.
+BOOK_PAUSE_S = 0.002
 
 
-class Books(Protocol):
-    """Hear a venue's books."""
+class VenueSource(Protocol):
+    """Hear one venue's public market data."""
 
-    def book_events(self) -> AsyncGenerator[BookEvent, None]:
-        """Stream books as they change, and their losses; it reconnects by itself."""
+    @property
+    def venue(self) -> str:
+        """Return the venue's id."""
+        ...
+
+    def events(self) -> AsyncGenerator[FeedEvent, None]:
+        """Stream the newest books and marks, every loss, trades; it reconnects by itself."""
+        ...
+
+
+class OracleSource(Protocol):
+    """Hear one oracle's verified prices."""
+
+    def events(self) -> AsyncGenerator[OracleEvent, None]:
+        """Stream the newest price of each feed, and every loss; it reconnects by itself."""
         ...
 
 
@@ -30,52 +46,65 @@ class Signals(Protocol):
         """Publish normalised market data."""
         ...
 
-    def publish_indicative(self, pair: str, body: bytes) -> None:
-        """Publish a ladder."""
-        ...
+
+Take = Callable[[FeedEvent | OracleEvent], None]
+"""Take what was heard for a purpose of its own; never wait and never raise."""
 
 
 class Feeding:
-    """Feed the bus from one venue's books, and price ladders on them."""
+    """Feed the view and the bus from every source."""
 
-    def __init__(self, replica: Replica, follower: Follower, books: Books, signals: Signals, clock: Clock) -> None:
+    def __init__(self, markets: Markets, signals: Signals, *takers: Take) -> None:
         self.published = 0
-        self._replica = replica
-        self._follower = follower
-        self._books = books
+        self._markets = markets
         self._signals = signals
-        self._clock = clock
-        self._markets = Markets()
+        self._takers = takers
+        self._instruments: dict[str, dict[str, InstrumentReport]] = {}
+        self._drift_ms: dict[str, int] = {}
 
-    async def run(self) -> None:
-        """Feed until cancelled; raise what broke."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._hear())
-            tasks.create_task(self._follow())
-            tasks.create_task(self._price())
-
-    async def _hear(self) -> None:
-        async with aclosing(self._books.book_events()) as events:
+    async def hear_venue(self, venue: VenueSource, instruments: Sequence[InstrumentReport]) -> None:
+        """Feed from a venue's instruments until cancelled."""
+        self._instruments[venue.venue] = {instrument.symbol: instrument for instrument in instruments}
+        async with aclosing(venue.events()) as events:
             async for event in events:
-                message = book_message(event)
-                self._markets.put(message)
-                self._signals.publish_market(message.venue, message.symbol, "book", encode(message))
-                self.published += 1
+                self._take(event)
+                if isinstance(event, BookUpdate):
+                    await asyncio.sleep(BOOK_PAUSE_S)
 
-    async def _follow(self) -> None:
-        while True:
-            await self._replica.follow(self._follower)
+    def lose_venue(self, venue: str, symbols: Sequence[str], reason: str, at_us: int) -> None:
+        """Give up every book of a venue that went away."""
+        for symbol in symbols:
+            if symbol in self._instruments.get(venue, {}):
+                self._take(BookLost(venue=venue, symbol=symbol, reason=f"disconnected: {reason}", at_us=at_us))
 
-    async def _price(self) -> None:
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        while True:
-            now_us = self._clock.now_us()
-            evidence = self._markets.look(now_us)
-            policy = self._replica.book.policy
-            for pair in policy.pairs if policy is not None else ():
-                witnesses = self._markets.witnesses(now_us)
-                prices = ladder(self._replica.book, pair, evidence, witnesses, now_us)
-                self._signals.publish_indicative(pair.name, encode(prices))
-            due = max(due + LADDER_EVERY_S, loop.time())
-            await asyncio.sleep(due - loop.time())
+    def _take(self, event: FeedEvent) -> None:
+        match event:
+            case BookUpdate() | BookLost():
+                drift_ms = self._drift_ms.get(event.venue, 0)
+                raw = self._markets.put_book(
+                    book_message(event, self._instruments[event.venue][event.symbol], drift_ms)
+                )
+                self._publish(event.venue, event.symbol, BOOK, raw)
+            case TradePrint():
+                self._publish(event.venue, event.symbol, "trade", encode(event))
+            case MarkReport():
+                self._publish(event.venue, event.symbol, "mark", encode(event))
+            case ClockDrift():
+                self._drift_ms[event.venue] = event.drift_ms
+                self._publish(event.venue, "clock", "drift", encode(event))
+        for take in self._takers:
+            take(event)
+
+    async def hear_oracle(self, oracle: OracleSource) -> None:
+        """Feed from an oracle until cancelled."""
+        async with aclosing(oracle.events()) as events:
+            async for event in events:
+                message = price_message(event)
+                self._markets.put_price(message)
+                self._publish(message.oracle, message.feed, PRICE, encode(message))
+                for take in self._takers:
+                    take(event)
+
+    def _publish(self, source: str, symbol: str, kind: str, raw: bytes) -> None:
+        self._signals.publish_market(source, symbol, kind, raw)
+        self.published += 1

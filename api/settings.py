@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from domain.codec import from_json
+from domain.market import Integrity
 from domain.policy import Asset, Instrument, Pair, Policy
 from domain.quantity import Num
 
@@ -81,6 +82,7 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     assets: tuple[Asset, ...]
     pairs: tuple[Pair, ...]
     instruments: tuple[Instrument, ...]
+    integrity: Integrity = Integrity()
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,19 +94,68 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Name the account that hedges."""
+    """Name one venue: the instruments to hear and, with keys, the account to act on."""
 
-    name: str = "binanceusdm"
+    name: str
     account: str = "main"
-    symbols: tuple[str, ...] = ("ETH/USDT:USDT",)
+    symbols: tuple[str, ...]
+    private: bool = True  # false: its market data only, no account
     api_key: str = ""
     api_secret: str = ""
-    loopback_port: int = 0
-    loopback_ca: str = ""
+    passphrase: str = ""
+
+
+class LoopbackSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Send the real host names of venues and oracles to a simulator on this machine; port 0: to the real ones."""
+
+    port: int = 0
+    ca: str = ""
+
+
+class PythSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name the Pyth feeds to hear through Hermes; none: not heard. Signers: a file, else the routers."""
+
+    feeds: dict[str, str] = {}
+    api_key: str = ""
+    signers: str = ""
+
+
+class RedstoneSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name the RedStone feeds to hear through its gateway; none: not heard. Signers: a file, else production."""
+
+    feeds: tuple[str, ...] = ()
+    api_key: str = ""
+    signers: str = ""
+
+
+class ChainlinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name the Chainlink aggregators to read by asset, and the RPC endpoints that must agree; none: not read."""
+
+    feeds: dict[str, str] = {}
+    rpc: tuple[str, ...] = ()
+    quorum: int = 2
+
+
+class OracleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Set the oracles."""
+
+    pyth: PythSettings = PythSettings()
+    redstone: RedstoneSettings = RedstoneSettings()
+    chainlink: ChainlinkSettings = ChainlinkSettings()
+
+
+class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Set how many days of sampled market data are kept, by table."""
+
+    books: int = 7
+    trades: int = 7
+    marks: int = 90
+    funding: int = 730
+    oracles: int = 90
 
 
 class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Set the simulated venue that a demonstration trades on; it speaks the venue's own protocol over TLS."""
+    """Set the simulated venues and oracles of a demonstration; they speak the true wire protocols over TLS."""
 
     enabled: bool = False
     seed: int = 7
@@ -121,7 +172,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     http: HttpSettings = HttpSettings()
     chain: ChainSettings = ChainSettings()
     limits: tuple[LimitSettings, ...] = ()
-    venue: VenueSettings = VenueSettings()
+    venues: tuple[VenueSettings, ...] = ()
+    loopback: LoopbackSettings = LoopbackSettings()
+    oracles: OracleSettings = OracleSettings()
+    retention: RetentionSettings = RetentionSettings()
     simulator: SimulatorSettings = SimulatorSettings()
 
     @property
@@ -142,6 +196,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             assets=wanted.assets,
             pairs=wanted.pairs,
             instruments=wanted.instruments,
+            integrity=wanted.integrity,
             benefactors=wanted.benefactors,
             chain_id=self.chain.chain_id,
             minting_contract=self.chain.minting_contract,
@@ -186,6 +241,13 @@ def _check(settings: Settings, path: Path) -> None:
     for address in [asset.address for asset in settings.policy.assets] + list(settings.policy.benefactors):
         if address != address.lower() or not address.startswith("0x"):
             raise SettingsError(f"{path}: write the address {address} in lower case, with 0x")
+    heard = {(venue.name, symbol) for venue in settings.venues for symbol in venue.symbols}
+    for pair in settings.policy.pairs:
+        if pair.hedging == "perpetual" and (pair.venue, pair.symbol) not in heard:
+            raise SettingsError(f"{path}: pair {pair.name} hedges on {pair.venue} {pair.symbol}: add it under venues")
+    names = [(venue.name, venue.account) for venue in settings.venues]
+    if len(set(names)) < len(names):
+        raise SettingsError(f"{path}: each venue account stands once under venues")
     if settings.chain.settlement != "simulated":
         raise SettingsError(f"{path}: chain.settlement {settings.chain.settlement!r} is not built yet: use 'simulated'")
 

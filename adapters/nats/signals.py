@@ -58,17 +58,23 @@ class Signals:
         self._publish(f"{self._prefix}.indicative.{escape_token(pair)}", body)
 
     async def on_market(
-        self, receive: Callable[[MarketMessage], None], *, venue: str | None = None, symbol: str | None = None
+        self,
+        receive: Callable[[MarketMessage], None],
+        *,
+        venue: str | None = None,
+        symbol: str | None = None,
+        kind: str | None = None,
     ) -> Subscription:
-        """Call `receive` with the market publications of a venue and a symbol, or of all."""
+        """Call `receive` with the market publications of a venue, a symbol and a kind, or of all."""
         of_venue = "*" if venue is None else token(venue)
         of_symbol = "*" if symbol is None else escape_token(symbol)
+        of_kind = "*" if kind is None else token(kind)
 
         async def read(msg: Msg) -> None:
             _, _, venue, symbol, kind = msg.subject.split(".")
             receive(MarketMessage(venue, unescape_token(symbol), kind, msg.data))
 
-        return await self._subscribe(f"{self._prefix}.market.{of_venue}.{of_symbol}.*", read)
+        return await self._subscribe(f"{self._prefix}.market.{of_venue}.{of_symbol}.{of_kind}", read)
 
     async def on_indicative(
         self, receive: Callable[[IndicativeMessage], None], *, pair: str | None = None

@@ -23,7 +23,7 @@ RETRY_PAUSE_S = 0.3
 # A benefactor redeems at most this share of what it minted: fees and gas leave less than it put in.
 REDEEM_SHARE = Decimal("0.5")
 REDEEM_MIN = Decimal(200)
-HEDGED_ODDS, REDEEM_ODDS = 0.7, 0.45
+HELD_ODDS, BTC_ODDS, REDEEM_ODDS = 0.3, 0.25, 0.45
 
 OK, ACCEPTED, FIRST_ERROR = 200, 202, 400
 
@@ -96,13 +96,16 @@ class Benefactor:
 
     def _choose(self) -> tuple[str, str, Decimal]:
         """Return a pair, a side and a size: collateral to mint with, dollars to redeem."""
-        pair = "WETH/USDe" if self._random.random() < HEDGED_ODDS else "USDT/USDe"
+        drawn = self._random.random()
+        pair = "USDT/USDe" if drawn < HELD_ODDS else "WBTC/USDe" if drawn < HELD_ODDS + BTC_ODDS else "WETH/USDe"
         redeemable = self._minted.get(pair, Decimal(0)) * REDEEM_SHARE
         if redeemable > REDEEM_MIN and self._random.random() < REDEEM_ODDS:
             share = Decimal(self._random.randint(10, 100)) / 100
             return pair, "REDEEM", (redeemable * share).quantize(Decimal("0.01"))
         if pair == "WETH/USDe":
             return pair, "MINT", Decimal(self._random.randint(50, 2_500)) / 1_000
+        if pair == "WBTC/USDe":
+            return pair, "MINT", Decimal(self._random.randint(2, 100)) / 1_000
         return pair, "MINT", Decimal(self._random.randint(100, 20_000))
 
     async def _request(self, session: aiohttp.ClientSession) -> None:

@@ -51,8 +51,8 @@ class Evidence(Protocol):
         """Walk the hash chain; return "" when it verifies, else what is wrong."""
         ...
 
-    async def venue_positions(self) -> Mapping[str, Decimal]:
-        """Return the venue's own positions by symbol."""
+    async def venue_positions(self) -> Mapping[tuple[str, str], Decimal]:
+        """Return the venues' own positions by venue and symbol."""
         ...
 
 
@@ -69,21 +69,22 @@ async def check(evidence: Evidence, accepted_ids: Sequence[str]) -> list[Verdict
 
 
 async def _positions(evidence: Evidence, book: Book, events: Sequence[Event]) -> Verdict:
-    venue = {symbol: quantity for symbol, quantity in (await evidence.venue_positions()).items() if quantity}
-    held = {position.symbol: position.quantity for position in book.positions.values()}
+    venue = {key: quantity for key, quantity in (await evidence.venue_positions()).items() if quantity}
+    held = {(position.venue, position.symbol): position.quantity for position in book.positions.values()}
     fills = [event for event in events if isinstance(event, FillRecorded)]
     unique = {event.fill_id: event for event in fills}
-    sums: dict[str, Decimal] = {}
+    sums: dict[tuple[str, str], Decimal] = {}
     for fill in unique.values():
-        sums[fill.symbol] = add(sums.get(fill.symbol, ZERO), fill.signed)
+        key = (fill.venue, fill.symbol)
+        sums[key] = add(sums.get(key, ZERO), fill.signed)
     wrong = [f"{len(fills) - len(unique)} fills stand in the log twice"] if len(fills) > len(unique) else []
-    # Of every symbol that anybody knows: a position at the venue that the book lacks is the worst of all.
-    for symbol in sorted(held.keys() | sums.keys() | venue.keys()):
-        parts = [side.get(symbol, ZERO) for side in (held, sums, venue)]
+    # Of every symbol that anybody knows: a position at a venue that the book lacks is the worst of all.
+    for key in sorted(held.keys() | sums.keys() | venue.keys()):
+        parts = [side.get(key, ZERO) for side in (held, sums, venue)]
         if len(set(parts)) > 1:
-            wrong.append(f"{symbol}: book {parts[0]}, fills {parts[1]}, venue {parts[2]}")
-    found = "; ".join(wrong) or ", ".join(f"{symbol} {quantity}" for symbol, quantity in held.items())
-    return Verdict(not wrong, f"position = sum of {len(unique)} unique fills = the venue's own", found or "flat")
+            wrong.append(f"{' '.join(key)}: book {parts[0]}, fills {parts[1]}, venue {parts[2]}")
+    found = "; ".join(wrong) or ", ".join(f"{' '.join(key)} {quantity}" for key, quantity in held.items())
+    return Verdict(not wrong, f"position = sum of {len(unique)} unique fills = the venues' own", found or "flat")
 
 
 def _exposures(book: Book) -> Verdict:

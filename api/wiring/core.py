@@ -13,17 +13,17 @@ import msgspec
 from adapters.nats.commands import CommandServer
 from adapters.nats.inbox_consumer import InboxConsumer
 from adapters.nats.relay import Relay, stop_with_tail
-from adapters.nats.signals import MarketMessage, Signals
+from adapters.nats.signals import Signals
 from adapters.nats.streams import StreamState
 from api.boot import begin
 from api.core import Core, restore
 from api.doors import CommandDoor, InboxDoor
 from api.http.metrics import Registry
-from api.markets import BookMessage, Markets
+from api.markets import Markets
 from api.numbers import CoreNumbers
+from api.wiring.hearing import hear_markets
 from api.wiring.process import Process, beat
 from commands.ports import Fenced
-from domain.codec import decoder
 
 RELAY_TAIL_S = 5.0
 FENCED_PAUSE_S = 10.0
@@ -77,13 +77,8 @@ async def _run_core(process: Process) -> None:
     async with process.bus(process.settings.services.nats_core, "core") as bus, process.log() as log:
         head = await log.take_over()
         handler = await restore(log, head)
-        markets, read_book = Markets(), decoder(BookMessage).decode
-
-        def hear(message: MarketMessage) -> None:
-            if message.kind == "book":
-                markets.put(read_book(message.data))
-
-        await Signals(bus, process.prefix).on_market(hear)
+        markets = Markets()
+        await hear_markets(Signals(bus, process.prefix), markets)
         relay = Relay(bus, process.prefix, log, head=head.position, trace_of=_trace_of)
         core = Core(handler, log, process.clock, markets, relay)
         commands, inbox = CommandDoor(core.offer), InboxDoor(core.offer)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import signal
+import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,13 +24,14 @@ from adapters.postgres.patient import PatientLog
 from adapters.postgres.reader import AWAY
 from api.demo.benefactors import Benefactor, Tally, Terms, Wallet, private_key
 from api.demo.checks import Evidence, Verdict, check, events_there
+from api.demo.faults import BEGINS, LASTS, LASTS_S_MAX, Armed, DemoFault, FaultDoor, judge_fault, judge_quotes
 from api.demo.status import Status, print_summary
 from api.http.keys import KeyEntry, key_digest, new_key
 from api.http.roles import Role
 from api.replica import Replica, restore_replica
 from api.settings import Settings
 from api.wiring.evidence import HouseEvidence
-from api.wiring.house import House, open_house
+from api.wiring.house import ADMIN_TOKEN, SIMULATOR, House, open_house
 from api.wiring.process import WORKER_INBOX, Process
 from domain.refusal import Unavailable, Unknown
 
@@ -59,6 +61,7 @@ class DemoSettings(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None
     seed: int
     replay: Path | None
+    faults: tuple[DemoFault, ...] = ()
 
 
 def demo_settings(asked: DemoSettings, base: Settings, wallets: Sequence[Wallet]) -> Settings:
@@ -145,7 +148,7 @@ async def run_demo(asked: DemoSettings, base: Settings) -> int:
         failed.append(f"{role}: {why}")
         stop.set()
 
-    console.print("starting Postgres, NATS, a simulated venue and the roles …")
+    console.print("starting Postgres, NATS, simulated venues and oracles, and the roles …")
     settings = demo_settings(asked, base, wallets)
     try:
         async with open_house(settings, Path(), on_pids=card.update, on_failed=give_up) as house:
@@ -179,9 +182,12 @@ async def _show(
         following = tasks.create_task(_follow(replica, tail))
         evidence, everyone = HouseEvidence(process, log, bus), frozenset(house.pids)
         with Status(console, url, replica, tally) as status:
-            await _trade(asked, house, wallets, tally, status, stop)
+            armed = await _trade(asked, house, wallets, tally, status, stop)
             verdicts = await _judge(replica, status, lambda: everyone <= house.pids.keys(), evidence, tally)
         following.cancel()
+        _, events = await evidence.history()
+        verdicts.append(judge_quotes(events))
+        verdicts += [judge_fault(each, events) for each in armed]
     return verdicts, tally
 
 
@@ -197,7 +203,7 @@ async def _trade(
     tally: Tally,
     status: Status,
     stop: asyncio.Event,
-) -> None:
+) -> list[Armed]:
     settings = house.settings
     domain = ContractDomain(chain_id=settings.chain.chain_id, verifying_contract=settings.chain.minting_contract)
 
@@ -206,11 +212,13 @@ async def _trade(
 
     url, loop = f"http://{settings.http.host}:{settings.http.port}", asyncio.get_running_loop()
     deadline = None if asked.seconds is None else loop.time() + asked.seconds
-    over = asyncio.Event()
+    over, armed = asyncio.Event(), list[Armed]()
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
         for wallet in wallets:
             benefactor = Benefactor(url, wallet, sign, time.time, asked.seed, tally)
             tasks.create_task(benefactor.run(session, over))
+        if asked.faults and asked.seconds is not None:
+            tasks.create_task(_trouble(asked, settings, session, armed))
         while not stop.is_set() and (deadline is None or loop.time() < deadline):
             status.pids(house.pids)
             status.draw()
@@ -218,6 +226,19 @@ async def _trade(
                 async with asyncio.timeout(DRAW_S):
                     await stop.wait()
         over.set()
+    return armed
+
+
+async def _trouble(asked: DemoSettings, settings: Settings, session: aiohttp.ClientSession, armed: list[Armed]) -> None:
+    """Arm the faults that were asked for, all at once, in good time for what follows from them."""
+    assert asked.seconds is not None, "faults have a time"  # noqa: S101 - the command line asks for it
+    await asyncio.sleep(asked.seconds * BEGINS)
+    trust = ssl.create_default_context(cafile=settings.loopback.ca)
+    token = (settings.data_dir / SIMULATOR / ADMIN_TOKEN).read_text().strip()
+    door = FaultDoor(session, f"https://localhost:{settings.loopback.port}", token, trust)
+    for_s = min(asked.seconds * LASTS, LASTS_S_MAX)
+    for fault in asked.faults:
+        armed += [await door.arm(fault, for_s, time.time_ns() // 1_000)]
 
 
 async def _judge(
@@ -241,7 +262,7 @@ async def _drain(replica: Replica, status: Status, all_up: Callable[[], bool], e
     deadline = loop.time() + DRAIN_S_MAX
     while loop.time() < deadline:
         book = replica.book
-        if book.requests or book.hedges or book.orders or book.settlements or not all_up():
+        if book.requests or book.hedges or book.orders or book.settlements or book.outside.suspended or not all_up():
             quiet_since = None
         else:
             quiet_since = quiet_since or loop.time()

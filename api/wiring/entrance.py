@@ -16,6 +16,7 @@ from adapters.nats.connection import Connection
 from adapters.nats.signals import IndicativeMessage, Signals
 from adapters.nats.tail import Tail
 from adapters.postgres.patient import PatientLog
+from adapters.postgres.series_read import SeriesReader
 from adapters.postgres.views import PostgresViews
 from adapters.postgres.views_log import PostgresLog
 from adapters.postgres.views_reach import reading_pool
@@ -28,10 +29,14 @@ from api.http.server import serve
 from api.http.stream import Broadcast
 from api.http.throttle import Rate
 from api.http.views import LoggedViews
+from api.markets import Markets
 from api.replica import Replica, restore_replica
 from api.settings import Settings, SettingsError
+from api.wiring.hearing import hear_markets
 from api.wiring.process import API_INBOX, Process, beat
 from commands.envelope import Reply
+from commands.ports import Clock
+from domain.market import Witness, witness_scopes
 from domain.policy import Policy
 from domain.watch import AlertRaised
 
@@ -108,6 +113,24 @@ class _Dependencies:
         return ""
 
 
+class _Board:
+    """Show the consolidated view, and who is suspended in it."""
+
+    def __init__(self, markets: Markets, replica: Replica, clock: Clock) -> None:
+        self._markets = markets
+        self._replica = replica
+        self._clock = clock
+
+    def board(self) -> Sequence[Witness]:
+        """Return every source's word now."""
+        return self._markets.witnesses(self._clock.now_us())
+
+    def suspended(self, witness: Witness) -> str:
+        """Return why a source may not be believed, "" when it may."""
+        suspended = self._replica.book.outside.suspended
+        return next((suspended[scope].text for scope in witness_scopes(witness) if scope in suspended), "")
+
+
 def _read_keys(settings: Settings) -> KeyRing:
     try:
         entries = msgspec.json.decode(settings.keys_file.read_bytes(), type=list[KeyEntry])
@@ -147,6 +170,8 @@ async def run_api(process: Process) -> None:
         replica, heartbeats = await restore_replica(log), _Heartbeats()
         signals = Signals(bus, process.prefix)
         await signals.on_health(heartbeats.hear)
+        markets = Markets()
+        await hear_markets(signals, markets)
 
         def policy() -> Policy | None:
             return replica.book.policy
@@ -160,6 +185,8 @@ async def run_api(process: Process) -> None:
             policy=policy,
             dependencies=_Dependencies(pool, bus, heartbeats),
             heartbeats=heartbeats,
+            series=SeriesReader(pool),
+            market=_Board(markets, replica, process.clock),
         )
         broadcast = Broadcast(time.monotonic, process.clock.now_us)
 

@@ -74,7 +74,11 @@ class HouseEvidence:
         result = await verify(self._process.secret(self._process.settings.services.postgres_auditor))
         return "" if result.bad_position is None else f"position {result.bad_position}: {result.reason}"
 
-    async def venue_positions(self) -> Mapping[str, Decimal]:
-        """Return the venue's own positions by symbol."""
-        async with open_venue(self._process) as venue:
-            return {position.symbol: position.quantity for position in await venue.positions()}
+    async def venue_positions(self) -> Mapping[tuple[str, str], Decimal]:
+        """Return the venues' own positions by venue and symbol."""
+        found: dict[tuple[str, str], Decimal] = {}
+        for wanted in self._process.settings.venues:
+            if wanted.private:
+                async with open_venue(self._process, wanted) as venue:
+                    found |= {(wanted.name, held.symbol): held.quantity for held in await venue.positions()}
+        return found

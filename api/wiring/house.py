@@ -17,12 +17,16 @@ from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.supervisor import Supervisor
 from adapters.postgres.migrate import migrate
 from adapters.postgres.roles import Login, create_logins, login_dsn
-from api.settings import Settings, secret
+from api.settings import LoopbackSettings, Settings, secret
 from api.starting import CannotStart, require_port
 from domain.codec import encode
 
-SERVICE, AUDITOR, VENUE_KEY, VENUE_SECRET = "ballast_service", "ballast_reader", "venue_key", "venue_secret"
-LOGINS = (SERVICE, AUDITOR, VENUE_KEY, VENUE_SECRET)
+SERVICE, AUDITOR = "ballast_service", "ballast_reader"
+LOGINS = (SERVICE, AUDITOR)
+# What a simulated venue account is opened with, by venue.
+CREDENTIALS = ("api_key", "api_secret", "passphrase")
+# Files of the simulator: the door for faults, and the oracles' own signers.
+ADMIN_TOKEN, PYTH_SIGNERS, REDSTONE_SIGNERS = "admin_token", "pyth_signers.json", "redstone_signers.json"
 
 # Each process and the roles it runs, in the order in which they are started.
 PROCESSES: dict[str, tuple[str, ...]] = {
@@ -81,7 +85,7 @@ async def open_house(
         with _said():
             settings = await _open_services(supervisor, settings, folder)
             settings = await _open_log(settings, folder)
-            settings = _open_venue(settings)
+            settings = _open_simulator(settings)
             run = data_dir / "run"
             run.mkdir(exist_ok=True, mode=0o700)
             resolved = run / "settings.json"
@@ -164,21 +168,30 @@ async def _open_log(settings: Settings, folder: Path) -> Settings:
     return _with_services(settings, addresses)
 
 
-def _open_venue(settings: Settings) -> Settings:
-    """Point the venue at the simulator, under keys of its own, when there is one."""
+def _open_simulator(settings: Settings) -> Settings:
+    """Point every venue and oracle at the simulator, under keys of its own, when there is one."""
     if not settings.simulator.enabled:
         return settings
     home = settings.data_dir / SIMULATOR
     home.mkdir(exist_ok=True)
-    passwords = load_passwords(settings.data_dir / "logins.json", LOGINS)
-    venue = msgspec.structs.replace(
-        settings.venue,
-        api_key=passwords[VENUE_KEY],
-        api_secret=passwords[VENUE_SECRET],
-        loopback_port=remembered_port(home / "given_port"),
-        loopback_ca=str((home / "tls" / "ca.pem").absolute()),
+    names = tuple(f"{venue.name}_{part}" for venue in settings.venues for part in CREDENTIALS)
+    kept = settings.data_dir / "venues.json"
+    # A venue that was there before keeps its keys: its simulator remembers the account by them.
+    secrets = {**new_passwords(names), **(load_passwords(kept, ()) if kept.exists() else {})}
+    save_passwords(kept, secrets)
+    venues = tuple(
+        msgspec.structs.replace(venue, **{part: secrets[f"{venue.name}_{part}"] for part in CREDENTIALS})
+        for venue in settings.venues
     )
-    return msgspec.structs.replace(settings, venue=venue)
+    write_private(home / ADMIN_TOKEN, new_passwords((ADMIN_TOKEN,))[ADMIN_TOKEN].encode())
+    replace = msgspec.structs.replace
+    oracles = replace(
+        settings.oracles,
+        pyth=replace(settings.oracles.pyth, api_key="", signers=str((home / PYTH_SIGNERS).absolute())),
+        redstone=replace(settings.oracles.redstone, api_key="", signers=str((home / REDSTONE_SIGNERS).absolute())),
+    )
+    loopback = LoopbackSettings(port=remembered_port(home / "given_port"), ca=str((home / "tls" / "ca.pem").absolute()))
+    return replace(settings, venues=venues, loopback=loopback, oracles=oracles)
 
 
 def _child(process: str, roles: tuple[str, ...], settings: Path, data_dir: Path) -> Child:

@@ -1,30 +1,60 @@
-"""The simulated venue's process: another party's system, on this machine."""
+"""The simulated venues' and oracles' process: other parties' systems, on this machine."""
 
 from decimal import Decimal
 from pathlib import Path
 
-from adapters.simulators.server import BinanceSimulator
-from adapters.simulators.venue import SimulatorSettings
+from adapters.embedded.passwords import write_private
+from adapters.simulators.bybit.venue import BybitVenue
+from adapters.simulators.okx.venue import OkxVenue
+from adapters.simulators.oracles.gateway import SimulatedRedstone
+from adapters.simulators.oracles.hermes import SimulatedHermes
+from adapters.simulators.server import DEPOSITS, KINDS, Account, Kind, Simulators, SimulatorsSettings
+from api.settings import SettingsError
+from api.wiring.house import ADMIN_TOKEN, PYTH_SIGNERS, REDSTONE_SIGNERS, SIMULATOR
 from api.wiring.process import Process, until
+
+VENUES: dict[str, Kind] = {**KINDS, "bybit": BybitVenue, "okx": OkxVenue}
+# The true gateway's packages are ten seconds apart; ours come sooner, so that a demonstration is not half over by then.
+REDSTONE_STEP_MS = 2_000
 
 
 async def run_simulator(process: Process) -> None:
-    """Be the venue: the true wire protocol over TLS on loopback, with a memory that survives us."""
-    wanted, venue = process.settings.simulator, process.settings.venue
-    simulator = BinanceSimulator(
-        SimulatorSettings(
-            data_dir=process.settings.data_dir / "simulator",
+    """Be every venue and oracle: the true wire protocols over TLS on loopback, with memories that survive us."""
+    settings = process.settings
+    wanted, home = settings.simulator, settings.data_dir / SIMULATOR
+    strangers = [venue.name for venue in settings.venues if venue.name not in VENUES]
+    if strangers:
+        raise SettingsError(f"there is no simulator of {', '.join(strangers)}: {', '.join(sorted(VENUES))}")
+    accounts = {
+        venue.name: Account(
             api_key=process.secret(venue.api_key),
             api_secret=process.secret(venue.api_secret),
-            seed=wanted.seed,
-            port=venue.loopback_port,
-            deposit_usdt=Decimal(wanted.deposit_usdt),
-            replay_file=Path(wanted.replay) if wanted.replay else None,
+            passphrase=process.secret(venue.passphrase),
+            deposits={**DEPOSITS, "USDT": Decimal(wanted.deposit_usdt)},
         )
+        for venue in settings.venues
+    }
+    simulators = Simulators(
+        SimulatorsSettings(
+            directory=home,
+            accounts=accounts,
+            seed=wanted.seed,
+            port=settings.loopback.port,
+            admin_token=(home / ADMIN_TOKEN).read_text().strip(),
+            replay_file=Path(wanted.replay) if wanted.replay else None,
+        ),
+        gateways=(
+            lambda world: SimulatedHermes(world.price_of, seed=wanted.seed),
+            lambda world: SimulatedRedstone(world.price_of, seed=wanted.seed, step_ms=REDSTONE_STEP_MS),
+        ),
+        kinds=VENUES,
     )
-    await simulator.start()
+    for gateway, file in zip(simulators.gateways, (PYTH_SIGNERS, REDSTONE_SIGNERS), strict=True):
+        if isinstance(gateway, SimulatedHermes | SimulatedRedstone):
+            write_private(home / file, gateway.signer_set())
+    await simulators.start()
     try:
         process.ready()
-        await until(process.stop, simulator.failed())
+        await until(process.stop, simulators.failed())
     finally:
-        await simulator.stop()
+        await simulators.stop()

@@ -1,29 +1,47 @@
-"""The account that hedges, at the real venue or at a simulator on this machine."""
+"""The venues: accounts that act, feeds that hear; at the real ones, or at a simulator on this machine."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
-from adapters.exchange.binance_usdm import BinanceUsdm
-from adapters.exchange.settings import Loopback, VenueSettings
+from adapters.exchange.account import VenueAccount
+from adapters.exchange.feeds.feed import VenueFeed
+from adapters.exchange.feeds.settings import FeedSettings
+from adapters.exchange.settings import Loopback
+from adapters.exchange.settings import VenueSettings as AccountSettings
+from adapters.exchange.venues import listings, open_account
+from api.settings import VenueSettings
 from api.wiring.process import Process
+from domain.venue import InstrumentReport
+
+
+def loopback(process: Process) -> Loopback | None:
+    """Return where the simulator is, if there is one."""
+    wanted = process.settings.loopback
+    return Loopback(port=wanted.port, ca_file=process.folder / wanted.ca) if wanted.port else None
 
 
 @asynccontextmanager
-async def open_venue(process: Process) -> AsyncGenerator[BinanceUsdm]:
-    """Open the account that hedges."""
-    wanted = process.settings.venue
-    loopback = None
-    if wanted.loopback_port:
-        loopback = Loopback(port=wanted.loopback_port, ca_file=process.folder / wanted.loopback_ca)
-    venue = BinanceUsdm(
-        VenueSettings(
-            account=wanted.account,
-            api_key=process.secret(wanted.api_key),
-            api_secret=process.secret(wanted.api_secret),
-            symbols=wanted.symbols,
-            venue=wanted.name,
-            loopback=loopback,
-        )
+async def open_venue(process: Process, venue: VenueSettings) -> AsyncGenerator[VenueAccount]:
+    """Open the account of a venue."""
+    settings = AccountSettings(
+        account=venue.account,
+        api_key=process.secret(venue.api_key),
+        api_secret=process.secret(venue.api_secret),
+        passphrase=process.secret(venue.passphrase),
+        symbols=venue.symbols,
+        venue=venue.name,
+        loopback=loopback(process),
     )
-    async with venue:
-        yield venue
+    async with open_account(settings) as account:
+        yield account
+
+
+@asynccontextmanager
+async def open_feed(
+    process: Process, venue: VenueSettings
+) -> AsyncGenerator[tuple[VenueFeed, Sequence[InstrumentReport]]]:
+    """Hear a venue's public market data; its instruments are as it lists them now."""
+    where = loopback(process)
+    listed = await listings(venue.name, venue.symbols, where)
+    async with VenueFeed(FeedSettings(venue=venue.name, loopback=where), listed) as feed:
+        yield feed, listed

@@ -1,20 +1,36 @@
-"""The workers' processes: what acts at the venue and on the chain, and what hears the market."""
+"""The workers' processes: what acts at the venues and on the chain, and what hears the markets."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+from adapters.exchange.suitability import VenueUnsuitable
 from adapters.nats.inbox import InboxPublisher
 from adapters.nats.signals import Signals
 from adapters.nats.tail import Tail
+from adapters.postgres.series import SeriesStore
+from api.account_watch import AccountWatch
+from api.accounts import Accounts
 from api.execution import Execution
 from api.feeding import Feeding
 from api.http.metrics import Registry
-from api.replica import restore_replica
+from api.indicating import Indicating
+from api.market_numbers import MarketNumbers
+from api.markets import Markets
+from api.replica import Replica, restore_replica
+from api.sampling import Sampler
+from api.settings import RetentionSettings, VenueSettings
 from api.settling import Settling
+from api.surveillance import Surveillance
+from api.telling import readable, tell
+from api.tending import Tended
+from api.wiring.prices import open_oracles
 from api.wiring.process import WORKER_INBOX, Process, beat, until
-from api.wiring.venues import open_venue
+from api.wiring.venues import open_feed, open_venue
+from commands.ports import Facts, Lease
 from domain.ids import derive_id
 from domain.settlement import SettlementSubmissionRequested
+from domain.venue import VenueFailure
 
 
 class SimulatedSettlements:
@@ -26,49 +42,128 @@ class SimulatedSettlements:
         return "0x" + first.hex + second.hex
 
 
+# A venue that is away is tried again; the others, and the process, go on.
+AWAY = (VenueFailure, VenueUnsuitable)
+
+
 async def run_execution(process: Process) -> None:
-    """Act on the venue's account and on the chain, as their only lease-holder."""
+    """Act on every venue account and on the chain, as their only lease-holder."""
     settings = process.settings
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(process.bus(settings.services.nats_worker, "execution", WORKER_INBOX))
         log = await stack.enter_async_context(process.log())
-        lease = await stack.enter_async_context(process.lease(f"{settings.venue.name}:{settings.venue.account}"))
-        venue = await stack.enter_async_context(open_venue(process))
         facts = InboxPublisher(bus, process.prefix)
         orders, settlements = await restore_replica(log), await restore_replica(log)
         order_tail = await stack.enter_async_context(Tail(bus, process.prefix, log, after=orders.position))
         chain_tail = await stack.enter_async_context(Tail(bus, process.prefix, log, after=settlements.position))
-        execution = Execution(orders, order_tail, venue, facts, process.clock, lease)
-        settling = Settling(settlements, chain_tail, SimulatedSettlements(), facts, lease)
+        chain_lease = await stack.enter_async_context(process.lease("chain"))
+        settling = Settling(settlements, chain_tail, SimulatedSettlements(), facts, chain_lease)
+        accounts = Accounts(orders, order_tail)
+        tended = list[Tended]()
+        for wanted in settings.venues:
+            if wanted.private:
+                lease = await stack.enter_async_context(process.lease(f"{wanted.name}:{wanted.account}"))
+                tended.append(_account(process, wanted, orders, accounts, facts, lease))
 
         async def work() -> None:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(execution.run())
+                tasks.create_task(accounts.run())
                 tasks.create_task(settling.run())
-                tasks.create_task(venue.failed())
+                for venue in tended:
+                    tasks.create_task(venue.run())
                 tasks.create_task(beat(process, bus, "execution", Registry(), lambda: orders.position))
                 tasks.create_task(beat(process, bus, "chain", Registry(), lambda: settlements.position))
+                for venue in tended:
+                    await venue.settled.wait()
                 process.ready()
 
         await until(process.stop, work())
 
 
+def _account(
+    process: Process, wanted: VenueSettings, replica: Replica, accounts: Accounts, facts: Facts, lease: Lease
+) -> Tended:
+    """Return one venue's account, acted on and watched while the venue is there."""
+
+    async def work(opened: Callable[[], None]) -> None:
+        async with open_venue(process, wanted) as venue:
+            execution = Execution(replica, None, venue, facts, process.clock, lease)
+            watch = AccountWatch(replica, venue, facts, process.clock)
+            with accounts.showing(execution):
+                async with asyncio.TaskGroup() as tasks:
+                    for loop in (execution.run, watch.run, venue.failed):
+                        tasks.create_task(loop())
+                    opened()
+
+    async def tell_away(text: str) -> None:
+        body = {"dependency": wanted.name, "text": readable(text)}
+        kind = "dependency.degraded"
+        await tell(facts, "execution", kind, f"{kind}|{wanted.name}|{process.clock.now_us()}", body)
+
+    return Tended(f"the account {wanted.account} on {wanted.name}", work, AWAY, tell_away)
+
+
+def _days(retention: RetentionSettings) -> dict[str, int]:
+    return {
+        "market_books": retention.books,
+        "market_trades": retention.trades,
+        "market_marks": retention.marks,
+        "market_funding": retention.funding,
+        "oracle_prices": retention.oracles,
+    }
+
+
 async def run_market(process: Process) -> None:
-    """Hear the venue's books, publish them and the ladders priced on them."""
+    """Hear every venue and oracle, judge them, publish what they say and what is priced on it, and keep samples."""
     settings = process.settings
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(process.bus(settings.services.nats_worker, "market", WORKER_INBOX))
         log = await stack.enter_async_context(process.followed_log())
-        venue = await stack.enter_async_context(open_venue(process))
+        oracles = await stack.enter_async_context(open_oracles(process))
         replica = await restore_replica(log)
         tail = await stack.enter_async_context(Tail(bus, process.prefix, log, after=replica.position))
-        feeding = Feeding(replica, tail, venue, Signals(bus, process.prefix), process.clock)
+        store = SeriesStore(
+            process.secret(settings.services.postgres_service), process.clock, _days(settings.retention)
+        )
+        stack.push_async_callback(store.close)
+        markets, signals, facts = Markets(), Signals(bus, process.prefix), InboxPublisher(bus, process.prefix)
+        surveillance = Surveillance(replica, markets, facts, process.clock)
+        feeding = Feeding(markets, signals, surveillance.take, Sampler(store).hear)
+        indicating = Indicating(replica, markets, signals, facts, process.clock)
+        tended = [_feed(process, venue, feeding) for venue in settings.venues]
+        numbers = MarketNumbers(feeding, store, indicating, tended, lambda: replica.position)
+
+        async def follow() -> None:
+            while True:
+                await replica.follow(tail)
 
         async def work() -> None:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(feeding.run())
-                tasks.create_task(venue.failed())
-                tasks.create_task(beat(process, bus, "market", Registry(), lambda: replica.position))
+                for loop in (follow, surveillance.run, indicating.run, store.run):
+                    tasks.create_task(loop())
+                for oracle in oracles:
+                    tasks.create_task(feeding.hear_oracle(oracle))
+                    tasks.create_task(oracle.failed())
+                for venue in tended:
+                    tasks.create_task(venue.run())
+                tasks.create_task(beat(process, bus, "market", numbers.registry, numbers.gather))
+                for venue in tended:
+                    await venue.settled.wait()
                 process.ready()
 
         await until(process.stop, work())
+
+
+def _feed(process: Process, wanted: VenueSettings, feeding: Feeding) -> Tended:
+    """Return one venue's public feed, heard while the venue is there."""
+
+    async def work(opened: Callable[[], None]) -> None:
+        async with open_feed(process, wanted) as (feed, listed), asyncio.TaskGroup() as tasks:
+            tasks.create_task(feeding.hear_venue(feed, listed))
+            tasks.create_task(feed.failed())
+            opened()
+
+    async def tell_away(text: str) -> None:
+        feeding.lose_venue(wanted.name, wanted.symbols, text, process.clock.now_us())
+
+    return Tended(f"the market data of {wanted.name}", work, AWAY, tell_away)

@@ -1,6 +1,7 @@
 """The small ports of a simulated process: date, markets, facts, lease, and the venue as the product asks for it."""
 
 from collections.abc import AsyncGenerator, Sequence
+from decimal import Decimal
 
 import msgspec
 
@@ -10,7 +11,7 @@ from domain.depth import BookEvidence, Level
 from domain.market import SourceKind, Witness
 from domain.quantity import Num, num
 from domain.refusal import Unavailable, Unknown
-from domain.venue import AccountEvent, Acknowledgement, FillReport, OrderReport, VenueOrder
+from domain.venue import AccountEvent, Acknowledgement, FillReport, InstrumentReport, OrderReport, VenueOrder
 from domain.venue import Unavailable as VenueUnavailable
 from tests.simulation.loop import Process, SimLoop
 from tests.simulation.market import STEP_US, TICK, Market
@@ -30,6 +31,20 @@ OFF_TICKS = (600, 2_000)
 """How far a dislocated venue lies from the others: 3 to 10 percent."""
 PEERS = ("bybit", "okx", "deribit")
 ORACLES = ("pyth", "redstone")
+
+LISTED = InstrumentReport(
+    venue="binanceusdm",
+    symbol="ETH/USDT:USDT",
+    base="ETH",
+    quote="USDT",
+    settle="USDT",
+    tick=Decimal("0.01"),
+    step=Decimal("0.001"),
+    quantity_min=Decimal("0.001"),
+    quantity_max=Decimal(10_000),
+    notional_min=Decimal(20),
+)
+"""What the simulated venue lists."""
 
 SITES = ("feed.stalled", "clock.skewed", "feed.dislocated", "feed.hedge_dislocated", "feed.oracle_silent")
 
@@ -98,7 +113,7 @@ class Feed:
         if step != self._step and virtual_us >= self._stalled_until_us:
             self._step = step
             seen_us = max(step * STEP_US, virtual_us - faults.between("feed.age", *FEED_US))
-            self._markets.put(book_message(self._market.book(START_US + seen_us)))
+            self._markets.put_book(book_message(self._market.book(START_US + seen_us), LISTED))
         off = self._hedge.off()
         self._seen = tuple(_moved(book, off) for book in self._markets.look(now_us))
         return self._seen

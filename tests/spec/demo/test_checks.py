@@ -11,7 +11,7 @@ from domain.book import Book
 from domain.event import Event
 from tests.support.desk import Desk
 
-SYMBOL = "ETH/USDT:USDT"
+VENUE, SYMBOL = "binanceusdm", "ETH/USDT:USDT"
 
 
 @dataclass
@@ -19,7 +19,7 @@ class House:
     """Show what the test says: a whole stand-in for the log, the bus, the read models and the venue."""
 
     desk: Desk
-    venue: dict[str, Decimal]
+    venue: dict[tuple[str, str], Decimal]
     events: list[Event]
     head_at: int = 10
     last: int = 10
@@ -45,7 +45,7 @@ class House:
     async def chain(self) -> str:
         return self.broken
 
-    async def venue_positions(self) -> Mapping[str, Decimal]:
+    async def venue_positions(self) -> Mapping[tuple[str, str], Decimal]:
         return self.venue
 
 
@@ -54,7 +54,7 @@ def house() -> House:
     """Mint ten, hedged and settled."""
     desk = Desk()
     desk.held()
-    return House(desk, {SYMBOL: Decimal(-10)}, list(desk.events))
+    return House(desk, {(VENUE, SYMBOL): Decimal(-10)}, list(desk.events))
 
 
 async def _broken(house: House, accepted: Sequence[str] = ()) -> list[str]:
@@ -67,18 +67,18 @@ async def test_a_sound_house_holds_everything(house: House) -> None:
 
 
 async def test_a_position_that_the_venue_does_not_have_is_found(house: House) -> None:
-    house.venue = {SYMBOL: Decimal("-9.999")}
-    assert await _broken(house) == [f"{SYMBOL}: book -10, fills -10, venue -9.999"]
+    house.venue = {(VENUE, SYMBOL): Decimal("-9.999")}
+    assert await _broken(house) == [f"{VENUE} {SYMBOL}: book -10, fills -10, venue -9.999"]
 
 
 async def test_a_position_that_only_the_venue_has_is_found(house: House) -> None:
-    house.venue |= {"BTC/USDT:USDT": Decimal(1)}
-    assert await _broken(house) == ["BTC/USDT:USDT: book 0, fills 0, venue 1"]
+    house.venue |= {("bybit", "BTC/USDT:USDT"): Decimal(1)}
+    assert await _broken(house) == ["bybit BTC/USDT:USDT: book 0, fills 0, venue 1"]
 
 
 async def test_a_fill_that_is_not_in_the_log_is_found(house: House) -> None:
     house.events = [event for event in house.events if not event.TOPIC.startswith("fill.")]
-    assert await _broken(house) == [f"{SYMBOL}: book -10, fills 0, venue -10"]
+    assert await _broken(house) == [f"{VENUE} {SYMBOL}: book -10, fills 0, venue -10"]
 
 
 async def test_a_fill_that_is_in_the_log_twice_is_found(house: House) -> None:
