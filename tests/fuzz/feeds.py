@@ -1,8 +1,8 @@
 """Let atheris search the dialects for what escapes: `python -m tests.fuzz.feeds CORPUS -max_total_time=60`.
 
-Not part of the suite, and atheris is no dependency of it: install it beside. The first byte chooses the venue, the second
-how the rest is meant: as a message, or as bytes to put into a real one. What must hold is what hypothesis holds in
-`tests.property.test_feed_fuzz`.
+Not part of the suite, and atheris is no dependency of it: install it beside. The first byte chooses the venue, the
+second how the rest is meant: as a message, or as bytes to put into a real one. What must hold is what hypothesis holds
+in `tests.property.test_feed_fuzz`.
 """
 
 import importlib
