@@ -119,6 +119,8 @@ def _funding_row(execution: Execution, instrument: Instrument, mark: Decimal) ->
     held, fee = execution.held, -execution.paid.amount
     value = abs(fee / instrument.funding_rate) if instrument.funding_rate else instrument.value(abs(held), mark)
     word = funding_word(execution.paid.income_id)
+    # As seen from the position: negative when it earns.
+    rate = instrument.funding_rate if held > 0 else -instrument.funding_rate
     return {
         "category": instrument.kind,
         "symbol": execution.symbol,
@@ -138,7 +140,7 @@ def _funding_row(execution: Execution, instrument: Instrument, mark: Decimal) ->
         "execValue": plain(value.quantize(AVERAGE)),
         "execFee": plain(fee),
         "feeCurrency": "",
-        "feeRate": plain(instrument.funding_rate),
+        "feeRate": plain(rate),
         "isMaker": False,
         "markPrice": plain(mark),
         "execTime": str(execution.time_ms),
