@@ -12,11 +12,17 @@ from adapters.simulators.binance.replay import play
 from adapters.simulators.binance.spot import BinanceSpot
 from adapters.simulators.binance.venue import BinanceCoinm, BinanceVenue
 from adapters.simulators.listener import Listener, Mounted
+from adapters.simulators.okx.venue import OkxVenue
 from adapters.simulators.venue import SimulatedVenue, SimulatorSettings, wall_clock_ms
 from adapters.simulators.world import World
 
 Kind = Callable[[SimulatorSettings, World], SimulatedVenue]
-KINDS: Mapping[str, Kind] = {"binanceusdm": BinanceVenue, "binancecoinm": BinanceCoinm, "binance": BinanceSpot}
+KINDS: Mapping[str, Kind] = {
+    "binanceusdm": BinanceVenue,
+    "binancecoinm": BinanceCoinm,
+    "binance": BinanceSpot,
+    "okx": OkxVenue,
+}
 # How far a venue's prices are from the world's, so that venues differ as true ones do: a few hundredths of a percent.
 BASES: Mapping[str, Decimal] = {
     "binancecoinm": Decimal("0.00005"),
