@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from adapters.exchange.feeds import number
+from adapters.exchange.feeds.book import Row
 from adapters.exchange.feeds.dialect import (
     NOTHING,
     SEQUENCE_MAX,
@@ -39,8 +40,6 @@ SNAPSHOT_LEVELS = 1_000
 _SUBSCRIBE_ID = 1
 _SIDE_EVENTS = frozenset({"trade", "markPriceUpdate"})
 
-Levels = list[tuple[str, str]]
-
 
 class _Message(msgspec.Struct, gc=False):
     """Hold what any of the streams sends. `b` and `a` are levels in diffs and other things in other messages."""
@@ -51,8 +50,8 @@ class _Message(msgspec.Struct, gc=False):
     U: int = -1
     u: int = -1
     pu: int = -1
-    b: Levels = []
-    a: Levels = []
+    b: list[Row] = []
+    a: list[Row] = []
     T: int = 0
     p: str = ""
     q: str = ""
@@ -66,8 +65,8 @@ class _Message(msgspec.Struct, gc=False):
 
 class _Snapshot(msgspec.Struct):
     lastUpdateId: int  # noqa: N815 - the venue's name
-    bids: Levels
-    asks: Levels
+    bids: list[Row]
+    asks: list[Row]
     E: int = 0
 
 

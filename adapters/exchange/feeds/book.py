@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from adapters.exchange.feeds.number import SIZE_MAX, TEXT_CHARS_MAX, Prices
 from adapters.exchange.feeds.trouble import Unreadable
 from domain.venue import BookLevel, BookTop
@@ -27,8 +29,18 @@ SWEEP_LEVELS = 1_000
 _BEYOND = 1 << 80
 _SIZE_MAX = float(SIZE_MAX)
 
-Rows = Sequence[Sequence[Any]]
-"""Levels as the venue sends them: price, size, and what else it may tell. Size zero takes the level away."""
+
+class Row(msgspec.Struct, array_like=True, gc=False):
+    """Hold a level as the venue sends it: an array of price, size, and what else it may tell, which is left out.
+
+    Size zero takes the level away. Both are texts; a dialect whose venue sends JSON numbers may put in ints, too.
+    """
+
+    price: str
+    size: str
+
+
+Rows = Sequence[Row]
 
 
 class Side:
@@ -61,16 +73,19 @@ class Side:
 
         Prices and near sizes are read here; that far sizes are written as numbers the dialect has seen to before.
         """
-        prices, near, far, edge = self.prices, self.near, self.far, self.edge
+        keys, near, far, edge = self.prices.keys, self.near, self.far, self.edge
         try:
             for row in rows:
-                key = prices[row[0]]
+                try:
+                    key = keys[row.price]
+                except KeyError:
+                    key = self.prices.learn(row.price)
                 if key > edge:
-                    far[key] = row[1]
-                elif _above_zero(row[1]):
+                    far[key] = row.size
+                elif _above_zero(row.size):
                     if key not in near:
                         insort(self.window, key)
-                    near[key] = row[1]
+                    near[key] = row.size
                 elif near.pop(key, None) is not None:
                     del self.window[bisect_left(self.window, key)]
             held = len(near)
@@ -78,7 +93,7 @@ class Side:
                 self._cut()
             elif (held < self.wanted and edge != _BEYOND) or len(far) > LEVELS_MAX:
                 self._refill()
-        except (ValueError, TypeError, OverflowError, IndexError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise Unreadable(f"a level that is none: {str(error)[:TEXT_CHARS_MAX]}") from error
 
     def best(self, count: int, factor: Decimal) -> tuple[BookLevel, ...]:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from adapters.exchange.feeds import number
+from adapters.exchange.feeds.book import Row
 from adapters.exchange.feeds.dialect import (
     NOTHING,
     TEXT_CHARS_MAX,
@@ -34,8 +35,6 @@ HOUR_MS = 3_600_000
 FUNDING_HOURS_MAX = 24 * 7
 _TICKER_FIELDS = ("markPrice", "indexPrice", "fundingRate", "nextFundingTime", "fundingIntervalHour")
 
-Levels = list[tuple[str, str]]
-
 
 class _Envelope(msgspec.Struct, gc=False):
     topic: str = ""
@@ -51,8 +50,8 @@ class _Envelope(msgspec.Struct, gc=False):
 class _Book(msgspec.Struct, gc=False):
     u: int
     seq: int
-    b: Levels
-    a: Levels
+    b: list[Row]
+    a: list[Row]
     s: str = ""
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from adapters.exchange.feeds import number
+from adapters.exchange.feeds.book import Row
 from adapters.exchange.feeds.dialect import (
     NOTHING,
     TEXT_CHARS_MAX,
@@ -214,21 +215,21 @@ class Deribit(Dialect):
         return acts
 
 
-def _rows(levels: Levels) -> list[tuple[Any, Any]]:
+def _rows(levels: Levels) -> list[Row]:
     """Return levels as price and size, deleted ones with size zero; raise `Unreadable` when a number is none.
 
     A JSON number came through the reader's grammar; only what is no number at all has to be kept out.
     """
-    rows: list[tuple[Any, Any]] = []
+    rows: list[Row] = []
     for action, price, amount in levels:
         if price is True or amount is True or amount is False:
             raise Unreadable("a flag for a number")
         if action == "delete":
-            rows.append((price, 0))
+            rows.append(Row(price, "0"))
         elif amount == 0 or number.exact(amount) == 0:
             raise Unreadable(f"a level to {action} with nothing in it")
         else:
-            rows.append((price, amount))
+            rows.append(Row(price, amount))
     return rows
 
 

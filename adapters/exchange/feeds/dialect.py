@@ -114,7 +114,7 @@ class Memories:
             return
         for rows in sides:
             for row in rows:
-                exact(row[1])
+                exact(row.size)
         if len(skeleton) <= SKELETON_BYTES_MAX:
             if len(self._skeletons) >= SKELETONS_MAX:
                 self._skeletons.clear()

@@ -52,11 +52,14 @@ def rate(value: Any) -> Decimal:
     return found
 
 
-class Prices(dict[Any, int]):
-    """Map a price's text to its whole number of smallest steps, times `sign`: so the best of either side is least."""
+class Prices:
+    """Map a price's text to its whole number of smallest steps, times `sign`: so the best of either side is least.
+
+    `keys` is looked into directly; what is not in it is learnt.
+    """
 
     def __init__(self, decimals: int, sign: int) -> None:
-        super().__init__()
+        self.keys: dict[Any, int] = {}
         held = max(decimals, PRICE_DECIMALS_MIN)
         self._steps = Decimal(10) ** held
         self._step = Decimal(1).scaleb(-held)
@@ -69,15 +72,16 @@ class Prices(dict[Any, int]):
         written = found.quantize(self._written)
         return written if written == found else found.normalize()
 
-    def __missing__(self, text: Any) -> int:
+    def learn(self, text: Any) -> int:
+        """Return a price's key and remember it; raise `Unreadable`."""
         steps = price(text) * self._steps
         key = int(steps)
         if key != steps:
             raise Unreadable(f"a price of {text} is finer than this venue's prices are")
-        if len(self) >= TEXTS_MAX:
-            self.clear()
+        if len(self.keys) >= TEXTS_MAX:
+            self.keys.clear()
         key *= self._sign
-        self[text] = key
+        self.keys[text] = key
         return key
 
 

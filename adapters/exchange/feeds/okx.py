@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from adapters.exchange.feeds import number
+from adapters.exchange.feeds.book import Row
 from adapters.exchange.feeds.dialect import (
     NOTHING,
     TEXT_CHARS_MAX,
@@ -35,8 +36,6 @@ from domain.venue import InstrumentReport, MarkReport, TradePrint
 RECENT_MAX = 256
 _MARK_CHANNELS = ("mark-price", "index-tickers", "funding-rate")
 
-Levels = list[tuple[str, str, str, str]]
-
 
 class _Argument(msgspec.Struct, frozen=True, gc=False):
     channel: str = ""
@@ -53,8 +52,8 @@ class _Envelope(msgspec.Struct, gc=False):
 
 
 class _Book(msgspec.Struct, gc=False):
-    asks: Levels
-    bids: Levels
+    asks: list[Row]
+    bids: list[Row]
     ts: str
     seqId: int  # noqa: N815 - the venue's name
     prevSeqId: int  # noqa: N815 - same
