@@ -13,6 +13,7 @@ from adapters.simulators.sockets import Json
 Level = tuple[Decimal, Decimal]
 Message = tuple[str, Json]
 CHANNELS = frozenset({"books", "bbo-tbt", "trades", "tickers", "mark-price", "funding-rate"})
+TOP_CHANNELS = frozenset({"bbo-tbt", "tickers"})
 INDEX_CHANNEL = "index-tickers"
 
 
@@ -54,6 +55,16 @@ def tops(top: Top) -> Iterator[Message]:
     }
     yield push("bbo-tbt", name, [row])
     yield push("tickers", name, [ticker_row(top.instrument, top.bid, top.ask, time_ms)])
+
+
+def standing_top(channel: str, book: Snapshot) -> Json | None:
+    """Return a top as it stands, None where a side is empty."""
+    if not book.bids or not book.asks:
+        return None
+    top = Top(
+        instrument=book.instrument, last_id=book.last_id, bid=book.bids[0], ask=book.asks[0], time_ms=book.time_ms
+    )
+    return dict(tops(top))[topic(channel, book.instrument.symbol)]
 
 
 def trade(made: Print) -> Message:

@@ -31,7 +31,7 @@ READS = frozenset({*PUBLIC, *SIGNED})
 
 
 class OkxVenue(SimulatedVenue):
-    """Speak v5 about perpetual swaps."""
+    """Speak v5 about perpetual swaps. `quiet_since_ms` is when each book was last told of."""
 
     name = "okx"
     hosts = (REST_HOST, STREAM_HOST)
@@ -42,7 +42,7 @@ class OkxVenue(SimulatedVenue):
         self._gate = Gate(settings.api_key, settings.api_secret, settings.passphrase, settings.limits)
         known = known_topics([each.symbol for each in SWAPS], [family(each) for each in SWAPS])
         self.sockets = Streams(known, self.hub, self._gate, self._standing, self.clock_ms)
-        self._quiet_since_ms = dict.fromkeys(self.exchange.instruments, 0)
+        self.quiet_since_ms = dict.fromkeys(self.exchange.instruments, 0)
 
     def answer(self, request: web.Request, body: str) -> Answer:
         """Do what a REST request asks."""
@@ -79,7 +79,7 @@ class OkxVenue(SimulatedVenue):
 
     def tell_change(self, change: Change) -> None:
         """Tell the public what changed in a book."""
-        self._quiet_since_ms[change.instrument.symbol] = self.machine_ms()
+        self.quiet_since_ms[change.instrument.symbol] = self.machine_ms()
         self.hub.publish(*feeds.update(change))
 
     def tell_top(self, top: Top) -> None:
@@ -96,9 +96,9 @@ class OkxVenue(SimulatedVenue):
     def each_publication(self, now_ms: int) -> None:
         """Say of quiet books that they are as they were."""
         machine_ms = self.machine_ms()
-        for symbol, since_ms in self._quiet_since_ms.items():
+        for symbol, since_ms in self.quiet_since_ms.items():
             if machine_ms - since_ms >= HEARTBEAT_MS:
-                self._quiet_since_ms[symbol] = machine_ms
+                self.quiet_since_ms[symbol] = machine_ms
                 self.flush_book(symbol)
                 self.hub.publish(*feeds.heartbeat(symbol, self.changes[symbol].last_id, now_ms))
 
@@ -154,6 +154,9 @@ class OkxVenue(SimulatedVenue):
             return private_message("account", account_row(self.exchange, now_ms))
         if channel == "positions":
             return private_message("positions", position_rows(self.exchange, name or None, now_ms))
+        if channel in feeds.TOP_CHANNELS:
+            book = self.snapshot(name, 1)
+            return feeds.standing_top(channel, book)
         followed = [each for each in self.exchange.instruments.values() if name in {each.symbol, family(each)}]
         if followed and followed[0].symbol in self.exchange.marks:
             told = feeds.marks(followed[0], self.exchange.mark(followed[0].symbol), self.index(followed[0]), now_ms)
