@@ -18,7 +18,7 @@ def named_market(speaks: type[Dialect], markets: Mapping[str, Any], symbol: str,
     On `binanceusdm`, `ETH/USDT` would silently trade the perpetual.
     """
     item = markets.get(symbol)
-    if item is None or symbol != item["symbol"]:
+    if item is None:
         raise VenueUnsuitable(f"{symbol} is not listed at {venue} under that very name")
     market = speaks.market(item)
     if market is None:

@@ -133,7 +133,7 @@ class ReportsContract(RiggedContract):
                     await venue.submit(rig.order())
                 said.append("".join(traceback.format_exception(caught.value)))
             await account.until(FillReport)
-            rig.arm("maintenance", for_ms=700)
+            rig.arm("maintenance", "websocket", times=2)
             rig.drop_sockets()
             down = await account.until(Disconnected)
             said.append(down.reason)

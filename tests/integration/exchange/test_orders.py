@@ -106,3 +106,9 @@ async def test_a_market_that_is_gone_is_told_at_the_next_listing(simulator: Bina
         listed["BTCUSDT"] = msgspec.structs.replace(listed["BTCUSDT"], base="OLD")
         with pytest.raises(VenueUnsuitable, match="BTC/USDT:USDT is not listed"):
             await venue.relist()
+
+
+async def test_a_spot_symbol_is_not_taken_for_the_perpetual(simulator: BinanceSimulator) -> None:
+    """ccxt's `market()` would find the perpetual under it."""
+    with pytest.raises(VenueUnsuitable, match="ETH/USDT is not listed"):
+        await open_account(venue_settings(simulator.port, simulator.ca_file, symbols=("ETH/USDT",))).open()
