@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 import pytest
+from eth_hash.auto import keccak
 
 from adapters.oracle.median import medians, newest
 from adapters.oracle.recovery import checksummed
@@ -27,7 +28,8 @@ from adapters.oracle.redstone import (
     verify_payload,
 )
 from adapters.oracle.rejected import OracleRejected
-from adapters.oracle.signers import REDSTONE_PRODUCTION, SignerSet
+from adapters.oracle.signers import REDSTONE_PRODUCTION, SignerSet, parse_signer_set
+from adapters.simulators.oracles.keys import Keys
 from tests.support.oracle_vectors import GATEWAY, PAYLOADS, REDSTONE, recorded
 
 A, B, C, X = (bytes((number,)) * 20 for number in (1, 2, 3, 9))
@@ -153,6 +155,12 @@ def test_one_flipped_bit_in_a_signature_or_what_it_covers_is_refused() -> None:
             flipped = signature[:at] + bytes((signature[at] ^ 1 << chance.randrange(8),)) + signature[at + 1 :]
             touched["ETH"][node]["signature"] = base64.b64encode(flipped).decode()
             code_of(lambda touched=touched: judged(touched))
+        # Two bits of the last digit mean nothing in base64: they are not free either.
+        digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        other = digits[digits.index(package["signature"][-2]) ^ 1]
+        touched = copy.deepcopy(told)
+        touched["ETH"][node]["signature"] = package["signature"][:-2] + other + "="
+        assert code_of(lambda touched=touched: judged(touched)) == "malformed"
         value = package["dataPoints"][0]["value"]
         for changes in ({"value": value + 1e-7}, {"value": value * 2}, {"dataFeedId": "ETI"}, {"decimals": 9}):
             touched = copy.deepcopy(told)
@@ -195,6 +203,28 @@ def test_what_the_gateway_claims_about_a_signature_proves_nothing() -> None:
     assert code_of(lambda: verify_package({**package, "signerAddress": f"0x{X.hex()}"}, "ETH")) == "signer_differs"
     assert code_of(lambda: verify_package(package, "BTC")) == "feed_differs"
     assert verify_package({**package, "isSignatureValid": False}, "ETH")
+
+
+def signed_payload(*, size: int = 32, count: int = 1, feeds: tuple[str, ...] = ("ETH",)) -> tuple[bytes, SignerSet]:
+    """Return a payload that the simulated nodes signed, with the fields of our choice."""
+    keys, packages = Keys("redstone", seed=5), b""
+    for node in range(3):
+        body = b"".join(feed_bytes(feed) + (5 * 10**8).to_bytes(32, "big") for feed in feeds)
+        body += NOW_MS.to_bytes(6, "big") + size.to_bytes(4, "big") + count.to_bytes(3, "big")
+        compact, recovery_id = keys.sign(node, keccak(body))
+        packages += body + compact + bytes((27 + recovery_id,))
+    payload_bytes = packages + (3).to_bytes(2, "big") + bytes(3) + bytes.fromhex("000002ed57011e0000")
+    return payload_bytes, parse_signer_set(keys.signer_set())
+
+
+def test_what_nodes_signed_in_another_form_is_refused() -> None:
+    data, signers = signed_payload()
+    assert [price.price for price in medians(verify_payload(data), signers)] == [5]
+    both, _ = signed_payload(count=2, feeds=("BTC", "ETH"))
+    assert [price.feed for price in medians(verify_payload(both), signers)] == ["BTC", "ETH"]
+    assert code_of(lambda: verify_payload(signed_payload(size=31)[0])) == "malformed"
+    assert code_of(lambda: verify_payload(signed_payload(count=0, feeds=())[0])) == "count_wrong"
+    assert code_of(lambda: verify_payload(signed_payload(count=2, feeds=("ETH", "ETH"))[0])) == "feed_repeated"
 
 
 def package(signer: bytes, price: int, time_ms: int = NOW_MS, feed: str = "ETH") -> Package:
