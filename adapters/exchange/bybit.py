@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from adapters.exchange import bybit_listing as listing
 from adapters.exchange import bybit_parse as parse
 from adapters.exchange.bybit_codes import REASONS
 from adapters.exchange.bybit_history import History
@@ -86,24 +87,26 @@ class BybitDialect(Dialect):
         found = super().market(item)
         if found is None:
             return None
-        return msgspec.structs.replace(found, key=f"{found.kind}:{found.market_id}", contract_size=parse.ONE)
+        return msgspec.structs.replace(
+            found, key=f"{found.kind}:{found.market_id}", contract_size=listing.CONTRACT_SIZE
+        )
 
     @classmethod
     def instrument(cls, item: Mapping[str, Any], market: Market, venue: str) -> InstrumentReport:
         """Read a listing."""
-        return parse.instrument(item, market, venue)
+        return listing.instrument(item, market, venue)
 
     @classmethod
     async def funding_intervals(cls, client: Ccxt, markets: Sequence[Market]) -> Mapping[str, int]:
         """Return the funding intervals, which the listings tell."""
-        return {market.symbol: parse.funding_interval_ms(client.markets[market.symbol]) for market in markets}
+        return {market.symbol: listing.funding_interval_ms(client.markets[market.symbol]) for market in markets}
 
     async def margin_tiers(self) -> Mapping[str, tuple[MarginTier, ...]]:
         """Return the risk limits of the listed symbols."""
         found: dict[str, tuple[MarginTier, ...]] = {}
         for symbol in self.lines.listed:
             answer = await self.queries.publicGetV5MarketRiskLimit(self._naming(symbol))
-            found[symbol] = parse.margin_tiers(parse.rows(answer))
+            found[symbol] = listing.margin_tiers(parse.rows(answer))
         return found
 
     async def check(self) -> None:

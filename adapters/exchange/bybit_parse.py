@@ -4,20 +4,19 @@ Market ids repeat between categories (ETHUSDT is a perpetual and a spot pair), s
 Contracts are coins on linear and dollars on inverse: units already. Numbers are strings; "" where there is none.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 from adapters.exchange.bybit_codes import REFUSED_LATER
+from adapters.exchange.bybit_listing import HOUR_MS, interval_ms
 from adapters.exchange.fields import Payload, Unreadable, decimal, flag, identity, instant_us, part
-from adapters.exchange.naming import Account, Market
+from adapters.exchange.naming import Account
 from domain.venue import (
     BalanceReport,
     FeeRates,
     FillReport,
     FundingReport,
-    InstrumentReport,
-    MarginTier,
     MarkReport,
     OrderReport,
     OrderStatus,
@@ -27,9 +26,6 @@ from domain.venue import (
     TimeInForce,
 )
 
-ONE = Decimal(1)
-HOUR_MS = 3_600_000
-MINUTE_MS = 60_000
 TIMES_IN_FORCE: Mapping[TimeInForce, str] = {"gtc": "GTC", "ioc": "IOC", "fok": "FOK", "gtx": "PostOnly"}
 FUNDING = "Funding"
 _SIDES: Mapping[str, Side] = {"Buy": "buy", "Sell": "sell"}
@@ -56,8 +52,6 @@ _FILLS: Mapping[str, Literal["trade", "liquidation", "adl"]] = {
 }
 # What ends a dated contract: its position is traded away at the settlement price.
 _ENDINGS = frozenset({"Settle", "Delivery"})
-# Initial margin times the highest leverage is about 1 where rates are fractions, and about 100 where they are percent.
-_PERCENT_FROM = Decimal(10)
 
 
 def result(answer: object) -> Payload:
@@ -224,7 +218,7 @@ def mark(row: Payload, category: str, of: Account, at_us: int) -> MarkReport:
         mark_price=decimal(row, "markPrice"),
         index_price=decimal(row, "indexPrice"),
         funding_rate=decimal(row, "fundingRate"),
-        funding_interval_ms=int(decimal(row, "fundingIntervalHour") * HOUR_MS),
+        funding_interval_ms=interval_ms(row, "fundingIntervalHour", HOUR_MS),
         next_funding_us=instant_us(row, "nextFundingTime"),
         at_us=at_us,
     )
@@ -238,50 +232,6 @@ def fee_rates(row: Payload, category: str, of: Account) -> FeeRates:
         maker=decimal(row, "makerFeeRate"),
         taker=decimal(row, "takerFeeRate"),
     )
-
-
-def instrument(item: Mapping[str, Any], market: Market, venue: str) -> InstrumentReport:
-    """Read a listing out of its raw filters."""
-    sizes, prices = part(item["info"], "lotSizeFilter"), part(item["info"], "priceFilter")
-    return InstrumentReport(
-        venue=venue,
-        symbol=market.symbol,
-        base=market.base,
-        quote=market.quote,
-        settle=market.settle,
-        tick=decimal(prices, "tickSize"),
-        step=decimal(sizes, "qtyStep"),
-        quantity_min=decimal(sizes, "minOrderQty"),
-        quantity_max=decimal(sizes, "maxOrderQty"),
-        notional_min=decimal(sizes, "minNotionalValue") if sizes.get("minNotionalValue") else Decimal(0),
-        market_id=market.market_id,
-        kind=market.kind,
-        contract_size=market.contract_size,
-        expiry_us=market.expiry_us,
-    )
-
-
-def funding_interval_ms(item: Mapping[str, Any]) -> int:
-    """Return the funding interval of a listing, which tells it in minutes; dated contracts pay none."""
-    return int(decimal(item["info"], "fundingInterval") * MINUTE_MS)
-
-
-def margin_tiers(found: Iterable[Payload]) -> tuple[MarginTier, ...]:
-    """Read one symbol's risk limits, lowest first: each tells where it ends, which is where the next begins.
-
-    The rates are fractions on some contracts and percents on others; their leverage says which.
-    """
-    tiers: list[MarginTier] = []
-    begins = Decimal(0)
-    for row in sorted(found, key=lambda row: decimal(row, "riskLimitValue")):
-        leverage = decimal(row, "maxLeverage")
-        percent = decimal(row, "initialMargin") * leverage >= _PERCENT_FROM
-        rate = decimal(row, "maintenanceMargin")
-        tiers.append(
-            MarginTier(notional_from=begins, maintenance_rate=rate / 100 if percent else rate, leverage_max=leverage)
-        )
-        begins = decimal(row, "riskLimitValue")
-    return tuple(tiers)
 
 
 def _client_id(row: Payload) -> str:
