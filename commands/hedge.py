@@ -12,7 +12,7 @@ from commands.envelope import Command, command
 from commands.order import closing, intend
 from commands.process import Arm, Message, Record
 from commands.request import tradable
-from domain.basis import check_suspended, rest_on
+from domain.basis import Basis, check_suspended, rest_on
 from domain.book import Book
 from domain.event import Event
 from domain.fill import FillRecorded
@@ -61,7 +61,7 @@ def react_planned(book: Book, event: HedgePlanned, at_us: int) -> tuple[Message,
     if quantity == 0:  # the limit allows no order at all: asked again, and refused aloud, until it does
         return (Arm(_next_order(book, event.hedge_id, 0, at_us)),)
     requested, attempted = intend(
-        event.hedge_id, 1, instrument, quantity=quantity, limit_price=event.limit_price, at_us=at_us
+        event, 1, quantity=quantity, limit_price=event.limit_price, sources=event.sources, at_us=at_us
     )
     return (Record(requested), Record(attempted))
 
@@ -146,16 +146,21 @@ def continue_hedge(book: Book, command: ContinueHedge, context: Context) -> tupl
     edge = _edge(book, policy, pair_of(book, planned), context, sell=planned.quantity < 0)
     if isinstance(edge, Refusal):
         return edge
-    price, reference = edge
+    price, basis = edge
     instrument = _book_instrument(book, planned)
-    left = tradable(instrument, subtract(planned.quantity, hedge.filled), reference)
+    left = tradable(instrument, subtract(planned.quantity, hedge.filled), basis.mid)
     if left == 0:
         return (_completed(hedge),)
-    quantity = _slice(book, instrument, left, reference)
+    quantity = _slice(book, instrument, left, basis.mid)
     if quantity == 0:
         return _too_tight(book, instrument)
     return intend(
-        planned.hedge_id, hedge.orders + 1, instrument, quantity=quantity, limit_price=price, at_us=context.at_us
+        planned,
+        hedge.orders + 1,
+        quantity=quantity,
+        limit_price=price,
+        sources=basis.sources,
+        at_us=context.at_us,
     )
 
 
@@ -167,8 +172,8 @@ def pair_of(book: Book, planned: HedgePlanned) -> Pair:
     return named or next(pair for pair in pairs if (pair.venue, pair.symbol) == (planned.venue, planned.symbol))
 
 
-def _edge(book: Book, policy: Policy, pair: Pair, context: Context, *, sell: bool) -> tuple[Num, Num] | Refusal:
-    """Return the limit price of an order decided now, and the reference it was made from.
+def _edge(book: Book, policy: Policy, pair: Pair, context: Context, *, sell: bool) -> tuple[Num, Basis] | Refusal:
+    """Return the limit price of an order decided now, and what it rests on.
 
     What is owed waits for data that can be believed, as a quote would; a depegged stable alone does not hold it up.
     """
@@ -186,7 +191,7 @@ def _edge(book: Book, policy: Policy, pair: Pair, context: Context, *, sell: boo
         return limit
     instrument = book.instrument(pair.venue, pair.symbol)
     price = limit_price(instrument, sell=sell, reference=basis.mid, slippage_bps=policy.hedge_slippage_bps)
-    return check_collar(book, price, basis.mid) or (price, basis.mid)
+    return check_collar(book, price, basis.mid) or (price, basis)
 
 
 def _too_tight(book: Book, instrument: Instrument) -> Refusal:
@@ -227,9 +232,9 @@ def unwind_hedge(book: Book, command: UnwindHedge, context: Context) -> tuple[Ev
     edge = _edge(book, policy, pair, context, sell=carry < 0)
     if isinstance(edge, Refusal):
         return edge
-    price, reference = edge
+    price, basis = edge
     instrument = book.instrument(pair.venue, pair.symbol)
-    quantity = tradable(instrument, carry, reference)
+    quantity = tradable(instrument, carry, basis.mid)
     if quantity == 0:
         return ()
     planned = HedgePlanned(
@@ -243,6 +248,7 @@ def unwind_hedge(book: Book, command: UnwindHedge, context: Context) -> tuple[Ev
         exposure=ZERO,
         quantity=quantity,
         limit_price=price,
-        reference=reference,
+        reference=basis.mid,
+        sources=basis.sources,
     )
     return (planned,)

@@ -8,6 +8,7 @@ from domain.approval import Approved, approve
 from domain.book import Book
 from domain.event import Event
 from domain.fill import FillKind, FillRecorded, FillSource, fill_id
+from domain.hedge import HedgePlanned
 from domain.ids import client_order_id, derive_id
 from domain.instant import MILLISECOND_US
 from domain.order import (
@@ -23,8 +24,8 @@ from domain.order import (
     OrderSubmissionRequested,
     TimeInForce,
 )
-from domain.policy import Instrument
 from domain.quantity import Num
+from domain.quote import Source
 from domain.refusal import Reason, Refusal
 
 # An attempt may be sent for this long after it was recorded; later it is asked about, never sent.
@@ -203,15 +204,16 @@ def closing(order: OpenOrder) -> OrderClosed | None:
 
 
 def intend(
-    hedge_id: UUID, number: int, instrument: Instrument, *, quantity: Num, limit_price: Num, at_us: int
+    planned: HedgePlanned, number: int, *, quantity: Num, limit_price: Num, sources: tuple[Source, ...], at_us: int
 ) -> tuple[OrderSubmissionRequested, OrderAttempted]:
     """Return the intent of a hedge's next order and its first attempt; `quantity` is signed base units."""
+    hedge_id = planned.hedge_id
     order_id = derive_id(hedge_id, f"order:{number}")
     order = Order(
         order_id=order_id,
-        venue=instrument.venue,
-        account=instrument.account,
-        symbol=instrument.symbol,
+        venue=planned.venue,
+        account=planned.account,
+        symbol=planned.symbol,
         side=OrderSide.BUY if quantity > 0 else OrderSide.SELL,
         quantity=abs(quantity),
         limit_price=limit_price,
@@ -224,7 +226,7 @@ def intend(
         client_order_id=client_order_id(order_id, 1),
         send_before_us=at_us + ATTEMPT_VALIDITY_MS * MILLISECOND_US,
     )
-    return OrderSubmissionRequested(order=order, hedge_id=hedge_id), attempted
+    return OrderSubmissionRequested(order=order, hedge_id=hedge_id, sources=sources), attempted
 
 
 def sendable(requested: OrderSubmissionRequested, attempted: OrderAttempted) -> Approved[Order]:

@@ -85,7 +85,7 @@ def _promise(
         _last_look(policy, quote, priced),
     )
     if pair.hedging is Hedging.PERPETUAL:
-        planned = _plan(book, policy, pair, accepted, priced.reference)
+        planned = _plan(book, policy, pair, accepted, priced)
         if isinstance(planned, Refusal):
             return least(refusal, planned) or planned
         events = (used, accepted, planned)
@@ -196,8 +196,9 @@ def _accepted(quote: QuoteIssued, command: AcceptRequest, context: Context) -> R
     )
 
 
-def _plan(book: Book, policy: Policy, pair: Pair, accepted: RequestAccepted, reference: Num) -> HedgePlanned | Refusal:
+def _plan(book: Book, policy: Policy, pair: Pair, accepted: RequestAccepted, now: Pricing) -> HedgePlanned | Refusal:
     """Plan the trade that keeps the book flat: the request's delta and what earlier hedges carried over."""
+    reference = now.reference
     change = underlying_exposure(book, accepted)
     instrument = book.instrument(pair.venue, pair.symbol)
     underlying = book.asset(pair.collateral).underlying
@@ -219,6 +220,7 @@ def _plan(book: Book, policy: Policy, pair: Pair, accepted: RequestAccepted, ref
         quantity=quantity,
         limit_price=edge,
         reference=reference,
+        sources=now.sources,
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from domain.event import Event, catalogued
 from domain.quantity import Num
+from domain.quote import Source
 
 
 class Purpose(StrEnum):
@@ -18,11 +19,11 @@ class Purpose(StrEnum):
 
 
 @catalogued
-class HedgePlanned(Event, frozen=True, kw_only=True, tag="hedge.planned.v1"):
+class HedgePlanned(Event, frozen=True, kw_only=True, tag="hedge.planned.v2"):
     """The book means to trade `quantity` (base units, signed: negative sells) on one venue at `limit_price` or better.
 
     `exposure` is the signed change of backing that it answers; the difference to `quantity` (less than a lot, or all of
-    it when below the venue's minimum) is carried to the next hedge of the underlying.
+    it when below the venue's minimum) is carried to the next hedge of the underlying. `sources` vouch for `reference`.
     """
 
     hedge_id: UUID
@@ -36,6 +37,7 @@ class HedgePlanned(Event, frozen=True, kw_only=True, tag="hedge.planned.v1"):
     quantity: Num
     limit_price: Num
     reference: Num
+    sources: tuple[Source, ...] = ()
 
     @property
     def originator(self) -> UUID:

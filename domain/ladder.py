@@ -44,6 +44,7 @@ def ladder(
     mint = _side(book, pair, Side.MINT, judged, largest)
     redeem = _side(book, pair, Side.REDEEM, judged, largest)
     first = mint.refusal or redeem.refusal
+    there = _there(book, pair, basis) if basis is not None else ZERO
     return Ladder(
         pair=pair.name,
         at=rfc3339(at_us),
@@ -53,7 +54,7 @@ def ladder(
         max_mint=largest,
         max_redeem=largest,
         remaining_mint=remaining if mint.refusal is None else ZERO,
-        remaining_redeem=min(remaining, _there(book, pair, basis)) if redeem.refusal is None else ZERO,
+        remaining_redeem=min(remaining, there) if redeem.refusal is None else ZERO,
         sources=basis.sources if basis is not None else (),
         reason=first.reason.name if first is not None else "",
         mint_reason=mint.refusal.reason.name if mint.refusal is not None else "",
@@ -108,9 +109,7 @@ def _remaining(book: Book, pair: Pair, basis: Basis | None, largest: Num) -> Num
     return min(largest, round_to(multiply(left, _worth(basis, Side.MINT)), SIZE_STEP, Rounding.DOWN))
 
 
-def _there(book: Book, pair: Pair, basis: Basis | None) -> Num:
+def _there(book: Book, pair: Pair, basis: Basis) -> Num:
     """Return what the collateral that is there, and owed to nobody, is worth in issued dollars."""
-    if basis is None:
-        return ZERO
     units = to_units(max(book.available(pair.collateral), 0), book.asset(pair.collateral).decimals)
     return round_to(multiply(units, _worth(basis, Side.REDEEM)), SIZE_STEP, Rounding.DOWN)

@@ -7,6 +7,7 @@ import msgspec
 
 from domain.event import Event, catalogued
 from domain.quantity import Num
+from domain.quote import Source
 
 
 class OrderSide(StrEnum):
@@ -49,11 +50,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 @catalogued
-class OrderSubmissionRequested(Event, frozen=True, kw_only=True, tag="order.submission_requested.v1"):
-    """The book means to send this order; it was checked against every limit."""
+class OrderSubmissionRequested(Event, frozen=True, kw_only=True, tag="order.submission_requested.v2"):
+    """The book means to send this order; it was checked against every limit. `sources` vouch for its limit price."""
 
     order: Order
     hedge_id: UUID
+    sources: tuple[Source, ...] = ()
 
     @property
     def originator(self) -> UUID:

@@ -254,10 +254,10 @@ def test_a_halted_pair_halts_its_own_hedges_only():
 
 
 def test_only_an_attempt_of_its_own_intent_can_be_sent():
-    instrument = a_policy().instruments[0]
     desk = Desk()
-    first = intend(desk_id(desk, 1), 1, instrument, quantity=Num(-1), limit_price=Num(1990), at_us=START_US)
-    second = intend(desk_id(desk, 2), 1, instrument, quantity=Num(1), limit_price=Num(1990), at_us=START_US)
+    one, two = plan_of(desk, 1), plan_of(desk, 2)
+    first = intend(one, 1, quantity=Num(-1), limit_price=Num(1990), sources=one.sources, at_us=START_US)
+    second = intend(two, 1, quantity=Num(1), limit_price=Num(1990), sources=(), at_us=START_US)
     approved = sendable(*first)
     assert (approved.value, approved.intent_id) == (first[0].order, first[1].order_id)
     assert approved.send_before_us == START_US + 2_000_000
@@ -265,8 +265,25 @@ def test_only_an_attempt_of_its_own_intent_can_be_sent():
         sendable(first[0], second[1])
 
 
-def desk_id(desk: Desk, number: int) -> Any:
-    return desk.quote(str(number)).events[0].originator
+def plan_of(desk: Desk, number: int) -> Any:
+    return desk.accept(desk.quote(str(number)), nonce=number).events[2]
+
+
+def test_every_hedge_and_order_says_who_vouches_for_its_price():
+    desk = Desk()
+    order = open_hedge(desk)
+    planned, requested = (
+        next(event for event in desk.events if tags((event,)) == [tag])
+        for tag in ("hedge.planned", "order.submission_requested")
+    )
+    names = ["binanceusdm", "bybit", "okx", "pyth", "pyth", "redstone", "redstone"]
+    seen: Any = (planned, requested)
+    assert [[source.venue for source in event.sources] for event in seen] == [names, names]
+    desk.trade(order, "1")
+    desk.heard = tuple(each for each in desk.witnesses if each.source != "okx")
+    desk.wake(250)
+    again: Any = next(event for event in desk.events[::-1] if tags((event,)) == ["order.submission_requested"])
+    assert [source.venue for source in again.sources] == [name for name in names if name != "okx"]
 
 
 def test_the_same_intent_has_the_same_ids():

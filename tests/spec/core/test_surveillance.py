@@ -344,4 +344,5 @@ def test_spot_and_inverse_are_heard_beside_linear():
     house = House()
     spot = a_witness("binance", symbol="ETH/USDT", kind=SourceKind.SPOT)
     inverse = a_witness("deribit", quote="USD", symbol="ETH/USD:ETH", kind=SourceKind.INVERSE)
-    assert house.look((*market(), spot, inverse)) == []
+    coin = a_witness("gate", "0.05", quote="BTC", symbol="ETH/BTC")
+    assert house.look((*market(), spot, inverse, coin)) == []

@@ -70,6 +70,36 @@ def test_scopes_are_bounded(monkeypatch: pytest.MonkeyPatch):
     assert suspend(desk, "venue:b") == ["SCOPE_INVALID"]
 
 
+class TestAlerts:
+    """What tells of a suspension is over when it is."""
+
+    def raised(self, desk: Desk, number: int, *, area: str = "market", subject: str = "venue:bybit") -> list[str]:
+        body = {
+            "alert_id": f"00000000-0000-0000-0000-00000000000{number}",
+            "severity": "critical",
+            "area": area,
+            "subject": subject,
+            "text": "",
+            "cause_position": 1,
+        }
+        return tags(desk.do("alert.raise", body).events)
+
+    def test_it_is_resolved_on_resume(self):
+        desk = Desk()
+        suspend(desk, "venue:bybit")
+        suspend(desk, "venue:okx")
+        assert self.raised(desk, 1) == ["alert.raised"]
+        assert self.raised(desk, 2, subject="venue:okx") == ["alert.raised"]
+        assert self.raised(desk, 3, area="mode") == ["alert.raised"]
+        assert resume(desk, "venue:bybit") == ["venue.resumed", "alert.resolved"]
+        assert len(desk.book.alerts) == 2
+
+    def test_one_that_comes_too_late_is_told_and_over_at_once(self):
+        desk = Desk()
+        assert self.raised(desk, 1) == ["alert.raised", "alert.resolved"]
+        assert desk.book.alerts == {}
+
+
 class TestQuotes:
     """A quote is refused for the first thing in its way."""
 
@@ -101,6 +131,16 @@ class TestQuotes:
         assert reason(desk.quote("100", pair="USDT/USDe", side="REDEEM")) == ""
         resume(desk, "asset:USDT")
         assert reason(desk.quote("100", pair="USDT/USDe")) == ""
+
+    def test_what_lost_its_peg_or_its_quorum_since_the_quote_is_not_accepted(self):
+        desk = Desk()
+        quote = desk.quote("1.5")
+        desk.heard = (*agreeing(a_book(), peg="0.979")[:5], *pegged("0.979"))
+        assert reason(desk.accept(quote)) == "ASSET_DEPEGGED"
+        desk.heard = agreeing(a_book())[:1]
+        assert reason(desk.accept(quote, nonce=2)) == "QUORUM_MISSING"
+        desk.heard = None
+        assert reason(desk.accept(quote, nonce=3)) == ""
 
     def test_a_stable_without_a_price_is_neither_taken_nor_given(self):
         desk = Desk()
