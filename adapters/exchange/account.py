@@ -64,7 +64,6 @@ class VenueAccount:
         interval_ms = settings.order_interval_ms
         self._pace = Pace((dialect.order_interval_ms if interval_ms is None else interval_ms) / 1_000)
         self._listings: dict[str, InstrumentReport] = {}
-        self._session: aiohttp.ClientSession | None = None
         self._dialect: Dialect
         self._stream: AccountStream
 
@@ -221,7 +220,6 @@ class VenueAccount:
         session = None
         if settings.loopback is not None:
             session = await self._resources.enter_async_context(loopback_session(settings.loopback, speaks.hosts))
-        self._session = session
         self._resources.push_async_callback(self._close_clients)
         queries, orders, private = (self._client(session, paced=paced) for paced in (True, False, True))
         self._listings.update(await self._listed_now(queries, (orders, private), reload=False))

@@ -11,13 +11,11 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from adapters.exchange.settings import Loopback
 
-BINANCE_USDM_HOSTS: frozenset[str] = frozenset({"fapi.binance.com", "fstream.binance.com"})
-
 
 class LoopbackResolver(AbstractResolver):
     """Answer one loopback port for a venue's hosts, whatever port is asked, and nothing else."""
 
-    def __init__(self, port: int, hosts: frozenset[str] = BINANCE_USDM_HOSTS) -> None:
+    def __init__(self, port: int, hosts: frozenset[str]) -> None:
         self._port = port
         self._hosts = hosts
 
@@ -38,7 +36,7 @@ class LoopbackResolver(AbstractResolver):
         """Hold nothing, close nothing."""
 
 
-def loopback_session(loopback: Loopback, hosts: frozenset[str] = BINANCE_USDM_HOSTS) -> aiohttp.ClientSession:
+def loopback_session(loopback: Loopback, hosts: frozenset[str]) -> aiohttp.ClientSession:
     """Return a session that reaches only these hosts of the simulator. Its owner closes it: ccxt does not."""
     context = ssl.create_default_context(cafile=str(loopback.ca_file))
     connector = aiohttp.TCPConnector(resolver=LoopbackResolver(loopback.port, hosts), ssl=context, use_dns_cache=False)

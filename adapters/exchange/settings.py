@@ -35,8 +35,6 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     settling_ms: int = 2_000
     timeout_ms: int = 10_000
     order_interval_ms: int | None = None
-    book_levels: int = 50
-    book_silence_ms: int = 5_000
     keep_alive_ms: int = 15_000
     listen_key_renewal_ms: int = 5 * 60_000
     clock_skew_ms_max: int = 1_000

@@ -13,7 +13,6 @@ from ccxt.base.errors import ExchangeError
 from adapters.exchange import binance_parse as parse
 from adapters.exchange.binance_codes import FUTURES_REASONS
 from adapters.exchange.binance_usdm import BinanceUsdmDialect
-from adapters.exchange.books import copy_of
 from adapters.exchange.failures import Failures, VenueUnsuitable
 from adapters.exchange.fields import Unreadable
 from adapters.exchange.naming import Account, Market
@@ -144,14 +143,6 @@ def test_what_is_not_documented_is_unreadable(parser: Any, payload: dict[str, An
         parser(payload, OF)
 
 
-def test_float_levels_become_the_numbers_that_were_sent() -> None:
-    book = {"bids": [[2681.62, 16.969]], "asks": [[2681.63, 73.077], [2681.7, 0.1]], "nonce": 7, "timestamp": 5}
-    update = copy_of(book, "binanceusdm", "ETH/USDT:USDT", levels=1, received_at_us=9)
-    assert update.bids == ((D("2681.62"), D("16.969")),)
-    assert update.asks == ((D("2681.63"), D("73.077")),)
-    assert (update.sequence, update.exchange_at_us, update.received_at_us) == (7, 5_000, 9)
-
-
 def refused(kind: type[ccxt.BaseError], code: int | str) -> ccxt.BaseError:
     return kind(f'binanceusdm {{"code":{code},"msg":"no"}}')
 
@@ -206,3 +197,18 @@ async def test_hedge_mode_is_refused(mode: object) -> None:
     speaker: Any = SimpleNamespace(ask=lambda *_: told, orders=None)
     with pytest.raises(VenueUnsuitable, match="one-way"):
         await BinanceUsdmDialect.check(speaker)
+
+
+def test_a_market_that_pays_by_another_interval_is_told_apart() -> None:
+    rows = [{"symbol": "ETHUSDT", "adjustedFundingRateCap": "0.02", "fundingIntervalHours": 4, "disclaimer": False}]
+    assert parse.funding_intervals(rows) == {"ETHUSDT": 4 * 3_600_000}
+
+
+def test_margin_tiers_are_exact_although_their_rates_are_json_numbers() -> None:
+    brackets = [
+        {"bracket": 2, "initialLeverage": 50, "notionalCap": 1e6, "notionalFloor": 50000, "maintMarginRatio": 0.0065},
+        {"bracket": 1, "initialLeverage": 100, "notionalCap": 5e4, "notionalFloor": 0, "maintMarginRatio": 0.004},
+    ]
+    first, second = parse.margin_tiers({"symbol": "ETHUSDT", "brackets": brackets}, "notionalFloor")
+    assert (first.notional_from, first.maintenance_rate, first.leverage_max) == (D(0), D("0.004"), D(100))
+    assert (second.notional_from, second.maintenance_rate) == (D(50_000), D("0.0065"))

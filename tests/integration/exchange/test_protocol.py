@@ -20,6 +20,7 @@ from tests.support.exchange import KEY, SECRET, running, simulator_settings
 
 REST = "https://fapi.binance.com"
 WS = "wss://fstream.binance.com"
+HOSTS = frozenset({"fapi.binance.com", "fstream.binance.com"})
 
 
 def now_ms() -> int:
@@ -33,7 +34,7 @@ def signed(secret: str = SECRET, **parameters: Any) -> str:
 
 @pytest.fixture
 async def session(simulator: BinanceSimulator) -> AsyncIterator[aiohttp.ClientSession]:
-    async with loopback_session(Loopback(port=simulator.port, ca_file=simulator.ca_file)) as made:
+    async with loopback_session(Loopback(port=simulator.port, ca_file=simulator.ca_file), HOSTS) as made:
         yield made
 
 
@@ -72,14 +73,14 @@ async def test_unknown_paths_and_hosts(session: aiohttp.ClientSession) -> None:
     with pytest.raises(aiohttp.ClientConnectorError, match="not simulated"):
         await session.get("https://api.binance.com/api/v3/time")
     with pytest.raises(OSError, match="not simulated"):
-        await LoopbackResolver(1).resolve("example.com")
+        await LoopbackResolver(1, HOSTS).resolve("example.com")
 
 
 async def test_weights_and_order_counts_are_limited(tmp_path: Path) -> None:
     limits = Limits(weight_per_minute=45, orders_per_ten_seconds=1)
     async with (
         running(simulator_settings(tmp_path, limits=limits)) as simulator,
-        loopback_session(Loopback(port=simulator.port, ca_file=simulator.ca_file)) as session,
+        loopback_session(Loopback(port=simulator.port, ca_file=simulator.ca_file), HOSTS) as session,
     ):
         fields: dict[str, Any] = {"symbol": "ETHUSDT", "side": "SELL", "type": "MARKET", "quantity": 1}
         sent = [await ask(session, "POST", f"/fapi/v1/order?{signed(**fields)}") for _ in range(2)]
@@ -165,7 +166,7 @@ async def test_faults_are_armed_over_the_admin_door(tmp_path: Path) -> None:
             async with session.get(f"https://localhost:{simulator.port}/other", headers=bearer) as missing:
                 assert missing.status == 404
             loopback = Loopback(port=simulator.port, ca_file=simulator.ca_file)
-            async with loopback_session(loopback) as venue:
+            async with loopback_session(loopback, HOSTS) as venue:
                 async with venue.get(f"{REST}/fapi/v1/ping") as down:
                     assert down.status == 503
                 async with venue.get(f"{REST}/fapi/v1/ping") as up:
