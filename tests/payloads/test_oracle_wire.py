@@ -173,3 +173,14 @@ async def test_a_slow_reader_gets_the_newest_price_and_every_loss_before_it() ->
     assert outbox.believed == frozenset()
     outbox.tell(price("ETH", 3))
     assert outbox.believed == frozenset(), "an older price restores nothing"
+
+
+async def test_a_price_from_before_a_loss_is_never_told_after_it() -> None:
+    outbox = Outbox({"ETH": "pyth"})
+    outbox.tell(price("ETH", 1))
+    outbox.lose("no answer: ClientPayloadError")
+    (lost,) = await _read(outbox, 1)
+    assert isinstance(lost, OracleLost)
+    outbox.tell(price("ETH", 2))
+    assert await _read(outbox, 1) == [price("ETH", 2)]
+    assert outbox.believed == {"ETH"}
