@@ -176,11 +176,12 @@ async def test_a_slow_reader_gets_the_newest_price_and_every_loss_before_it() ->
 
 
 async def test_a_price_from_before_a_loss_is_never_told_after_it() -> None:
-    outbox = Outbox({"ETH": "pyth"})
+    outbox = Outbox({"ETH": "pyth", "BTC": "pyth"})
     outbox.tell(price("ETH", 1))
-    outbox.lose("no answer: ClientPayloadError")
-    (lost,) = await _read(outbox, 1)
+    outbox.lose("no answer: ClientPayloadError", ["ETH"])
+    outbox.tell(price("BTC", 1))
+    lost, other = await _read(outbox, 2)
     assert isinstance(lost, OracleLost)
+    assert other == price("BTC", 1)
     outbox.tell(price("ETH", 2))
     assert await _read(outbox, 1) == [price("ETH", 2)]
-    assert outbox.believed == {"ETH"}
