@@ -16,12 +16,11 @@ Work = Callable[[Callable[[], None]], Awaitable[None]]
 
 
 class Tended:
-    """Keep work with one partner going. `settled` is set when it was there once, or was tried and is away."""
+    """Keep work with one partner going; `there` says whether it answers now."""
 
     def __init__(
         self, name: str, work: Work, away: tuple[type[Exception], ...], tell: Callable[[str], Awaitable[None]]
     ) -> None:
-        self.settled = asyncio.Event()
         self.there = False
         self.failures = 0
         self._name = name
@@ -49,11 +48,9 @@ class Tended:
             self.failures += 1
             _log.warning("%s is away: %s", self._name, text)
             await self._tell(text)
-            self.settled.set()
             pause = PAUSE_S if loop.time() - began > LASTED_S else pause
             await asyncio.sleep(pause)
             pause = min(2 * pause, PAUSE_S_MAX)
 
     def _opened(self) -> None:
         self.there = True
-        self.settled.set()

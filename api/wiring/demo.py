@@ -19,6 +19,7 @@ from adapters.chain.eip712 import ContractDomain
 from adapters.chain.signature import address_of, sign_order
 from adapters.embedded.passwords import write_private
 from adapters.nats.connection import Connection
+from adapters.nats.signals import IndicativeMessage, Signals
 from adapters.nats.tail import Tail
 from adapters.postgres.patient import PatientLog
 from adapters.postgres.reader import AWAY
@@ -40,6 +41,7 @@ DRAIN_S_MAX = 45.0
 DRAW_S = 0.25
 QUIET_S = 1.0
 JUDGED_AGAIN_MAX = 5
+PRICED_S_MAX = 25.0
 # What it looks like when a server is away that is asked.
 LOST = (*AWAY, nats.errors.Error, Unavailable, Unknown)
 
@@ -51,6 +53,13 @@ PEOPLE: dict[str, tuple[str, Role]] = {
     "risk2": ("rolf", Role.RISK),
     "auditor": ("anna", Role.AUDITOR),
 }
+
+
+class _Priced(msgspec.Struct):
+    mint: tuple[msgspec.Raw, ...] = ()
+
+
+_LADDER = msgspec.json.Decoder(_Priced)
 
 
 class DemoSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +161,7 @@ async def run_demo(asked: DemoSettings, base: Settings) -> int:
     settings = demo_settings(asked, base, wallets)
     try:
         async with open_house(settings, Path(), on_pids=card.update, on_failed=give_up) as house:
+            await _until_priced(house, stop, console)
             card.ready(house.settings, house.pids)
             verdicts, tally = await _show(asked, house, wallets, console, stop)
     finally:
@@ -159,6 +169,28 @@ async def run_demo(asked: DemoSettings, base: Settings) -> int:
     verdicts += [Verdict(held=False, invariant="every role runs", found=text) for text in failed]
     print_summary(console, verdicts, tally)
     return 0 if all(verdict.held for verdict in verdicts) else 1
+
+
+async def _until_priced(house: House, stop: asyncio.Event, console: Console) -> None:
+    """Wait until every pair has a price to mint at, up to a bound: the venues and oracles begin to be heard now."""
+    wanted = {pair.name for pair in house.settings.policy.pairs}
+    priced, all_priced = set[str](), asyncio.Event()
+
+    def hear(message: IndicativeMessage) -> None:
+        if _LADDER.decode(message.data).mint:
+            priced.add(message.pair)
+        if wanted <= priced:
+            all_priced.set()
+
+    process = Process(house.settings, Path(), lambda: None, stop)
+    async with process.bus(house.settings.services.nats_worker, "demo", WORKER_INBOX) as bus:
+        await Signals(bus, process.prefix).on_indicative(hear)
+        waits = [asyncio.create_task(all_priced.wait()), asyncio.create_task(stop.wait())]
+        await asyncio.wait(waits, timeout=PRICED_S_MAX, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+    if not wanted <= priced:
+        console.print(f"no price yet for {', '.join(sorted(wanted - priced))}: see /v1/market and /v1/suspensions")
 
 
 @asynccontextmanager

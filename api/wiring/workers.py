@@ -73,8 +73,6 @@ async def run_execution(process: Process) -> None:
                     tasks.create_task(venue.run())
                 tasks.create_task(beat(process, bus, "execution", Registry(), lambda: orders.position))
                 tasks.create_task(beat(process, bus, "chain", Registry(), lambda: settlements.position))
-                for venue in tended:
-                    await venue.settled.wait()
                 process.ready()
 
         await until(process.stop, work())
@@ -147,8 +145,6 @@ async def run_market(process: Process) -> None:
                 for venue in tended:
                     tasks.create_task(venue.run())
                 tasks.create_task(beat(process, bus, "market", numbers.registry, numbers.gather))
-                for venue in tended:
-                    await venue.settled.wait()
                 process.ready()
 
         await until(process.stop, work())

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -19,6 +20,7 @@ from api.http.roles import Role
 from tests.support.supervised import is_alive
 
 ROOT = Path(__file__).resolve().parents[2]
+RESTARTING_S = 15.0
 READY_WITHIN_S = 90.0  # the contract says 60 on two cores of its own
 END_WITHIN_S = 90.0
 GONE_WITHIN_S = 15.0
@@ -194,10 +196,17 @@ class Demo(Running):
         return wait_for(look, READY_WITHIN_S, "demo.json", self.told)
 
     def kill(self, role: str) -> int:
-        """Kill a role's process with SIGKILL; return the id it had."""
-        pid = self.card().pids[role]
-        os.kill(pid, signal.SIGKILL)
-        return pid
+        """Kill a role's process with SIGKILL; return the id it had. One that is just being restarted is waited for."""
+
+        def strike() -> int | None:
+            pid = self.card().pids[role]
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                return None
+            return pid
+
+        return wait_for(strike, RESTARTING_S, f"{role} to be there", self.told)
 
     def pid_after(self, role: str, pid: int, within_s: float) -> int:
         """Wait until demo.json shows another living process than `pid` in a role, and return its id."""
@@ -233,16 +242,22 @@ class Up(Running):
         return f"http://127.0.0.1:{self.port}"
 
     def until_ready(self) -> None:
-        """Wait until it says that it can answer."""
+        """Wait until it says that it can answer, and has prices to answer with."""
 
         def look() -> bool | None:
             self.must_run()
             try:
-                return True if httpx.get(f"{self.url}/health/ready").is_success else None
+                return True if httpx.get(f"{self.url}/health/ready").is_success and self._priced() else None
             except httpx.TransportError:
                 return None
 
-        wait_for(look, READY_WITHIN_S, "a ready API", self.told)
+        wait_for(look, READY_WITHIN_S, "a ready API with prices", self.told)
+
+    def _priced(self) -> bool:
+        bearer = {"Authorization": f"Bearer {self.key}"}
+        pairs = [pair["name"] for pair in self.settings()["policy"]["pairs"]]
+        answers = [httpx.get(f"{self.url}/v1/indicative/{quote(pair, safe='')}", headers=bearer) for pair in pairs]
+        return all(answer.is_success and answer.json()["indicative"]["mint"] for answer in answers)
 
     def settings(self) -> dict[str, Any]:
         """Return the settings that its roles run on, with the addresses of the services."""

@@ -37,7 +37,6 @@ async def test_a_partner_that_is_away_is_told_of_and_tried_again(monkeypatch: py
 
     tended = Tended("a venue", work, (Away,), tell)
     task = asyncio.create_task(tended.run())
-    await tended.settled.wait()
     assert not tended.there
     await asyncio.wait_for(back.wait(), 5)
     assert (tended.there, tended.failures, told) == (True, 2, ["Away: maintenance"] * 2)
