@@ -1,4 +1,4 @@
-"""Public feeds: how long a message takes, beside ccxt.pro in the same run; whether anything goes unseen; memory.
+"""Public feeds beside ccxt.pro in one run: the cost of a message, what goes unseen, memory, and age when it is read.
 
 `python -m benchmarks.feeds [--file F] [--quick] [--json]`. F is a recording whose name begins with usdm, coinm or spot.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.feeds_latency import receive_to_ladder
 from benchmarks.feeds_memory import hour_of_market
 from benchmarks.feeds_recorded import DEFAULT, mismatches, recording
 from benchmarks.feeds_speed import Speed, made_up_okx, recorded_depth
@@ -18,19 +19,21 @@ from benchmarks.report import Figure, Group, Line, at_least, at_most, machine, r
 RECORDINGS = ("usdm_ethusdt_20240808.gz", "coinm_ethusd_perp_20240808.gz", "spot_ethusdt_20240808.gz")
 RATIO_RECORDED_GOAL, RATIO_OKX_GOAL = 3.0, 2.5
 RSS_GROWTH_PERCENT_GOAL = 2.0
+RECEIVE_TO_LADDER_P99_MS_GOAL = 5.0
 FAULT_RATE = 0.15
 SEED = 20_240_808
 
 
 class Much(msgspec.Struct, frozen=True):
-    """Say how much to do: races of each kind, faults injected into every dialect."""
+    """Say how much to do: races of each kind, faults injected into every dialect, seconds of latency."""
 
     rounds: int
     injected: int
+    seconds: float
 
 
-FULL = Much(rounds=5, injected=10_000)
-QUICK = Much(rounds=1, injected=500)
+FULL = Much(rounds=5, injected=10_000, seconds=30.0)
+QUICK = Much(rounds=1, injected=500, seconds=3.0)
 
 
 async def speed(path: Path, much: Much) -> Group:
@@ -105,6 +108,29 @@ async def memory(path: Path) -> Group:
     )
 
 
+async def latency(much: Much) -> Group:
+    """Time frames through the feed, the bus and the reading process' view."""
+    found = await receive_to_ladder(much.seconds)
+    return Group(
+        title="From a frame's receipt to the book that a decision reads in another process: four venues, 1,000/s each",
+        columns=("frames", "frames/s", "books/s", "feeds' CPU", "p50 ms", "p99 ms"),
+        lines=(
+            Line(
+                "four venues",
+                (
+                    f"{found.frames:,}",
+                    f"{found.frames_per_s:,.0f}",
+                    f"{found.books_per_s:,.0f}",
+                    f"{found.follower_cpu_percent:.0f} %",
+                    f"{found.p50_ms:.2f}",
+                    f"{found.p99_ms:.2f}",
+                ),
+            ),
+        ),
+        figures=(at_most("receive_to_ladder_p99_ms", found.p99_ms, "ms", RECEIVE_TO_LADDER_P99_MS_GOAL),),
+    )
+
+
 def _race(name: str, found: Speed) -> Line:
     rates = (f"{1e6 / found.ours_us:,.0f}", f"{found.peer_us:.1f}", f"{1e6 / found.peer_us:,.0f}")
     return Line(name, (f"{found.ours_us:.1f}", *rates, f"{found.ratio:.2f}"))
@@ -112,7 +138,7 @@ def _race(name: str, found: Speed) -> Line:
 
 async def measure(path: Path, much: Much) -> list[Group]:
     """Return every group."""
-    return [await speed(path, much), tops(DEFAULT.parent, path), gaps(much), await memory(path)]
+    return [await speed(path, much), tops(DEFAULT.parent, path), gaps(much), await memory(path), await latency(much)]
 
 
 def main() -> None:

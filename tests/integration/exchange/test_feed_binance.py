@@ -88,7 +88,7 @@ async def test_a_trade_is_told(simulator: BinanceSimulator, feed: VenueFeed) -> 
     async with listening(feed.events()) as events:
         await events.until(BookUpdate)
         simulator.venue.exchange.market_trade("ETHUSDT", "BUY", 200_001, 1_000, time.time_ns() // 1_000_000)
-        simulator.venue.publish()
+        simulator.venue.commit()
         made = await events.until(TradePrint)
         assert (made.taker, made.price, made.quantity) == ("buy", D("2000.01"), D(1))
 
