@@ -11,6 +11,7 @@ from adapters.simulators.binance.instruments import ETHUSDT
 from adapters.simulators.binance.replay import play
 from adapters.simulators.binance.spot import BinanceSpot
 from adapters.simulators.binance.venue import BinanceCoinm, BinanceVenue
+from adapters.simulators.bybit.venue import BybitVenue
 from adapters.simulators.listener import Listener, Mounted
 from adapters.simulators.okx.venue import OkxVenue
 from adapters.simulators.venue import SimulatedVenue, SimulatorSettings, wall_clock_ms
@@ -21,6 +22,7 @@ KINDS: Mapping[str, Kind] = {
     "binanceusdm": BinanceVenue,
     "binancecoinm": BinanceCoinm,
     "binance": BinanceSpot,
+    "bybit": BybitVenue,
     "okx": OkxVenue,
 }
 # How far a venue's prices are from the world's, so that venues differ as true ones do: a few hundredths of a percent.
@@ -102,6 +104,8 @@ class Simulators:
         self.replay_over = asyncio.Event()
         if self._replay_file is None:
             self.replay_over.set()
+        elif "binanceusdm" not in self.venues:
+            raise ValueError("a recording is played on binanceusdm, which is not among the venues")
         else:
             self.venues["binanceusdm"].recorded.add(ETHUSDT.symbol)
 
