@@ -19,17 +19,19 @@ from domain.fill import FillRecorded
 from domain.hedge import HedgePlanned
 from domain.instant import parse_rfc3339
 from domain.log import Head
+from domain.market import SourceKind
 from domain.order import OpenOrder, OrderSubmissionRequested
 from domain.quantity import ZERO, Num, Rounding, add, multiply, round_to, subtract
-from domain.quote import Side
+from domain.quote import QuoteIssued, Side
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed
-from tests.support.desk import START_US, Desk, a_book, a_policy, as_read
+from tests.support.desk import START_US, Desk, a_book, a_policy, agreeing, as_read, pegged
 
 LOT = Decimal("0.001")
 SIZES = (st.integers(50, 20_000) | st.integers(1, 200)).map(lambda lots: str(Num(Decimal(lots).scaleb(-4))))
 PARTS = st.sampled_from([Decimal(text) for text in ("0", "0.1", "0.5", "0.9", "1", "1.2")])
 MODES = st.sampled_from(["REDUCE_ONLY", "HALTED"])
+WATCHED = ["venue:binanceusdm", "instrument:binanceusdm|ETH/USDT:USDT", "oracle:pyth", "asset:ETH", "asset:USDT"]
 SCOPES = st.sampled_from(["global", "venue:binanceusdm", "asset:ETH", "pair:WETH/USDe"])
 
 
@@ -147,6 +149,37 @@ class DeskMachine(RuleBasedStateMachine):
     def move_the_market(self, bid: int, age_ms: int) -> None:
         self.desk.evidence = (a_book(str(bid), f"{bid}.1", age_ms=age_ms),)
 
+    @rule(
+        lie=st.sampled_from([None] * 4 + ["hedge", "peer", "pyth", "nobody", "peg"]),
+    )
+    def hear(self, lie: str | None) -> None:
+        """Let the sources agree with the venue's book, or one of them not, or nobody say anything."""
+        agree = tuple(each for book in self.desk.evidence for each in agreeing(book))
+        off = {"hedge": "binanceusdm", "peer": "okx", "pyth": "pyth"}.get(lie or "")
+        if lie == "nobody":
+            self.desk.heard = ()
+        elif lie == "peg":
+            self.desk.heard = (*agree[:5], *pegged("0.97"))
+        elif off is not None:
+            self.desk.heard = tuple(
+                msgspec.structs.replace(each, bid=multiply(each.bid, Num("1.1")), ask=multiply(each.ask, Num("1.1")))
+                if each.source == off and each.base == "ETH"
+                else each
+                for each in agree
+            )
+        else:
+            self.desk.heard = None
+
+    @rule(scope=st.sampled_from(WATCHED), law=st.sampled_from(["stale", "quorum", "depeg"]))
+    def suspend(self, scope: str, law: str) -> None:
+        self.desk.do("market.suspend", {"scope": scope, "law": law, "text": "", "at_us": self.desk.now_us})
+
+    @precondition(lambda self: self.desk.book.outside.suspended)
+    @rule()
+    def resume(self) -> None:
+        for scope in list(self.desk.book.outside.suspended):
+            self.desk.do("market.resume", {"scope": scope, "law": "stale", "text": "", "at_us": self.desk.now_us})
+
     @precondition(lambda self: all(mode == "ACTIVE" for mode in self.desk.book.modes.values()))
     @rule(mode=MODES, scope=SCOPES)
     def stop(self, mode: str, scope: str) -> None:
@@ -227,6 +260,14 @@ class DeskMachine(RuleBasedStateMachine):
         book = self.desk.book
         seen = exposure(book, "ETH")
         assert seen.interval.low <= seen.certain <= seen.interval.high
+
+    @invariant()
+    def no_price_without_its_quorum(self) -> None:
+        for event in self.events(QuoteIssued, HedgePlanned):
+            kinds = [source.kind for source in event.sources]
+            assert kinds.count(SourceKind.ORACLE) >= 1
+            hedged = isinstance(event, HedgePlanned) or event.pair == "WETH/USDe"
+            assert not hedged or len({each.venue for each in event.sources if each.kind is SourceKind.LINEAR}) >= 2
 
     @invariant()
     def streams_have_no_gaps(self) -> None:

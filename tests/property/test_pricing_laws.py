@@ -18,7 +18,10 @@ from domain.quantity import BPS, Num, to_units
 from domain.quote import Side
 from domain.refusal import Reason, Refusal
 from tests.property.numbers import decimals, positive
-from tests.support.desk import a_policy, agreeing, pegged
+from tests.support.desk import a_book as a_market
+from tests.support.desk import a_policy, agreeing, an_oracle, pegged
+
+SEEN = a_market()
 
 
 def a_book(decimals_of_collateral: int = 18, *, fee: str = "5", gas: str = "0.5") -> Book:
@@ -201,3 +204,48 @@ def test_a_book_without_policy_or_pair_has_no_price():
         a_book().asset("DOGE")
     with pytest.raises(KeyError):
         a_book().instrument("binanceusdm", "DOGE/USDT:USDT")
+
+
+@st.composite
+def pegs(draw: st.DrawFn) -> tuple[Num, Num]:
+    """Draw what a stable is worth, from its lowest bid to its highest ask, within its peg."""
+    low = draw(decimals("0.985", "1.015", 6))
+    return low, low + draw(decimals("0", "0.004", 6))
+
+
+def at_peg(book: Book, seen: BookEvidence, peg: tuple[Num, Num], pair: str) -> Basis:
+    low, high = peg
+    stable = msgspec.structs.replace(an_oracle("pyth", "1", "USDT"), bid=low, ask=high)
+    found = book.pair(pair)
+    assert found is not None
+    middle = str((low + high) * Num("0.5"))
+    basis = rest_on(book, found, (seen,), (*agreeing(seen, peg=middle)[:5], stable))
+    assert isinstance(basis, Basis)
+    return basis
+
+
+@given(pegs(), decimals("1", "50000", 6))
+def test_a_stable_that_is_held_is_never_priced_better_than_market_or_par(peg: tuple[Num, Num], size: Num):
+    book = a_book()
+    pair = book.pair("USDT/USDe")
+    assert pair is not None
+    basis = at_peg(book, SEEN, peg, "USDT/USDe")
+    minted, redeemed = (price(book, pair, side, size, basis) for side in Side)
+    if isinstance(minted, Pricing):
+        assert Fraction(minted.issued.atoms, 10**18) <= Fraction(size) * min(Fraction(peg[0]), 1)
+    if isinstance(redeemed, Pricing):
+        assert Fraction(redeemed.collateral.atoms, 10**6) <= Fraction(size) / max(Fraction(peg[1]), 1)
+
+
+@given(pegs(), decimals("0.1", "5", 4))
+def test_whatever_a_stable_is_worth_minting_and_redeeming_never_profits_the_taker(peg: tuple[Num, Num], size: Num):
+    book = a_book()
+    pair = book.pair("WETH/USDe")
+    assert pair is not None
+    basis = at_peg(book, SEEN, peg, "WETH/USDe")
+    minted = price(book, pair, Side.MINT, size, basis)
+    assert isinstance(minted, Pricing)
+    assert Fraction(minted.issued.atoms, 10**18) <= Fraction(size) * Fraction(SEEN.bids[0].price) * Fraction(peg[0])
+    redeemed = price(book, pair, Side.REDEEM, to_units(minted.issued.atoms, 18), basis)
+    assert isinstance(redeemed, Pricing)
+    assert redeemed.collateral.atoms < minted.collateral.atoms
