@@ -17,6 +17,8 @@ PAGE = 100
 PAGES_MAX = 1_000
 WINDOWS_MAX = 110
 WINDOW_MS = 7 * 24 * 3_600_000 - 1
+# The venue keeps two years, and refuses a question about what is older.
+KEPT_MS = 729 * 24 * 3_600_000
 
 
 class History:
@@ -47,7 +49,7 @@ class History:
         """Return executions at or after an instant, oldest first; one seen on two pages counts once."""
         found: dict[str, Payload] = {}
         now_ms = time.time_ns() // 1_000_000
-        start_ms = since_us // 1_000
+        start_ms = max(since_us // 1_000, now_ms - KEPT_MS)
         for _ in range(WINDOWS_MAX):
             window = {**wanted, "startTime": start_ms, "endTime": start_ms + WINDOW_MS, "limit": PAGE}
             newest_first = await self._pages(window)

@@ -10,13 +10,15 @@ from collections.abc import Mapping
 
 import msgspec
 
-from adapters.simulators.limits import MINUTE_MS, TEN_SECONDS_MS, Limits, Window
+from adapters.simulators.limits import TEN_SECONDS_MS, Limits, Window
 from adapters.simulators.refusals import Refusal, Refused
 
 RECV_WINDOW_DEFAULT_MS = 5_000
 AHEAD_MAX_MS = 1_000
 DIGITS_MAX = 16
 VISITS_WINDOW_MS = 5_000
+# How many times the visits of one window are in a minute's weight: by default 600 visits in five seconds.
+WEIGHT_OF_WINDOW = 4
 ORDERS_WINDOW_MS = 1_000
 
 
@@ -26,7 +28,7 @@ class Gate:
     def __init__(self, api_key: str, api_secret: str, limits: Limits) -> None:
         self._api_key = api_key
         self._secret = api_secret.encode()
-        self._visits = Window(VISITS_WINDOW_MS, limits.weight_per_minute * VISITS_WINDOW_MS // MINUTE_MS)
+        self._visits = Window(VISITS_WINDOW_MS, limits.weight_per_minute // WEIGHT_OF_WINDOW)
         self._orders_max = limits.orders_per_ten_seconds * ORDERS_WINDOW_MS // TEN_SECONDS_MS
         self._orders = Window(ORDERS_WINDOW_MS, self._orders_max)
 

@@ -221,6 +221,23 @@ async def test_more_fills_than_a_page_holds_are_all_there(rig: Rig, venue: Venue
     assert [fill.price for fill in found] == prices, "every one once, oldest first"
 
 
+async def test_what_the_venue_no_longer_keeps_is_not_asked_for(
+    rig: Rig, venue: VenueAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    true = ENDPOINTS["GET /v5/execution/list"]
+
+    def answer(desk: Any, parameters: Any, now_ms: int) -> Any:
+        asked.append(int(parameters["startTime"]))
+        return true.answer(desk, parameters, now_ms)
+
+    await venue.submit(rig.order())
+    with monkeypatch.context() as patched:
+        patched.setitem(ENDPOINTS, "GET /v5/execution/list", Endpoint("signed", answer))  # pyright: ignore[reportArgumentType] - a dict
+        assert len(await venue.fills_since(rig.symbol, 0)) == 1
+    assert time.time_ns() // 1_000_000 - min(asked) < 730 * 24 * 3_600_000
+
+
 async def test_a_refused_log_on_names_no_request_and_is_tried_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     true, refused = Gate.opens_stream, [2]
 
