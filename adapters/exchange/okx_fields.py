@@ -35,6 +35,14 @@ def number(row: Payload, name: str) -> Decimal:
     return value
 
 
+def identity(row: Payload, name: str) -> str:
+    """Return an id, which is a short text with something in it."""
+    found = text(row, name)
+    if not found:
+        raise Unreadable(f"{name} is blank")
+    return found
+
+
 def instant_us(row: Payload, name: str) -> int:
     """Return a time, told as a text of milliseconds, in microseconds."""
     found = row.get(name)

@@ -6,9 +6,9 @@ from typing import Any
 
 from adapters.exchange import okx_parse as parse
 from adapters.exchange.client import Ccxt
-from adapters.exchange.fields import Payload, Unreadable, identity
+from adapters.exchange.fields import Payload, Unreadable
 from adapters.exchange.naming import Account
-from adapters.exchange.okx_fields import data
+from adapters.exchange.okx_fields import data, identity
 from domain.venue import FillReport, FundingReport
 
 PAGE = 100

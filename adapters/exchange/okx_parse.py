@@ -10,11 +10,12 @@ from decimal import Decimal
 from typing import Literal
 
 from adapters.exchange.failures import Reason
-from adapters.exchange.fields import Payload, Unreadable, identity
+from adapters.exchange.fields import Payload, Unreadable
 from adapters.exchange.naming import Account
 from adapters.exchange.okx_fields import (
     check_net,
     flag,
+    identity,
     instant_us,
     negative,
     number,

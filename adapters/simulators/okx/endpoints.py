@@ -23,6 +23,7 @@ class Venue(Protocol):
     """What endpoints work on."""
 
     exchange: Exchange
+    modes: dict[str, str]
 
     def snapshot(self, symbol: str, limit: int) -> Snapshot:
         """Return a book."""
@@ -114,8 +115,8 @@ def _position_tiers(venue: Venue, parameters: Parameters, _now_ms: int) -> list[
     return rows
 
 
-def _config(_venue: Venue, _parameters: Parameters, _now_ms: int) -> list[Json]:
-    return [{"uid": "1", "mainUid": "1", "acctLv": "2", "posMode": "net_mode", "autoLoan": False, "perm": "trade"}]
+def _config(venue: Venue, _parameters: Parameters, _now_ms: int) -> list[Json]:
+    return [{"uid": "1", "mainUid": "1", "autoLoan": False, "perm": "trade", **venue.modes}]
 
 
 def _balance(venue: Venue, _parameters: Parameters, now_ms: int) -> list[Json]:

@@ -15,6 +15,7 @@ from adapters.simulators.sockets import Hub, Json, Socket
 PUBLIC, PRIVATE, BUSINESS = "/ws/v5/public", "/ws/v5/private", "/ws/v5/business"
 PRIVATE_CHANNELS = frozenset({"orders", "account", "positions"})
 TOPICS_MAX = 480
+_CLOSING = "The connection will soon be closed for a service upgrade. Please reconnect."
 # What the gate's refusals are called on a socket.
 _LOGIN_CODES = {50102: 60006, 50111: 60005, 50113: 60007, 50105: 60024}
 Standing = Callable[[str, str], Json | None]
@@ -62,6 +63,12 @@ class Streams:
             if more and not self._hub.listeners(topic):
                 continue
             self._hub.tell_account(topic, channel, private_message(channel, row, more))
+
+    def warn_of_closing(self) -> None:
+        """Tell every socket that it will be closed for an upgrade; the true venue does so a minute later."""
+        for socket in self._hub.sockets:
+            connection = socket.session["name"]
+            self._hub.send(socket, {"event": "notice", "code": "64008", "msg": _CLOSING, "connId": connection})
 
     def _asked(self, socket: Socket, text: str) -> None:
         if text == "ping":

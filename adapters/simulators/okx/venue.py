@@ -31,7 +31,11 @@ READS = frozenset({*PUBLIC, *SIGNED})
 
 
 class OkxVenue(SimulatedVenue):
-    """Speak v5 about perpetual swaps. `quiet_since_ms` is when each book was last told of."""
+    """Speak v5 about perpetual swaps.
+
+    `modes` is what the account says of itself; whatever it says, it trades in net mode and cross margin.
+    `quiet_since_ms` is when each book was last told of.
+    """
 
     name = "okx"
     hosts = (REST_HOST, STREAM_HOST)
@@ -42,6 +46,7 @@ class OkxVenue(SimulatedVenue):
         self._gate = Gate(settings.api_key, settings.api_secret, settings.passphrase, settings.limits)
         known = known_topics([each.symbol for each in SWAPS], [family(each) for each in SWAPS])
         self.sockets = Streams(known, self.hub, self._gate, self._standing, self.clock_ms)
+        self.modes = {"acctLv": "2", "posMode": "net_mode"}
         self.quiet_since_ms = dict.fromkeys(self.exchange.instruments, 0)
 
     def answer(self, request: web.Request, body: str) -> Answer:
@@ -127,13 +132,14 @@ class OkxVenue(SimulatedVenue):
         items = orders.read_items(body)
         if path == LEVERAGE:
             answer = self._set_leverage(items[0])
-        elif path in PLACING:
-            self._gate.count_orders(len(items), now_ms)
+        else:
+            if path in PLACING:
+                self._gate.count_orders(len(items), now_ms)
+            act = orders.place if path in PLACING else orders.cancel
+            # The true venue is known to look at it for new orders; a client that sends it with others means it.
             until = request.headers.get("expTime", "")
             late = until.isascii() and until.isdigit() and int(until) < now_ms
-            answer = orders.act_on(self.exchange, items, orders.too_late if late else orders.place, now_ms)
-        else:
-            answer = orders.act_on(self.exchange, items, orders.cancel, now_ms)
+            answer = orders.act_on(self.exchange, items, orders.too_late if late else act, now_ms)
         self.commit()
         return answer
 
