@@ -17,6 +17,7 @@ from ccxt.base.errors import NetworkError
 from adapters.exchange.client import Ccxt
 from adapters.exchange.dialect import Dialect, Dropped, Listening, Watch
 from adapters.exchange.failures import Failures
+from adapters.exchange.fields import Unreadable
 from domain.venue import AccountEvent, Connected, Disconnected
 
 QUEUE_MAX = 10_000
@@ -124,6 +125,8 @@ class AccountStream:
                 if not self._up:
                     self.reconnect("no answer to the log-on")
                 pause = PAUSE_S
+            except Unreadable as error:
+                self._doubt(f"an unreadable event: {self._failures.text(error)}")
             except Exception as error:  # noqa: BLE001 - ccxt throws anything; whatever it is, listen again
                 _log.info("private stream: %s", self._failures.text(error))
                 await asyncio.sleep(pause)

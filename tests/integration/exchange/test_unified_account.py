@@ -12,7 +12,8 @@ from adapters.exchange.account import VenueAccount
 from adapters.exchange.failures import VenueUnsuitable
 from adapters.exchange.unified import unified
 from adapters.exchange.venues import open_account
-from domain.venue import Connected, FillReport, OrderReport, Rejected, Unknown
+from adapters.simulators.binance.venue import BinanceVenue
+from domain.venue import Connected, Disconnected, FillReport, OrderReport, Rejected, Unknown
 from tests.contract.venue_orders import MINUTE_US
 from tests.contract.venue_rig import ASK, BID, WORSE_ASK, Rig, rigged
 from tests.integration.exchange.test_binance_usdm_account import USDM
@@ -103,6 +104,31 @@ async def test_it_streams(rig: Rig, hands: VenueAccount, eyes: VenueAccount) -> 
         assert (fill.venue_order_id, fill.quantity, fill.price) == (acknowledged.venue_order_id, rig.unit, BID)
         report = await account.until(OrderReport, lambda report: report.status == "filled")
         assert report.client_order_id == approved.value.client_order_id
+
+
+async def test_an_event_that_cannot_be_read_makes_the_reader_sweep(rig: Rig, eyes: VenueAccount) -> None:
+    async with listening(eyes.account_events()) as account:
+        await account.until(Connected)
+        row = {"s": "ETHUSDT", "c": "t1", "S": "SELL", "o": "LIMIT", "q": "1", "p": "2000", "ap": "0", "x": "NEW"}
+        row |= {
+            "X": "STRANGE",
+            "i": 7,
+            "l": "0",
+            "z": "0",
+            "L": "0",
+            "n": "0",
+            "N": "USDT",
+            "T": 1,
+            "t": 0,
+            "ps": "BOTH",
+        }
+        simulated = rig.simulated
+        assert isinstance(simulated, BinanceVenue)
+        simulated.sockets.tell_account(
+            [{"e": "ORDER_TRADE_UPDATE", "E": 1, "T": 1, "o": row | {"R": False, "ps": "BOTH"}}]
+        )
+        down = await account.until(Disconnected, lambda event: "unreadable" in event.reason)
+        await account.until(Connected, after=account.heard.index(down))
 
 
 async def test_a_failed_query_is_unknown(rig: Rig, eyes: VenueAccount) -> None:
