@@ -3,6 +3,8 @@
 import gzip
 import json
 import ssl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -93,10 +95,16 @@ def test_every_refusal_has_words() -> None:
     assert set(SPOT_WORDS) == set(WORDS)
 
 
-def all_of(directory: Path, **changes: Any) -> Simulators:
+@asynccontextmanager
+async def all_of(directory: Path, **changes: Any) -> AsyncGenerator[Simulators, None]:
     accounts = {name: Account(api_key=KEY, api_secret=SECRET) for name in KINDS}
     fields: dict[str, Any] = {"directory": directory, "accounts": accounts, "step_ms": 0, "admin_token": "let me in"}
-    return Simulators(SimulatorsSettings(**(fields | changes)))
+    simulators = Simulators(SimulatorsSettings(**(fields | changes)))
+    await simulators.start()
+    try:
+        yield simulators
+    finally:
+        await simulators.stop()
 
 
 def marks(simulators: Simulators, base: str) -> dict[str, Decimal]:
@@ -115,30 +123,28 @@ def assert_agreed(found: dict[str, Decimal], price: Decimal) -> None:
 
 
 async def test_venues_agree_with_the_world_and_each_other(tmp_path: Path) -> None:
-    simulators = all_of(tmp_path)
-    await simulators.start()
-    for _ in range(300):
-        simulators.world.step()
+    async with all_of(tmp_path) as simulators:
+        for _ in range(300):
+            simulators.world.step()
+            for venue in simulators.venues.values():
+                venue.step()
+        for base in ("ETH", "BTC"):
+            assert_agreed(marks(simulators, base), simulators.world.pair(base, "USD"))
+        assert len(set(marks(simulators, "ETH").values())) > 1, "but not to the last cent"
+        simulators.world.set_price("ETH", D(3333))
         for venue in simulators.venues.values():
             venue.step()
-    for base in ("ETH", "BTC"):
-        assert_agreed(marks(simulators, base), simulators.world.pair(base, "USD"))
-    assert len(set(marks(simulators, "ETH").values())) > 1, "but not to the last cent"
-    simulators.world.set_price("ETH", D(3333))
-    for venue in simulators.venues.values():
-        venue.step()
-    port = simulators.port
-    await simulators.stop()
-    again = all_of(tmp_path)
-    await again.start()
-    assert again.port == port
-    assert_agreed(marks(again, "ETH"), D(3333))
-    await again.stop()
+    async with all_of(tmp_path) as again:
+        assert again.port == simulators.port
+        assert_agreed(marks(again, "ETH"), D(3333))
 
 
 async def test_one_port_many_venues_and_faults_by_name(tmp_path: Path) -> None:
-    simulators = all_of(tmp_path)
-    await simulators.start()
+    async with all_of(tmp_path) as simulators:
+        await arm_by_name(simulators)
+
+
+async def arm_by_name(simulators: Simulators) -> None:
     context = ssl.create_default_context(cafile=str(simulators.ca_file))
     base = f"https://localhost:{simulators.port}/admin/faults"
     bearer = {"Authorization": "Bearer let me in"}
@@ -169,7 +175,6 @@ async def test_one_port_many_venues_and_faults_by_name(tmp_path: Path) -> None:
                 assert answer.status == 200
         async with session.get(f"https://localhost:{simulators.port}/", headers={"Host": "example.com"}) as nobody:
             assert nobody.status == 404
-    await simulators.stop()
 
 
 async def test_a_recording_leads_the_world_and_a_dislocated_market_comes_back_to_it(tmp_path: Path) -> None:
@@ -184,8 +189,11 @@ async def test_a_recording_leads_the_world_and_a_dislocated_market_comes_back_to
     with gzip.open(file, "wb") as out:
         for after_ms, body in lines:
             out.write(f"{1_000_000_000 + after_ms * 1_000_000} {json.dumps(body)}\n".encode())
-    simulators = all_of(tmp_path / "venues", replay_file=file, step_ms=20)
-    await simulators.start()
+    async with all_of(tmp_path / "venues", replay_file=file, step_ms=20) as simulators:
+        await replay_with_a_fault(simulators)
+
+
+async def replay_with_a_fault(simulators: Simulators) -> None:
     usdm = simulators.venues["binanceusdm"]
     async with aiohttp.ClientSession() as session:
         context = ssl.create_default_context(cafile=str(simulators.ca_file))
@@ -197,4 +205,3 @@ async def test_a_recording_leads_the_world_and_a_dislocated_market_comes_back_to
     assert usdm.faults.counts["dislocate"] > 5
     assert abs(usdm.exchange.mark("ETHUSDT") / D("2500.075") - 1) < D("0.0005")
     assert_agreed({"binance": simulators.venues["binance"].exchange.mark("ETHUSDT")}, D(2500))
-    await simulators.stop()
