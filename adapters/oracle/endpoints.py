@@ -13,13 +13,16 @@ from typing import Any
 import aiohttp
 import msgspec
 from eth_typing import HexStr
-from web3 import AsyncHTTPProvider, AsyncWeb3
+from web3 import AsyncWeb3
 from web3.exceptions import ContractLogicError
+from web3.providers.async_base import AsyncJSONBaseProvider
+from web3.types import RPCEndpoint, RPCResponse
 
 from adapters.oracle.asking import OracleUnavailable
 from adapters.oracle.settings import ChainSettings
 
 BODY_BYTES_MAX = 1 << 20
+JSON_HEADERS = {"Content-Type": "application/json"}
 ANSWER_BYTES_MAX = 4_096
 BLOCK_HASH_BYTES = 32
 NUMBER_MAX = 1 << 63
@@ -48,17 +51,28 @@ class Agreed(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: tuple[str, ...]
 
 
-class BoundedResponse(aiohttp.ClientResponse):
-    """Read no more than a bounded body: web3 reads all of it."""
+class SessionProvider(AsyncJSONBaseProvider):
+    """Ask over a session of ours, with a bounded body.
 
-    async def read(self) -> bytes:
-        """Return the body; raise `ClientPayloadError` when it is too long."""
-        body = bytearray()
-        async for chunk in self.content.iter_any():
-            body += chunk
-            if len(body) > BODY_BYTES_MAX:
-                raise aiohttp.ClientPayloadError("the body is too long")
-        return bytes(body)
+    web3's own HTTP provider waits for a lock in a thread: a call that is cancelled there can keep the lock for ever,
+    and the process from ending. It also reads whatever is sent.
+    """
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        super().__init__()
+        self._url = url
+        self._session = session
+
+    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """Ask once; raise what aiohttp and web3 raise."""
+        asked = self.encode_rpc_request(method, params)
+        async with self._session.post(self._url, data=asked, headers=JSON_HEADERS, allow_redirects=False) as response:
+            body = bytearray()
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > BODY_BYTES_MAX:
+                    raise aiohttp.ClientPayloadError("the body is too long")
+        return self.decode_rpc_response(bytes(body))
 
 
 class _Silent(Exception):
@@ -85,16 +99,10 @@ class Endpoints:
         for endpoint in settings.endpoints:
             connector = aiohttp.TCPConnector() if context is None else aiohttp.TCPConnector(ssl=context)
             session = await resources.enter_async_context(
-                aiohttp.ClientSession(
-                    connector=connector, timeout=timeout, raise_for_status=True, response_class=BoundedResponse
-                )
+                aiohttp.ClientSession(connector=connector, timeout=timeout, raise_for_status=True)
             )
             # Each call is asked once: the next round asks again, and a slow endpoint is outvoted meanwhile.
-            provider = AsyncHTTPProvider(
-                endpoint.url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
-            )
-            await provider.cache_async_session(session)
-            self._clients[endpoint.name] = AsyncWeb3(provider, middleware=[])
+            self._clients[endpoint.name] = AsyncWeb3(SessionProvider(endpoint.url, session), middleware=[])
 
     async def agree(self, calls: Sequence[Call]) -> Agreed:
         """Return what a quorum answers alike at one block; raise `OracleUnavailable` if none does."""

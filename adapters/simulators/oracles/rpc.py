@@ -24,6 +24,7 @@ LOOPBACK = "127.0.0.1"
 CHAIN_ID = 1
 BLOCK_MS = 12_000
 BLOCKS_KEPT = 512
+FLOOD_BYTES = 4 << 20
 DECIMALS, EXPONENT = 8, -8
 ROUND_PHASE = 5 << 64
 WORD = 32
@@ -31,10 +32,10 @@ PYTH_CONTRACT = "0x4305fb66699c3b2702d4d05cf36551390a4c69c6"
 REVERT = {"code": 3, "message": "execution reverted", "data": "0x14aebe68"}
 
 EndpointFault = Literal[
-    "", "lie", "lag", "boast", "fork", "timeout", "html", "truncate", "garbage", "error", "stranger"
+    "", "lie", "lag", "boast", "fork", "timeout", "html", "truncate", "garbage", "error", "stranger", "flood"
 ]
 """What an endpoint does: another price, blocks behind, claims of blocks nobody has, another fork's hashes, no answer, a
-web page, half a body, a body of nonsense, JSON-RPC errors, another chain's id."""
+web page, half a body, a body of nonsense, JSON-RPC errors, another chain's id, a body of megabytes."""
 
 
 class SimulatedChain:
@@ -141,6 +142,8 @@ class SimulatedEndpoint:
                 await self._closed.wait()
             case "html":
                 return web.Response(text=PAGE, content_type="text/html")
+            case "flood":
+                return web.Response(body=b" " * FLOOD_BYTES, content_type="application/json")
             case "garbage":
                 return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": {"number": "lots"}})
             case "error":

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -153,3 +154,22 @@ def test_a_quorum_that_is_no_majority_is_refused(names: str, quorum: int) -> Non
     endpoints = tuple(Endpoint(name=name, url="https://127.0.0.1:1/") for name in names)
     with pytest.raises(ValueError, match=r"quorum|name"):
         ChainFeeds(ChainSettings(endpoints=endpoints, quorum=quorum))
+
+
+async def test_an_endless_body_is_that_endpoint_s_failure(shown: Shown) -> None:
+    shown.spoil(["flood"])
+    async with ChainFeeds(shown.settings()) as client, Told(client) as told:
+        price = await told.price(ETH)
+        assert set(price.signers) <= set("bc")
+
+
+async def test_closing_in_the_middle_of_a_question_leaves_no_thread_waiting(shown: Shown) -> None:
+    """A thread that waits for a lock nobody gives back would keep the process from ending."""
+    before = threading.active_count()
+    shown.spoil(["timeout", "timeout", "timeout"])
+    for _ in range(3):
+        async with ChainFeeds(shown.settings()):
+            while not any(endpoint.asked for endpoint in shown.endpoints):  # noqa: ASYNC110 - a counter has no signal
+                await asyncio.sleep(0.01)
+        shown.endpoints[0].asked = shown.endpoints[1].asked = shown.endpoints[2].asked = 0
+    assert threading.active_count() <= before
