@@ -59,7 +59,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     begun_us: int = 0
     at_us: int = 0
     standings: dict[str, Standing] = {}
-    met: tuple[str, ...] = ()  # scopes that were sound at least once
+    met: tuple[str, ...] = ()  # scopes that are there, or suspended, and were sound at least once
     looks: dict[str, tuple[Look, ...]] = {}
 
 
@@ -127,7 +127,7 @@ def survey(
         begun_us=watch.begun_us,
         at_us=now_us,
         standings=_bounded(look.standings),
-        met=tuple(sorted(look.met)),
+        met=tuple(sorted(look.met & (present | priced | look.standings.keys()))),
         looks=looks,
     )
     return after, tuple(look.transitions)

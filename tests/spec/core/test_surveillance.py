@@ -293,6 +293,12 @@ class TestStart:
         assert len(told) == 4
         assert len(watch.standings) == 2
 
+    def test_what_is_gone_and_was_not_suspended_is_forgotten(self):
+        watch, _ = survey(Watch(), market(), RULES, START_US)
+        assert BYBIT in watch.met
+        watch, _ = survey(watch, market()[2:], RULES, START_US + TICK_US)
+        assert BYBIT not in watch.met
+
     def test_time_does_not_go_back(self):
         watch, _ = survey(Watch(), market(), RULES, START_US)
         watch, told = survey(watch, lost(market(), "bybit"), RULES, START_US - 60_000_000)
