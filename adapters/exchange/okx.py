@@ -63,6 +63,7 @@ class OkxDialect(Dialect):
     def __init__(self, lines: Lines) -> None:
         super().__init__(lines)
         self._history = History(self.queries, self.of)
+        self._references: dict[str, Decimal] = {}
 
     @classmethod
     def own_settings(cls, settings: VenueSettings) -> dict[str, Any]:
@@ -100,14 +101,19 @@ class OkxDialect(Dialect):
         return found
 
     async def margin_tiers(self) -> Mapping[str, tuple[MarginTier, ...]]:
-        """Return the margin tiers of the listed symbols, turned from contracts into money at their marks."""
+        """Return the margin tiers of the listed symbols, turned from contracts into money at about their marks.
+
+        The first mark counts for as long as the account is open: a price that moves is no change of a listing.
+        """
         found: dict[str, tuple[MarginTier, ...]] = {}
         for symbol in self.lines.listed:
             market = self.of.named(symbol)
             asked = {"instType": "SWAP", "tdMode": "cross", "instFamily": _family(market)}
             tiers = data(await self.queries.publicGetPublicPositionTiers(asked))
-            marked = await self._mark_row(market)
-            found[symbol] = listing.margin_tiers(tiers, market, parse.mark_price(marked))
+            if symbol not in self._references:
+                mark = parse.mark_price(await self._mark_row(market))
+                self._references[symbol] = listing.reference_price(mark, market)
+            found[symbol] = listing.margin_tiers(tiers, market, self._references[symbol])
         return found
 
     async def check(self) -> None:

@@ -1,7 +1,7 @@
 """What OKX lists: contracts, lots, tiers and fees, in units and paid rates. Pure."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import Any
 
 from adapters.exchange.failures import VenueUnsuitable
@@ -10,6 +10,8 @@ from adapters.exchange.naming import Account, Market
 from adapters.exchange.okx_fields import negative, number, optional, price, rows, units
 from domain.quantity import EXACT
 from domain.venue import FeeRates, InstrumentReport, MarginTier
+
+MONEY = Decimal("0.00000001")
 
 
 def contract_size(info: Payload) -> Decimal:
@@ -42,17 +44,28 @@ def instrument(item: Mapping[str, Any], market: Market, venue: str) -> Instrumen
     )
 
 
-def margin_tiers(found: Sequence[Payload], market: Market, mark_price: Decimal) -> tuple[MarginTier, ...]:
-    """Read one market's tiers, lowest first. OKX bounds them in contracts: their notional is at the mark of now."""
+def margin_tiers(found: Sequence[Payload], market: Market, reference: Decimal) -> tuple[MarginTier, ...]:
+    """Read one market's tiers, lowest first. OKX bounds them in contracts: their notional is at a reference price."""
     tiers: list[MarginTier] = []
     for row in found:
         held = units(row, "minSz", market)
-        notional = EXACT.multiply(held, mark_price) if market.kind == "linear" else EXACT.divide(held, mark_price)
+        notional = EXACT.multiply(held, reference) if market.kind == "linear" else EXACT.divide(held, reference)
         tier = MarginTier(
-            notional_from=notional, maintenance_rate=number(row, "mmr"), leverage_max=price(row, "maxLever")
+            notional_from=notional.quantize(MONEY, rounding=ROUND_DOWN, context=EXACT),
+            maintenance_rate=number(row, "mmr"),
+            leverage_max=price(row, "maxLever"),
         )
         tiers.append(tier)
     return tuple(sorted(tiers, key=lambda tier: tier.notional_from))
+
+
+def reference_price(mark: Decimal, market: Market) -> Decimal:
+    """Return a mark to one digit, so that tiers do not change with every move; the side that makes tiers begin sooner.
+
+    2,681 is 2,000 for a linear market and 3,000 for an inverse one.
+    """
+    digit = Decimal(1).scaleb(mark.adjusted())
+    return mark.quantize(digit, rounding=ROUND_DOWN if market.kind == "linear" else ROUND_UP)
 
 
 def contracts(quantity: Decimal, market: Market) -> Decimal | None:

@@ -261,7 +261,14 @@ def test_quantities_are_contracts_both_ways_or_nothing() -> None:
     assert listing.contracts(D(1), msgspec.structs.replace(LINEAR, contract_size=D(3))) is None
 
 
-def test_tiers_are_in_contracts_and_become_money_at_the_mark() -> None:
+@pytest.mark.parametrize(
+    ("mark", "linear", "inverse"), [("2681.9", 2_000, 3_000), ("61701", 60_000, 70_000), ("2000", 2_000, 2_000)]
+)
+def test_tiers_are_reckoned_at_a_coarse_price_on_the_careful_side(mark: str, linear: int, inverse: int) -> None:
+    assert (listing.reference_price(D(mark), LINEAR), listing.reference_price(D(mark), INVERSE)) == (linear, inverse)
+
+
+def test_tiers_are_in_contracts_and_become_money_at_a_price() -> None:
     rows: list[dict[str, Any]] = [
         {"minSz": "10000", "maxSz": "20000", "mmr": "0.01", "maxLever": "50"},
         {"minSz": "0", "maxSz": "10000", "mmr": "0.005", "maxLever": "100"},

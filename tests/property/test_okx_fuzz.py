@@ -37,7 +37,24 @@ PARSERS: dict[str, tuple[Mapping[str, Any], Read]] = {
     "tiers": (TIER, lambda row: listing.margin_tiers([row], LINEAR, Decimal(2500))),
 }
 ODD: list[Any] = [
-    *("NaN", "nan", "Infinity", "-Infinity", "-1", "1e999", "1e99", "9" * 70, "1_0", " 1", "+1", "1.2.3", "", ".", "0"),
+    *(
+        "NaN",
+        "nan",
+        "Infinity",
+        "-Infinity",
+        "-1",
+        "1e999",
+        "1e99",
+        "1e18",
+        "9" * 70,
+        "1_0",
+        " 1",
+        "+1",
+        "1.2.3",
+        "",
+        ".",
+        "0",
+    ),
     *("-0", "0x10", "\u0663", "\uff19", "\u00b2", "0.1e-9", "live", "buy", "true", "ETH-USD-SWAP", "-5", "T", "31"),
     *(None, True, False, -1, 0, 1, 10**30, 1e308, 1.5, float("nan"), [], {}, [[]], [{}], "a" * 500, "\x00", ["net"]),
 ]

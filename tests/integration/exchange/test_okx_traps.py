@@ -158,6 +158,14 @@ async def test_funding_over_more_than_a_page_is_all_found_once(rig: Rig) -> None
         assert len({report.payment_id for report in paid}) == len(paid) == 150
 
 
+async def test_a_price_that_moves_is_no_change_of_a_listing(rig: Rig) -> None:
+    async with rig.account() as venue:
+        before = venue.instruments
+        assert [tier.notional_from for tier in before[0].margin_tiers] == [0, 2_000_000]
+        rig.book([(D(3100), 5)], [(D(3101), 5)])
+        assert await venue.relist() == before
+
+
 async def test_a_closing_socket_is_left_before_it_is_closed(rig: Rig) -> None:
     async with rig.account() as venue, listening(venue.account_events()) as account:
         first = await account.until(Connected)
