@@ -12,6 +12,7 @@ from adapters.simulators.binance.replay import play
 from adapters.simulators.binance.spot import BinanceSpot
 from adapters.simulators.binance.venue import BinanceCoinm, BinanceVenue
 from adapters.simulators.bybit.venue import BybitVenue
+from adapters.simulators.deribit.venue import DeribitVenue
 from adapters.simulators.listener import Listener, Mounted
 from adapters.simulators.okx.venue import OkxVenue
 from adapters.simulators.venue import SimulatedVenue, SimulatorSettings, wall_clock_ms
@@ -24,6 +25,7 @@ KINDS: Mapping[str, Kind] = {
     "binance": BinanceSpot,
     "bybit": BybitVenue,
     "okx": OkxVenue,
+    "deribit": DeribitVenue,
 }
 # How far a venue's prices are from the world's, so that venues differ as true ones do: a few hundredths of a percent.
 BASES: Mapping[str, Decimal] = {
