@@ -82,17 +82,19 @@ class Side:
                     key = self.prices.learn(row.price)
                 if key > edge:
                     far[key] = row.size
-                elif _above_zero(row.size):
+                    continue
+                # The float is only looked at, never kept. In here rather than in a call: this is the hot line.
+                size = row.size
+                rough = float(size)
+                if 0.0 < rough <= _SIZE_MAX:
                     if key not in near:
                         insort(self.window, key)
-                    near[key] = row.size
+                    near[key] = size
+                elif rough != 0.0:
+                    raise Unreadable(f"a size of {str(size)[:TEXT_CHARS_MAX]}")
                 elif near.pop(key, None) is not None:
                     del self.window[bisect_left(self.window, key)]
-            held = len(near)
-            if held > self.wanted * WINDOW_FACTOR * 2:
-                self._cut()
-            elif (held < self.wanted and edge != _BEYOND) or len(far) > LEVELS_MAX:
-                self._refill()
+            self._keep_width()
         except (ValueError, TypeError, OverflowError) as error:
             raise Unreadable(f"a level that is none: {str(error)[:TEXT_CHARS_MAX]}") from error
 
@@ -109,6 +111,14 @@ class Side:
         if len(made) > self.wanted * WINDOW_FACTOR * 2:
             made.clear()
         return tuple(found)
+
+    def _keep_width(self) -> None:
+        """Cut what is near when it is too much, fill it up when it is too little."""
+        held = len(self.near)
+        if held > self.wanted * WINDOW_FACTOR * 2:
+            self._cut()
+        elif (held < self.wanted and self.edge != _BEYOND) or len(self.far) > LEVELS_MAX:
+            self._refill()
 
     def _cut(self) -> None:
         """Move the worst half of what is near to what is far."""
