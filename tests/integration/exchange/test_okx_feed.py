@@ -163,6 +163,20 @@ async def test_a_lost_socket_gives_the_book_up_and_comes_back(running: Running, 
         await lost_and_healed(events, "disconnected", "1999.99")
 
 
+@pytest.mark.parametrize(
+    "kind", ["maintenance", "rate_limited", "bad_gateway", "html", "truncate", "lost", "disconnect"]
+)
+async def test_a_venue_that_goes_away_gives_its_books_up_and_comes_back(
+    running: Running, feed: VenueFeed, kind: str
+) -> None:
+    venue, _ = running
+    async with listening(feed.events()) as events:
+        await events.until(BookUpdate)
+        arm(venue, kind, for_ms=700)
+        venue.publish()
+        await lost_and_healed(events, "disconnected", "2000.00")
+
+
 @pytest.mark.parametrize("kind", ["maintenance", "rate_limited"])
 async def test_a_venue_that_says_not_now_is_asked_later(running: Running, kind: str) -> None:
     venue, port = running
