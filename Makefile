@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup demo test check bench lock simulate clean
+.PHONY: setup demo test check bench faults fuzz lock simulate clean
 
 setup: $(STAMP)
 
@@ -31,6 +31,25 @@ check: setup
 bench: setup
 	$(BIN)/python -m benchmarks.event_store
 	$(BIN)/python -m benchmarks.commands
+	$(BIN)/python -m benchmarks.feeds
+
+# A demonstration a fault: each must be seen, suspended and recovered from, and no quote rest on bad data. Half an hour.
+FAULTS := gap duplicate reorder freeze crossed clock_skew disconnect rate_limited bad_gateway html truncate dislocate \
+  maintenance silence gap@bybit gap@okx gap@deribit freeze@pyth dislocate@redstone bad_signature@pyth
+FAULT_SECONDS := 90
+faults: setup
+	for fault in $(FAULTS); do \
+	  $(BIN)/ballast demo --for $(FAULT_SECONDS) --port 8099 --data-dir .ballast-faults/$$fault --fault $$fault || exit 1; \
+	done
+
+# Coverage-guided fuzzing of every parser, in an environment of its own.
+ATHERIS := 3.0.0
+FUZZ_SECONDS := 120
+fuzz: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps atheris==$(ATHERIS)
+	mkdir -p build/fuzz/feeds build/fuzz/oracles
+	$(BIN)/python -m tests.fuzz.feeds build/fuzz/feeds -max_total_time=$(FUZZ_SECONDS) -max_len=4096
+	$(BIN)/python -m tests.fuzz.oracles build/fuzz/oracles -max_total_time=$(FUZZ_SECONDS) -max_len=4096
 
 # 50,000 seeds of the simulated world: what a night is for.
 simulate: setup

@@ -4,10 +4,10 @@ Each answer is a fact under its own key; the book records what differs from what
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from api.replica import Replica
 from api.telling import tell
 from commands.account import ObserveAccount
 from commands.funding import RecordFunding
@@ -29,11 +29,13 @@ from domain.venue import (
 
 WATCH_EVERY_S = 20.0
 WATCH_AGAIN_S = 2.0
-LISTINGS_EVERY_S = 3_600.0
+LISTINGS_EVERY_S, LISTINGS_AGAIN_S = 3_600.0, 60.0
 # What the venue books late is still found: payments are told once, whatever how often.
 FUNDING_OVERLAP_US = 2 * 3_600 * 1_000_000
 FUNDING_LOOKBACK_US = 7 * 24 * 3_600 * 1_000_000
 SOURCE = "execution"
+
+_log = logging.getLogger("ballast.accounts")
 
 
 Ask = Callable[[], Awaitable[None]]
@@ -76,26 +78,30 @@ class Account(Protocol):
 class AccountWatch:
     """Tell what one venue account holds, is paid, and may trade."""
 
-    def __init__(self, replica: Replica, account: Account, facts: Facts, clock: Clock) -> None:
-        self._replica = replica
+    def __init__(
+        self, account: Account, facts: Facts, clock: Clock, unsuitable: tuple[type[Exception], ...] = ()
+    ) -> None:
         self._account = account
         self._facts = facts
         self._clock = clock
+        self._no_news = (Rejected, Unavailable, Unknown, *unsuitable)
         self._funded_us: int | None = None
 
     async def run(self) -> None:
         """Watch until cancelled; sooner again after a venue that did not answer."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._every(WATCH_EVERY_S, self._observe))
-            tasks.create_task(self._every(WATCH_EVERY_S, self._fundings))
-            tasks.create_task(self._every(LISTINGS_EVERY_S, self._listings))
+            tasks.create_task(self._every(WATCH_EVERY_S, WATCH_AGAIN_S, self._observe))
+            tasks.create_task(self._every(WATCH_EVERY_S, WATCH_AGAIN_S, self._fundings))
+            tasks.create_task(self._every(LISTINGS_EVERY_S, LISTINGS_AGAIN_S, self._listings))
 
-    async def _every(self, pause_s: float, ask: Ask) -> None:
+    async def _every(self, pause_s: float, again_s: float, ask: Ask) -> None:
         while True:
             try:
                 await ask()
-            except (Rejected, Unavailable, Unknown):
-                await asyncio.sleep(WATCH_AGAIN_S)  # no answer is no news: whoever decides sees what it knows age
+            except self._no_news as error:
+                # No answer is no news: whoever decides sees what it knows age.
+                _log.info("%s did not tell: %s: %s", self._of, type(error).__name__, error)
+                await asyncio.sleep(again_s)
             else:
                 await asyncio.sleep(pause_s)
 

@@ -4,16 +4,13 @@ from decimal import Decimal
 from pathlib import Path
 
 from adapters.embedded.passwords import write_private
-from adapters.simulators.bybit.venue import BybitVenue
-from adapters.simulators.okx.venue import OkxVenue
 from adapters.simulators.oracles.gateway import SimulatedRedstone
 from adapters.simulators.oracles.hermes import SimulatedHermes
-from adapters.simulators.server import DEPOSITS, KINDS, Account, Kind, Simulators, SimulatorsSettings
+from adapters.simulators.server import DEPOSITS, KINDS, Account, Simulators, SimulatorsSettings
 from api.settings import SettingsError
 from api.wiring.house import ADMIN_TOKEN, PYTH_SIGNERS, REDSTONE_SIGNERS, SIMULATOR
 from api.wiring.process import Process, until
 
-VENUES: dict[str, Kind] = {**KINDS, "bybit": BybitVenue, "okx": OkxVenue}
 # The true gateway's packages are ten seconds apart; ours come sooner, so that a demonstration is not half over by then.
 REDSTONE_STEP_MS = 2_000
 
@@ -22,9 +19,9 @@ async def run_simulator(process: Process) -> None:
     """Be every venue and oracle: the true wire protocols over TLS on loopback, with memories that survive us."""
     settings = process.settings
     wanted, home = settings.simulator, settings.data_dir / SIMULATOR
-    strangers = [venue.name for venue in settings.venues if venue.name not in VENUES]
+    strangers = [venue.name for venue in settings.venues if venue.name not in KINDS]
     if strangers:
-        raise SettingsError(f"there is no simulator of {', '.join(strangers)}: {', '.join(sorted(VENUES))}")
+        raise SettingsError(f"there is no simulator of {', '.join(strangers)}: {', '.join(sorted(KINDS))}")
     accounts = {
         venue.name: Account(
             api_key=process.secret(venue.api_key),
@@ -47,7 +44,6 @@ async def run_simulator(process: Process) -> None:
             lambda world: SimulatedHermes(world.price_of, seed=wanted.seed),
             lambda world: SimulatedRedstone(world.price_of, seed=wanted.seed, step_ms=REDSTONE_STEP_MS),
         ),
-        kinds=VENUES,
     )
     for gateway, file in zip(simulators.gateways, (PYTH_SIGNERS, REDSTONE_SIGNERS), strict=True):
         if isinstance(gateway, SimulatedHermes | SimulatedRedstone):

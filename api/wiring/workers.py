@@ -86,7 +86,7 @@ def _account(
     async def work(opened: Callable[[], None]) -> None:
         async with open_venue(process, wanted) as venue:
             execution = Execution(replica, None, venue, facts, process.clock, lease)
-            watch = AccountWatch(replica, venue, facts, process.clock)
+            watch = AccountWatch(venue, facts, process.clock, (VenueUnsuitable,))
             with accounts.showing(execution):
                 async with asyncio.TaskGroup() as tasks:
                     for loop in (execution.run, watch.run, venue.failed):
