@@ -25,6 +25,7 @@ LEVELS = 10
 MID = 200_000
 SPREAD_LEVELS = 25
 HISTORY_MAX = 4_000
+PATIENCE = 40
 
 Sides = tuple[dict[int, int], dict[int, int]]
 
@@ -257,6 +258,7 @@ class Run:
         self._held: deque[tuple[int, int, bytes]] = deque()
         self._sent: deque[bytes] = deque(maxlen=8)
         self._snapshot_due = 0
+        self._waited = 0
         self._remember()
         self._act(self.dialect.renew(script.symbol))
 
@@ -283,6 +285,17 @@ class Run:
             self._snapshot_due -= 1
             if not self._snapshot_due:
                 self._snapshot()
+        self._reconnect_if_waiting()
+
+    def _reconnect_if_waiting(self) -> None:
+        """Replace the socket when no book comes, as whoever drives a dialect does; what was on its way is gone."""
+        self._waited = 0 if self.dialect.is_believed(self._script.symbol) else self._waited + 1
+        if self._waited > PATIENCE:
+            self._waited = 0
+            self._held.clear()
+            self._sent.clear()
+            self.dialect.closed()
+            self._act(self.dialect.renew(self._script.symbol))
 
     def _release(self) -> None:
         """Deliver what was held back long enough: by now it is out of order."""
