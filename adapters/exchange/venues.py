@@ -9,6 +9,7 @@ from adapters.exchange.binance_usdm import BinanceUsdmDialect
 from adapters.exchange.bybit import BybitDialect
 from adapters.exchange.client import make_client
 from adapters.exchange.connection import loopback_session
+from adapters.exchange.deribit import DeribitDialect
 from adapters.exchange.dialect import Dialect
 from adapters.exchange.failures import Failures
 from adapters.exchange.listing import listed
@@ -22,6 +23,7 @@ DIALECTS: Mapping[str, type[Dialect]] = {
     "binancecoinm": BinanceCoinmDialect,
     "binanceusdm": BinanceUsdmDialect,
     "bybit": BybitDialect,
+    "deribit": DeribitDialect,
     "okx": OkxDialect,
 }
 

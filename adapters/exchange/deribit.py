@@ -1,0 +1,287 @@
+"""Deribit in its own words: inverse perpetuals in dollars, orders that are GETs, a label for our order id.
+
+A label is not unique: every order under one is told, and only those that came over the API can be ours.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import msgspec
+
+from adapters.exchange import deribit_parse as parse
+from adapters.exchange.client import Ccxt
+from adapters.exchange.deribit_codes import OTHER_REASONS, OTHER_REJECT, REASONS
+from adapters.exchange.deribit_history import History
+from adapters.exchange.deribit_margin import margin_tiers
+from adapters.exchange.deribit_sending import SendingOnce
+from adapters.exchange.dialect import Dialect, Dropped, Heard, Lines, Listening, Watch, acknowledge
+from adapters.exchange.failures import VenueUnsuitable
+from adapters.exchange.fields import Payload, Unreadable, flag, instant_us, part
+from adapters.exchange.naming import Market
+from adapters.exchange.settings import VenueSettings
+from domain.venue import (
+    Acknowledgement,
+    BalanceReport,
+    FeeRates,
+    FillReport,
+    FundingReport,
+    InstrumentReport,
+    MarginTier,
+    MarkReport,
+    OrderReport,
+    PositionReport,
+    Rejected,
+    RejectReason,
+    VenueOrder,
+)
+
+ORDERS = "user.orders.any.any.raw"
+TRADES = "user.trades.any.any.raw"
+CHANNELS = frozenset({ORDERS, TRADES})
+# How long the venue takes a signed request after it was signed.
+SIGNATURE_VALID_MS = 60_000
+HISTORY_ROWS = 1_000
+_log = logging.getLogger(__name__)
+
+
+class DeribitDialect(Dialect):
+    """Speak with one account; there is no hedge mode and no leverage to set."""
+
+    ccxt_id: ClassVar[str] = "deribit"
+    hosts: ClassVar[frozenset[str]] = frozenset({"www.deribit.com"})
+    kinds: ClassVar[frozenset[str]] = frozenset({"linear", "inverse"})
+    code: ClassVar[re.Pattern[str]] = re.compile(r'"code"\s*:\s*(-?\d+)')
+    reasons: ClassVar[Mapping[str, RejectReason]] = REASONS
+    client_order_id: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+    order_interval_ms: ClassVar[int] = 200
+
+    def __init__(self, lines: Lines) -> None:
+        super().__init__(lines)
+        self._history = History(self.queries, self.of)
+        self._confirmed: set[str] = set()
+        self._door = asyncio.Lock()
+        # Without this, an order whose answer is lost would be sent again.
+        self.orders.open()
+        self.orders.session = SendingOnce(self.orders.session)
+
+    @classmethod
+    def own_settings(cls, settings: VenueSettings) -> dict[str, Any]:
+        """Return nothing: ccxt's class is fine as it is."""
+        del settings
+        return {}
+
+    @classmethod
+    def absence_after_ms(cls, settings: VenueSettings) -> int:
+        """Return how long after sending "no such order" may be believed."""
+        return SIGNATURE_VALID_MS + settings.settling_ms
+
+    @classmethod
+    def reason(cls, code: str, text: str) -> RejectReason | None:
+        """Say what a code means; one is for every other reason, and says it in words."""
+        if code == OTHER_REJECT:
+            for word, reason in OTHER_REASONS.items():
+                if word in text:
+                    return reason
+        return cls.reasons.get(code)
+
+    @classmethod
+    def market(cls, item: Mapping[str, Any]) -> Market | None:
+        """Name a market; a perpetual is listed as if it ended in the year 3000."""
+        found = super().market(item)
+        if found is None or item["type"] != "swap":
+            return found
+        return msgspec.structs.replace(found, expiry_us=0)
+
+    @classmethod
+    def instrument(cls, item: Mapping[str, Any], market: Market, venue: str) -> InstrumentReport:
+        """Read a listing."""
+        return parse.instrument(item, market, venue)
+
+    @classmethod
+    async def funding_intervals(cls, client: Ccxt, markets: Sequence[Market]) -> Mapping[str, int]:
+        """Return what the rates are told for: eight hours on every perpetual."""
+        del client
+        return {market.symbol: 0 if market.expiry_us else parse.FUNDING_INTERVAL_MS for market in markets}
+
+    async def margin_tiers(self) -> Mapping[str, tuple[MarginTier, ...]]:
+        """Return the documented margin; of linear contracts, in dollars at today's mark."""
+        found: dict[str, tuple[MarginTier, ...]] = {}
+        for symbol, listed in self.lines.listed.items():
+            price = Decimal(1) if listed.kind == "inverse" else (await self.mark(symbol)).mark_price
+            found[symbol] = margin_tiers(listed.base, price)
+        return found
+
+    async def check(self) -> None:
+        """Refuse an account whose currencies are one pool: each would tell the whole pool's margin as its own."""
+        told = parse.row_of(parse.result(await self.orders.privateGetGetAccountSummaries()))
+        for row in parse.rows_of(told.get("summaries")):
+            if "cross_collateral_enabled" in row and flag(row, "cross_collateral_enabled"):
+                raise VenueUnsuitable("the account must be segregated, and is in cross collateral")
+
+    async def create(self, order: VenueOrder) -> Acknowledgement:
+        """Send an order. A post-only order says that it would rather be refused than moved behind the spread."""
+        request: dict[str, Any] = {
+            "instrument_name": self.of.named(order.symbol).market_id,
+            "amount": format(order.quantity, "f"),
+            "type": "market" if order.limit_price is None else "limit",
+            "time_in_force": parse.TIMES_IN_FORCE[order.time_in_force],
+            "label": order.client_order_id,
+            "reduce_only": order.reduce_only,
+        }
+        if order.limit_price is not None:
+            request["price"] = format(order.limit_price, "f")
+        if order.time_in_force == "gtx":
+            request |= {"post_only": True, "reject_post_only": True}
+        send = self.orders.privateGetBuy if order.side == "buy" else self.orders.privateGetSell
+        told = parse.row_of(parse.result(await send(request)))
+        report = parse.order(part(told, "order"), self.of)
+        if report.symbol != order.symbol:
+            raise Unreadable("the answer is about another order")
+        return acknowledge(report)
+
+    async def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
+        """Cancel every open order under our id and tell of the newest: nothing of it may be left standing."""
+        found = [parse.order(row, self.of) for row in await self._ours(self.orders, symbol, client_order_id)]
+        standing = [report for report in found if report.status in {"new", "partially_filled"}]
+        if not standing:
+            raise Rejected("unknown_order", f"{len(found)} orders under {client_order_id}, none of them open")
+        told: list[OrderReport] = []
+        for report in standing:
+            answer = await self.orders.privateGetCancel({"order_id": report.venue_order_id})
+            told.append(parse.order(parse.row_of(parse.result(answer)), self.of))
+        return told[-1]
+
+    async def order_state(self, symbol: str, client_order_id: str) -> OrderReport | None:
+        """Ask for the newest order with our id; the venue tells closed ones for half an hour, older ones as history."""
+        found = await self._ours(self.queries, symbol, client_order_id)
+        if not found:
+            found = await self._ours_of_old(symbol, client_order_id)
+        return parse.order(found[-1], self.of) if found else None
+
+    async def open_orders(self, symbol: str) -> Sequence[OrderReport]:
+        """Return the open orders of a symbol, those that wait for a trigger left out."""
+        asked = {"instrument_name": self.of.named(symbol).market_id}
+        found = parse.rows_of(parse.result(await self.queries.privateGetGetOpenOrdersByInstrument(asked)))
+        return [parse.order(row, self.of) for row in found if not parse.is_waiting(row)]
+
+    async def fills_since(self, symbol: str, since_us: int) -> Sequence[FillReport]:
+        """Return every fill in a symbol at or after an instant, oldest first."""
+        return await self._history.fills_since(self.of.named(symbol), since_us)
+
+    async def fundings_since(self, since_us: int) -> Sequence[FundingReport]:
+        """Return every funding payment at or after an instant, oldest first."""
+        settles = sorted({listed.settle for listed in self.lines.listed.values()})
+        return await self._history.fundings_since(settles, since_us)
+
+    async def positions(self) -> Sequence[PositionReport]:
+        """Return the positions in futures and perpetuals of every currency."""
+        answer = await self.queries.privateGetGetPositions({"currency": "any", "kind": "future"})
+        found = [parse.position(row, self.of, parse.answered_us(answer)) for row in parse.rows_of(parse.result(answer))]
+        return [position for position in found if position is not None]
+
+    async def balances(self) -> Sequence[BalanceReport]:
+        """Return the currencies."""
+        answer = await self.queries.privateGetGetAccountSummaries()
+        told = parse.row_of(parse.result(answer))
+        return [parse.balance(row, self.of, parse.answered_us(answer)) for row in parse.rows_of(told.get("summaries"))]
+
+    async def mark(self, symbol: str) -> MarkReport:
+        """Return mark, index and funding."""
+        answer = await self.queries.publicGetTicker({"instrument_name": self.of.named(symbol).market_id})
+        return parse.mark(parse.row_of(parse.result(answer)), self.of)
+
+    async def fee_rates(self, symbol: str) -> FeeRates:
+        """Return what the account pays."""
+        market = self.of.named(symbol)
+        answer = await self.queries.privateGetGetAccountSummary({"currency": market.settle, "extended": True})
+        listing = part(self.queries.markets[symbol], "info")
+        return parse.fee_rates(parse.row_of(parse.result(answer)), market, listing, self.of.venue)
+
+    def is_private(self, url: str) -> bool:
+        """Say whether a socket carries the account's events: there is one kind."""
+        return url.endswith("/ws/api/v2")
+
+    def watches(self) -> Sequence[Watch]:
+        """Return the two watches, each behind the log-on."""
+        return [self._behind_the_door(self.private.watch_orders), self._behind_the_door(self.private.watch_my_trades)]
+
+    def hear(self, message: Mapping[str, Any]) -> Iterable[Heard]:
+        """Read orders, fills, and which channels were subscribed to.
+
+        What the venue cannot or will not subscribe to it leaves out of its answer, without a word. An error frame needs
+        nothing here: ccxt cannot handle it, and the connection is given up for that.
+        """
+        params, result = message.get("params"), message.get("result")
+        if isinstance(result, list):
+            self._confirmed |= CHANNELS & set(result)  # pyright: ignore[reportUnknownArgumentType] - JSON
+            if not CHANNELS & set(result):  # pyright: ignore[reportUnknownArgumentType] - JSON
+                return (Dropped("a subscription was left out"),)
+            return (Listening(),) if self._confirmed >= CHANNELS else ()
+        if not isinstance(params, dict):
+            return ()
+        match params.get("channel"):  # pyright: ignore[reportUnknownMemberType] - JSON
+            case "user.trades.any.any.raw":
+                return [parse.fill(row, self.of, "stream") for row in parse.rows_of(params.get("data"))]  # pyright: ignore[reportUnknownMemberType] - JSON
+            case "user.orders.any.any.raw":
+                data = params.get("data")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
+                told = parse.rows_of(data if isinstance(data, list) else [data])  # pyright: ignore[reportUnknownArgumentType] - JSON
+                return [parse.order(row, self.of) for row in told if not parse.is_waiting(row)]
+            case _:
+                return ()
+
+    def forget(self) -> None:
+        """Forget the confirmed subscriptions, and the books that ccxt would merge the next ones into."""
+        self._confirmed.clear()
+        self.private.orderbooks.clear()
+
+    def _behind_the_door(self, watch: Callable[[], Awaitable[Any]]) -> Watch:
+        """Return a watch that logs on first, one at a time: two log-ons at once would each spoil the other's."""
+
+        async def run() -> Any:
+            async with self._door:
+                await self.private.authenticate()
+            return await watch()
+
+        return run
+
+    async def _ours(self, client: Ccxt, symbol: str, client_order_id: str) -> Sequence[Payload]:
+        """Return the recent orders under our id, oldest first."""
+        market = self.of.named(symbol)
+        asked = {"currency": market.settle, "label": client_order_id}
+        found = parse.rows_of(parse.result(await client.privateGetGetOrderStateByLabel(asked)))
+        return ours(found, market, client_order_id)
+
+    async def _ours_of_old(self, symbol: str, client_order_id: str) -> Sequence[Payload]:
+        market = self.of.named(symbol)
+        asked = {"instrument_name": market.market_id, "count": HISTORY_ROWS, "historical": True}
+        asked |= {"include_old": True, "include_unfilled": True}
+        found = parse.rows_of(parse.result(await self.queries.privateGetGetOrderHistoryByInstrument(asked)))
+        return ours(found, market, client_order_id)
+
+
+def ours(found: Sequence[Payload], market: Market, client_order_id: str) -> Sequence[Payload]:
+    """Return the orders under our id that can be ours, oldest first; that they are several is told aloud.
+
+    What a person placed in the web pages under the same label is not ours. Where nothing but that is found, the
+    question cannot be answered: `Unreadable`.
+    """
+    named = [
+        row for row in found if parse.label(row) == client_order_id and row.get("instrument_name") == market.market_id
+    ]
+    mine = [row for row in named if flag(row, "api")]
+    if named and not mine:
+        raise Unreadable(f"{len(named)} orders under {client_order_id}, none of them placed by us")
+    if len(mine) > 1:
+        _log.warning("%d orders of ours under the label %s: the newest counts", len(mine), client_order_id)
+    return sorted(mine, key=lambda row: (instant_us(row, "creation_timestamp"), _sequence(row)))
+
+
+def _sequence(row: Payload) -> int:
+    digits = str(row.get("order_id")).rpartition("-")[2]
+    if not digits.isdecimal():
+        raise Unreadable(f"order_id is {row.get('order_id')!r}")
+    return int(digits)
