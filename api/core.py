@@ -19,7 +19,10 @@ from commands.handler import ACCEPTED, Closed, Decision, Handler, remembered, re
 from commands.ports import Clock, EventLog, Evidence, Publisher, Source
 from domain.book import Book
 from domain.codec import decode_event, decoder, encode_state, schema_fingerprint
+from domain.depth import BookEvidence
+from domain.instant import MILLISECOND_US
 from domain.log import Head, KeptCommand, Snapshot
+from domain.market import Witness
 from domain.refusal import Broken
 from domain.wake import Wake
 
@@ -111,6 +114,8 @@ class Core:
         self._snapshot_at = handler.position
         self._snapshot: Snapshot | None = None
         self._stopping = False
+        self._looked_ms = -1
+        self._looked: tuple[tuple[BookEvidence, ...], tuple[Witness, ...]] = ((), ())
 
     @property
     def arrived(self) -> int:
@@ -210,16 +215,24 @@ class Core:
         events = await self._log.read(first - 1, last - first + 1) if first is not None and last is not None else ()
         return remembered(asked.command_id, kept, events)
 
+    def _look(self, now_us: int) -> tuple[tuple[BookEvidence, ...], tuple[Witness, ...]]:
+        """Return what the markets say; commands of the same millisecond share one look, since ages count in those."""
+        if self._looked_ms != now_us // MILLISECOND_US:
+            self._looked_ms = now_us // MILLISECOND_US
+            self._looked = self._evidence.look(now_us), self._evidence.witnesses(now_us)
+        return self._looked
+
     def _envelope(self, asked: Asked) -> Envelope:
         now_us = self._clock.now_us()
+        evidence, witnesses = self._look(now_us) if asked.kind in NEEDS_EVIDENCE else ((), ())
         return Envelope(
             command_id=asked.command_id,
             kind=asked.kind,
             actor=asked.actor,
             body=msgspec.Raw(asked.body),
             at_us=now_us,
-            evidence=self._evidence.look(now_us) if asked.kind in NEEDS_EVIDENCE else (),
-            witnesses=self._evidence.witnesses(now_us) if asked.kind in NEEDS_EVIDENCE else (),
+            evidence=evidence,
+            witnesses=witnesses,
             cause=asked.cause,
             trace=asked.trace,
         )

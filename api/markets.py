@@ -108,15 +108,16 @@ _READ_BOOK, _READ_PRICE = decoder(BookMessage).decode, decoder(PriceMessage).dec
 class _HeardBook:
     """Hold the newest word on one instrument: as it came, and as it is read when somebody asks."""
 
-    __slots__ = ("_evidence", "_message", "raw")
+    __slots__ = ("_evidence", "_message", "_witness", "raw")
 
     def __init__(self) -> None:
         self.raw = b""
         self._message: BookMessage | None = None
         self._evidence: BookEvidence | None = None
+        self._witness: Witness | None = None
 
     def put(self, raw: bytes) -> None:
-        self.raw, self._message, self._evidence = raw, None, None
+        self.raw, self._message, self._evidence, self._witness = raw, None, None, None
 
     @property
     def message(self) -> BookMessage:
@@ -145,20 +146,25 @@ class _HeardBook:
 
     def witness(self, now_us: int) -> Witness:
         message = self.message
-        there = not message.lost
-        return Witness(
-            source=message.venue,
-            kind=message.kind,
-            symbol=message.symbol,
-            base=message.base,
-            quote=message.quote,
-            bid=Num(message.bids[0][0]) if message.bids and there else ZERO,
-            ask=Num(message.asks[0][0]) if message.asks and there else ZERO,
-            sequence=message.sequence,
-            age_ms=max(now_us - message.received_at_us, 0) // _MS_US,
-            drift_ms=message.drift_ms,
-            lost=message.lost,
-        )
+        age_ms = max(now_us - message.received_at_us, 0) // _MS_US
+        if self._witness is None:
+            there = not message.lost
+            self._witness = Witness(
+                source=message.venue,
+                kind=message.kind,
+                symbol=message.symbol,
+                base=message.base,
+                quote=message.quote,
+                bid=Num(message.bids[0][0]) if message.bids and there else ZERO,
+                ask=Num(message.asks[0][0]) if message.asks and there else ZERO,
+                sequence=message.sequence,
+                age_ms=age_ms,
+                drift_ms=message.drift_ms,
+                lost=message.lost,
+            )
+        elif self._witness.age_ms != age_ms:
+            self._witness = msgspec.structs.replace(self._witness, age_ms=age_ms)
+        return self._witness
 
 
 class Markets:
@@ -196,12 +202,14 @@ class Markets:
                 self._prices[key] = msgspec.structs.replace(before, lost=message.lost)
         elif before is None and len(self._prices) >= FEEDS_MAX:
             self.overlooked += 1
+        elif before is None:
+            self._prices = dict(sorted({**self._prices, key: message}.items(), key=_by_key))
         else:
             self._prices[key] = message
 
     def look(self, now_us: int) -> tuple[BookEvidence, ...]:
         """Return every believed book with its age, in a fixed order."""
-        found = (heard.evidence(now_us) for _, heard in sorted(self._books.items(), key=lambda item: item[0]))
+        found = (heard.evidence(now_us) for heard in self._books.values())
         return tuple(evidence for evidence in found if evidence is not None)
 
     def witnesses(self, now_us: int) -> tuple[Witness, ...]:
@@ -209,9 +217,9 @@ class Markets:
         return tuple(self._witnesses(now_us))
 
     def _witnesses(self, now_us: int) -> Iterator[Witness]:
-        for _, heard in sorted(self._books.items(), key=lambda item: item[0]):
+        for heard in self._books.values():
             yield heard.witness(now_us)
-        for _, message in sorted(self._prices.items()):
+        for message in self._prices.values():
             yield _oracle_witness(message, now_us)
 
     def mid(self, venue: str, symbol: str) -> Num | None:
@@ -227,8 +235,13 @@ class Markets:
             if len(self._books) >= INSTRUMENTS_MAX:
                 self.overlooked += 1
                 return
-            heard = self._books[venue, symbol] = _HeardBook()
+            heard = _HeardBook()
+            self._books = dict(sorted({**self._books, (venue, symbol): heard}.items(), key=_by_key))
         heard.put(raw)
+
+
+def _by_key(item: tuple[tuple[str, str], object]) -> tuple[str, str]:
+    return item[0]
 
 
 def _oracle_witness(message: PriceMessage, now_us: int) -> Witness:

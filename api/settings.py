@@ -3,6 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -99,10 +100,12 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     name: str
     account: str = "main"
     symbols: tuple[str, ...]
+    public: bool = True  # false: its market data is not heard
     private: bool = True  # false: its market data only, no account
     api_key: str = ""
     api_secret: str = ""
     passphrase: str = ""
+    ccxt: dict[str, Any] = {}  # settings of ccxt's class, for a venue that has no dialect of ours
 
 
 class LoopbackSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -128,10 +131,14 @@ class RedstoneSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     signers: str = ""
 
 
-class ChainlinkSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Name the Chainlink aggregators to read by asset, and the RPC endpoints that must agree; none: not read."""
+class ChainSourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name what to read on chain, by asset, and the RPC endpoints that must agree; nothing named: nothing read.
 
-    feeds: dict[str, str] = {}
+    `chainlink` are aggregators' addresses, `pyth` feed ids at Pyth's own contract.
+    """
+
+    chainlink: dict[str, str] = {}
+    pyth: dict[str, str] = {}
     rpc: tuple[str, ...] = ()
     quorum: int = 2
 
@@ -141,7 +148,7 @@ class OracleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     pyth: PythSettings = PythSettings()
     redstone: RedstoneSettings = RedstoneSettings()
-    chainlink: ChainlinkSettings = ChainlinkSettings()
+    chain: ChainSourceSettings = ChainSourceSettings()
 
 
 class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -241,7 +248,7 @@ def _check(settings: Settings, path: Path) -> None:
     for address in [asset.address for asset in settings.policy.assets] + list(settings.policy.benefactors):
         if address != address.lower() or not address.startswith("0x"):
             raise SettingsError(f"{path}: write the address {address} in lower case, with 0x")
-    heard = {(venue.name, symbol) for venue in settings.venues for symbol in venue.symbols}
+    heard = {(venue.name, symbol) for venue in settings.venues if venue.public for symbol in venue.symbols}
     for pair in settings.policy.pairs:
         if pair.hedging == "perpetual" and (pair.venue, pair.symbol) not in heard:
             raise SettingsError(f"{path}: pair {pair.name} hedges on {pair.venue} {pair.symbol}: add it under venues")

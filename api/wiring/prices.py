@@ -34,18 +34,28 @@ async def open_oracles(process: Process) -> AsyncGenerator[list[Oracle]]:
         signers = _signers(process, wanted.redstone.signers, REDSTONE_PRODUCTION)
         key = process.secret(wanted.redstone.api_key)
         oracles.append(Redstone(RedstoneSettings(feeds=feeds, signers=signers, api_key=key, loopback=loopback)))
-    if wanted.chainlink.feeds:
-        endpoints = tuple(
-            Endpoint(name=f"rpc{number}", url=process.secret(url)) for number, url in enumerate(wanted.chainlink.rpc)
-        )
-        quorum = wanted.chainlink.quorum
-        oracles.append(
-            ChainFeeds(ChainSettings(endpoints=endpoints, quorum=quorum, chainlink=wanted.chainlink.feeds, pyth={}))
-        )
+    if wanted.chain.chainlink or wanted.chain.pyth:
+        oracles.append(ChainFeeds(_chain(process)))
     async with AsyncExitStack() as stack:
         for oracle in oracles:
             await stack.enter_async_context(oracle)
         yield oracles
+
+
+def _chain(process: Process) -> ChainSettings:
+    wanted = process.settings.oracles.chain
+    if not len(wanted.rpc) // 2 < wanted.quorum <= len(wanted.rpc):
+        raise SettingsError(f"oracles.chain.quorum must be a majority of its {len(wanted.rpc)} rpc endpoints")
+    endpoints = tuple(
+        Endpoint(name=f"rpc{number}", url=process.secret(url)) for number, url in enumerate(wanted.rpc, start=1)
+    )
+    return ChainSettings(
+        endpoints=endpoints,
+        quorum=wanted.quorum,
+        chainlink=wanted.chainlink,
+        pyth=wanted.pyth,
+        chain_id=process.settings.chain.chain_id,
+    )
 
 
 def _signers(process: Process, file: str, production: SignerSet) -> SignerSet:

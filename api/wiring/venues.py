@@ -8,8 +8,8 @@ from adapters.exchange.feeds.feed import VenueFeed
 from adapters.exchange.feeds.settings import FeedSettings
 from adapters.exchange.settings import Loopback
 from adapters.exchange.settings import VenueSettings as AccountSettings
-from adapters.exchange.venues import listings, open_account
-from api.settings import VenueSettings
+from adapters.exchange.venues import DIALECTS, listings, open_account
+from api.settings import Settings, SettingsError, VenueSettings
 from api.wiring.process import Process
 from domain.venue import InstrumentReport
 
@@ -18,6 +18,16 @@ def loopback(process: Process) -> Loopback | None:
     """Return where the simulator is, if there is one."""
     wanted = process.settings.loopback
     return Loopback(port=wanted.port, ca_file=process.folder / wanted.ca) if wanted.port else None
+
+
+def check_venues(settings: Settings) -> None:
+    """Refuse to hear whom we have no feed for, and to hedge on whom has not passed the venue contract."""
+    for venue in settings.venues:
+        if venue.public and venue.name not in DIALECTS:
+            raise SettingsError(f"there is no feed for {venue.name}: set public = false, or leave it out")
+    for pair in settings.policy.pairs:
+        if pair.venue and pair.venue not in DIALECTS:
+            raise SettingsError(f"{pair.name} cannot be hedged on {pair.venue}: it is unproven for hedging")
 
 
 @asynccontextmanager
@@ -30,6 +40,7 @@ async def open_venue(process: Process, venue: VenueSettings) -> AsyncGenerator[V
         passphrase=process.secret(venue.passphrase),
         symbols=venue.symbols,
         venue=venue.name,
+        ccxt=venue.ccxt,
         loopback=loopback(process),
     )
     async with open_account(settings) as account:

@@ -26,7 +26,7 @@ from api.telling import readable, tell
 from api.tending import Tended
 from api.wiring.prices import open_oracles
 from api.wiring.process import WORKER_INBOX, Process, beat, until
-from api.wiring.venues import open_feed, open_venue
+from api.wiring.venues import check_venues, open_feed, open_venue
 from commands.ports import Facts, Lease
 from domain.ids import derive_id
 from domain.settlement import SettlementSubmissionRequested
@@ -49,6 +49,7 @@ AWAY = (VenueFailure, VenueUnsuitable)
 async def run_execution(process: Process) -> None:
     """Act on every venue account and on the chain, as their only lease-holder."""
     settings = process.settings
+    check_venues(settings)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(process.bus(settings.services.nats_worker, "execution", WORKER_INBOX))
         log = await stack.enter_async_context(process.log())
@@ -114,6 +115,7 @@ def _days(retention: RetentionSettings) -> dict[str, int]:
 async def run_market(process: Process) -> None:
     """Hear every venue and oracle, judge them, publish what they say and what is priced on it, and keep samples."""
     settings = process.settings
+    check_venues(settings)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(process.bus(settings.services.nats_worker, "market", WORKER_INBOX))
         log = await stack.enter_async_context(process.followed_log())
@@ -128,7 +130,7 @@ async def run_market(process: Process) -> None:
         surveillance = Surveillance(replica, markets, facts, process.clock)
         feeding = Feeding(markets, signals, surveillance.take, Sampler(store).hear)
         indicating = Indicating(replica, markets, signals, facts, process.clock)
-        tended = [_feed(process, venue, feeding) for venue in settings.venues]
+        tended = [_feed(process, venue, feeding) for venue in settings.venues if venue.public]
         numbers = MarketNumbers(feeding, store, indicating, tended, lambda: replica.position)
 
         async def follow() -> None:

@@ -168,13 +168,21 @@ class Demo(Running):
     """One `ballast demo`."""
 
     def __init__(
-        self, data_dir: Path, *, seconds: float | None = None, seed: int = 7, replay: Path | None = None
+        self,
+        data_dir: Path,
+        *,
+        seconds: float | None = None,
+        seed: int = 7,
+        replay: Path | None = None,
+        faults: Sequence[str] = (),
+        options: Sequence[str] = (),
     ) -> None:
         self.port = free_port()
-        options: dict[str, object] = {"--port": self.port, "--data-dir": data_dir, "--seed": seed}
-        options |= {} if seconds is None else {"--for": seconds}
-        options |= {} if replay is None else {"--replay": replay}
-        super().__init__(data_dir, ["demo", *(part for option in options.items() for part in option)])
+        asked: list[object] = ["--port", self.port, "--data-dir", data_dir, "--seed", seed]
+        asked += [] if seconds is None else ["--for", seconds]
+        asked += [] if replay is None else ["--replay", replay]
+        asked += [part for fault in faults for part in ("--fault", fault)]
+        super().__init__(data_dir, ["demo", *asked, *options])
 
     @property
     def card_path(self) -> Path:

@@ -1,5 +1,7 @@
 """An inbox that remembers what it was told."""
 
+from typing import Any
+
 import msgspec
 
 
@@ -19,6 +21,6 @@ class ToldFacts:
         """Return the kinds told, in order."""
         return [kind for kind, _, _ in self.told]
 
-    def bodies(self, kind: str) -> list[dict[str, object]]:
+    def bodies(self, kind: str) -> list[dict[str, Any]]:
         """Return the bodies of one kind."""
         return [msgspec.json.decode(body) for told, _, body in self.told if told == kind]

@@ -134,16 +134,16 @@ def watched(account: Account, seconds: float) -> ToldFacts:
 
 def test_what_an_account_holds_is_told_in_a_fixed_order() -> None:
     (observed,) = watched(Account(), WATCH_EVERY_S / 2).bodies("account.observe")
-    assert [row["asset"] for row in observed["balances"]] == ["BTC", "USDT"]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType, reportIndexIssue]
-    (held,) = observed["positions"]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
+    assert [row["asset"] for row in observed["balances"]] == ["BTC", "USDT"]
+    (held,) = observed["positions"]
     assert (held["quantity"], held["entry_price"], held["liquidation_price"]) == ("-1.5", "0", "0")
 
 
 def test_a_listing_is_told_with_what_the_account_is_billed() -> None:
     (told,) = watched(Account(), 1).bodies("instrument.observe")
     listing = told["listing"]
-    assert listing["contract_size"] == "0.1"  # pyright: ignore[reportIndexIssue]
-    assert listing["taker_fee"] == "0.0005"  # pyright: ignore[reportIndexIssue]
+    assert listing["contract_size"] == "0.1"
+    assert listing["taker_fee"] == "0.0005"
 
 
 def test_a_payment_is_told_under_its_own_key_and_asked_for_with_an_overlap() -> None:
