@@ -15,12 +15,13 @@ import msgspec
 from adapters.exchange import deribit_parse as parse
 from adapters.exchange.client import Ccxt
 from adapters.exchange.deribit_codes import OTHER_REASONS, OTHER_REJECT, REASONS
+from adapters.exchange.deribit_fields import answered_us, identity, instant_us, label
 from adapters.exchange.deribit_history import History
 from adapters.exchange.deribit_margin import margin_tiers
 from adapters.exchange.deribit_sending import SendingOnce
 from adapters.exchange.dialect import Dialect, Dropped, Heard, Lines, Listening, Watch, acknowledge
 from adapters.exchange.failures import VenueUnsuitable
-from adapters.exchange.fields import Payload, Unreadable, flag, instant_us, part
+from adapters.exchange.fields import Payload, Unreadable, flag, part
 from adapters.exchange.naming import Market
 from adapters.exchange.settings import VenueSettings
 from domain.venue import (
@@ -180,14 +181,14 @@ class DeribitDialect(Dialect):
     async def positions(self) -> Sequence[PositionReport]:
         """Return the positions in futures and perpetuals of every currency."""
         answer = await self.queries.privateGetGetPositions({"currency": "any", "kind": "future"})
-        found = [parse.position(row, self.of, parse.answered_us(answer)) for row in parse.rows_of(parse.result(answer))]
+        found = [parse.position(row, self.of, answered_us(answer)) for row in parse.rows_of(parse.result(answer))]
         return [position for position in found if position is not None]
 
     async def balances(self) -> Sequence[BalanceReport]:
         """Return the currencies."""
         answer = await self.queries.privateGetGetAccountSummaries()
         told = parse.row_of(parse.result(answer))
-        return [parse.balance(row, self.of, parse.answered_us(answer)) for row in parse.rows_of(told.get("summaries"))]
+        return [parse.balance(row, self.of, answered_us(answer)) for row in parse.rows_of(told.get("summaries"))]
 
     async def mark(self, symbol: str) -> MarkReport:
         """Return mark, index and funding."""
@@ -217,8 +218,9 @@ class DeribitDialect(Dialect):
         """
         params, result = message.get("params"), message.get("result")
         if isinstance(result, list):
-            self._confirmed |= CHANNELS & set(result)  # pyright: ignore[reportUnknownArgumentType] - JSON
-            if not CHANNELS & set(result):  # pyright: ignore[reportUnknownArgumentType] - JSON
+            told = {each for each in result if isinstance(each, str)}  # pyright: ignore[reportUnknownVariableType] - JSON
+            self._confirmed |= CHANNELS & told
+            if not CHANNELS & told:
                 return (Dropped("a subscription was left out"),)
             return (Listening(),) if self._confirmed >= CHANNELS else ()
         if not isinstance(params, dict):
@@ -269,9 +271,7 @@ def ours(found: Sequence[Payload], market: Market, client_order_id: str) -> Sequ
     What a person placed in the web pages under the same label is not ours. Where nothing but that is found, the
     question cannot be answered: `Unreadable`.
     """
-    named = [
-        row for row in found if parse.label(row) == client_order_id and row.get("instrument_name") == market.market_id
-    ]
+    named = [row for row in found if label(row) == client_order_id and row.get("instrument_name") == market.market_id]
     mine = [row for row in named if flag(row, "api")]
     if named and not mine:
         raise Unreadable(f"{len(named)} orders under {client_order_id}, none of them placed by us")
@@ -281,7 +281,7 @@ def ours(found: Sequence[Payload], market: Market, client_order_id: str) -> Sequ
 
 
 def _sequence(row: Payload) -> int:
-    digits = str(row.get("order_id")).rpartition("-")[2]
+    digits = identity(row, "order_id").rpartition("-")[2]
     if not digits.isdecimal():
-        raise Unreadable(f"order_id is {row.get('order_id')!r}")
+        raise Unreadable(f"order_id is {digits!r}")
     return int(digits)

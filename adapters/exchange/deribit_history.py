@@ -10,7 +10,8 @@ from typing import Any
 
 from adapters.exchange import deribit_parse as parse
 from adapters.exchange.client import Ccxt
-from adapters.exchange.fields import Payload, Unreadable, identity
+from adapters.exchange.deribit_fields import identity
+from adapters.exchange.fields import Payload, Unreadable
 from adapters.exchange.naming import Account, Market
 from domain.venue import FillReport, FundingReport
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-from adapters.exchange.fields import Payload, Unreadable, flag, identity, instant_us, number, part
+from adapters.exchange.deribit_fields import above_zero, identity, instant_us, label, number, size
+from adapters.exchange.fields import Payload, Unreadable, flag, part
 from adapters.exchange.naming import Account, Market
 from domain.venue import (
     BalanceReport,
@@ -41,6 +42,7 @@ WAITING = "untriggered"
 _DIRECTIONS: Mapping[str, int] = {"buy": 1, "sell": -1, "zero": 0}
 # Which sides of a trade the venue closed by force: the maker's, the taker's, both.
 _FORCED = frozenset({"M", "T", "MT"})
+_LIQUIDITY: Mapping[str, Literal["maker", "taker"]] = {"M": "maker", "T": "taker"}
 
 
 def result(answer: object) -> Any:
@@ -62,14 +64,11 @@ def rows_of(found: object) -> Sequence[Payload]:
     return found  # pyright: ignore[reportUnknownVariableType] - checked above
 
 
-def answered_us(answer: Payload) -> int:
-    """Return when the venue answered, told in microseconds: rows without a time of their own are as of then."""
-    return instant_us(answer, "usOut") // 1_000
-
-
 def order(row: Payload, of: Account) -> OrderReport:
     """Read an order, told by REST or by stream. ccxt's cost of a partly filled inverse order would be wrong."""
-    filled = number(row, "filled_amount")
+    filled, quantity = size(row, "filled_amount"), above_zero(row, "amount")
+    if filled > quantity:
+        raise Unreadable(f"{filled} filled of {quantity}")
     return OrderReport(
         venue=of.venue,
         account=of.account,
@@ -78,21 +77,13 @@ def order(row: Payload, of: Account) -> OrderReport:
         client_order_id=label(row),
         side=_side(row),
         status=_status(row, filled),
-        quantity=number(row, "amount"),
+        quantity=quantity,
         filled=filled,
-        limit_price=None if row.get("price") == MARKET_PRICE else number(row, "price"),
-        average_price=number(row, "average_price") if filled else None,
+        limit_price=None if row.get("price") == MARKET_PRICE else above_zero(row, "price"),
+        average_price=above_zero(row, "average_price") if filled else None,
         reduce_only=flag(row, "reduce_only"),
         at_us=instant_us(row, "last_update_timestamp"),
     )
-
-
-def label(row: Payload) -> str:
-    """Return our order id, "" on orders that nobody named."""
-    found = row.get("label", "")
-    if not isinstance(found, str):
-        raise Unreadable(f"label is {found!r}, not an id")
-    return found
 
 
 def is_waiting(row: Payload) -> bool:
@@ -102,11 +93,11 @@ def is_waiting(row: Payload) -> bool:
 
 def fill(row: Payload, of: Account, source: Literal["stream", "sweep"]) -> FillReport:
     """Read a fill. The venue says which side of a trade it closed by force: only when it is ours was it we."""
-    liquidity = row.get("liquidity")
-    if liquidity not in {"M", "T"}:
+    liquidity = str(row.get("liquidity"))
+    if liquidity not in _LIQUIDITY:
         raise Unreadable(f"liquidity is {liquidity!r}")
-    forced = row.get("liquidation")
-    if forced is not None and forced not in _FORCED:
+    forced = "" if row.get("liquidation") is None else str(row["liquidation"])
+    if forced and forced not in _FORCED:
         raise Unreadable(f"liquidation is {forced!r}")
     return FillReport(
         venue=of.venue,
@@ -116,12 +107,12 @@ def fill(row: Payload, of: Account, source: Literal["stream", "sweep"]) -> FillR
         venue_order_id=identity(row, "order_id"),
         client_order_id=label(row) or None,
         side=_side(row),
-        price=number(row, "price"),
-        quantity=number(row, "amount"),
+        price=above_zero(row, "price"),
+        quantity=above_zero(row, "amount"),
         fee_asset=identity(row, "fee_currency"),
         fee_quantity=number(row, "fee"),
-        liquidity="maker" if liquidity == "M" else "taker",
-        kind="liquidation" if forced is not None and str(liquidity) in forced else "trade",
+        liquidity=_LIQUIDITY[liquidity],
+        kind="liquidation" if liquidity in forced else "trade",
         source=source,
         at_us=instant_us(row, "timestamp"),
     )
@@ -151,24 +142,24 @@ def funding(row: Payload, of: Account) -> FundingReport | None:
 
 def position(row: Payload, of: Account, at_us: int) -> PositionReport | None:
     """Read a position, None when it is flat. Sizes are signed, and a closed position is still told, as `zero`."""
-    size = number(row, "size")
+    held = number(row, "size")
     direction = _DIRECTIONS.get(str(row.get("direction")))
-    if direction is None or (size > 0) - (size < 0) != direction:
-        raise Unreadable(f"a position of {size} whose direction is {row.get('direction')!r}")
-    if not size:
+    if direction is None or (held > 0) - (held < 0) != direction:
+        raise Unreadable(f"a position of {held} whose direction is {row.get('direction')!r}")
+    if not held:
         return None
     liquidation = row.get("estimated_liquidation_price")
     return PositionReport(
         venue=of.venue,
         account=of.account,
         symbol=of.symbol(row.get("instrument_name")),
-        quantity=size,
-        entry_price=number(row, "average_price"),
-        mark_price=number(row, "mark_price"),
+        quantity=held,
+        entry_price=above_zero(row, "average_price"),
+        mark_price=above_zero(row, "mark_price"),
         unrealised_profit=number(row, "floating_profit_loss"),
-        liquidation_price=None if liquidation is None else number(row, "estimated_liquidation_price") or None,
-        initial_margin=number(row, "initial_margin"),
-        maintenance_margin=number(row, "maintenance_margin"),
+        liquidation_price=None if liquidation is None else size(row, "estimated_liquidation_price") or None,
+        initial_margin=size(row, "initial_margin"),
+        maintenance_margin=size(row, "maintenance_margin"),
         at_us=at_us,
     )
 
@@ -182,8 +173,8 @@ def balance(row: Payload, of: Account, at_us: int) -> BalanceReport:
         wallet=number(row, "balance") + number(row, "session_rpl"),
         margin=number(row, "equity"),
         available=number(row, "available_funds"),
-        initial_margin=number(row, "initial_margin"),
-        maintenance_margin=number(row, "maintenance_margin"),
+        initial_margin=size(row, "initial_margin"),
+        maintenance_margin=size(row, "maintenance_margin"),
         at_us=at_us,
     )
 
@@ -195,8 +186,8 @@ def mark(row: Payload, of: Account) -> MarkReport:
     return MarkReport(
         venue=of.venue,
         symbol=of.symbol(row.get("instrument_name")),
-        mark_price=number(row, "mark_price"),
-        index_price=number(row, "index_price"),
+        mark_price=above_zero(row, "mark_price"),
+        index_price=above_zero(row, "index_price"),
         funding_rate=number(row, "current_funding"),
         funding_interval_ms=FUNDING_INTERVAL_MS,
         next_funding_us=at_us - at_us % interval_us + interval_us,
@@ -221,14 +212,14 @@ def fee_rates(row: Payload, market: Market, listing: Payload, venue: str) -> Fee
 def instrument(item: Mapping[str, Any], market: Market, venue: str) -> InstrumentReport:
     """Read a listing out of its raw row."""
     row = part(item, "info")
-    least = number(row, "min_trade_amount")
+    least = above_zero(row, "min_trade_amount")
     return InstrumentReport(
         venue=venue,
         symbol=market.symbol,
         base=market.base,
         quote=market.quote,
         settle=market.settle,
-        tick=number(row, "tick_size"),
+        tick=above_zero(row, "tick_size"),
         step=least,
         quantity_min=least,
         quantity_max=AMOUNT_MAX,
@@ -257,7 +248,7 @@ def _status(row: Payload, filled: Decimal) -> OrderStatus:
     found = _STATUSES.get(state)
     if found is None:
         raise Unreadable(f"order_state is {state!r}")
-    if found == "canceled" and row.get("time_in_force") in _IMMEDIATE:
+    if found == "canceled" and str(row.get("time_in_force")) in _IMMEDIATE:
         # It lived out its terms, as other venues say.
         return "expired"
     return found
