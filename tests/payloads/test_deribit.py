@@ -12,10 +12,11 @@ import pytest
 from ccxt.base import errors
 
 from adapters.exchange import deribit_parse as parse
+from adapters.exchange.client import make_client
 from adapters.exchange.deribit import CHANNELS, ORDERS, SIGNATURE_VALID_MS, TRADES, DeribitDialect, ours
 from adapters.exchange.deribit_margin import LINES, margin_tiers
-from adapters.exchange.deribit_sending import once
-from adapters.exchange.dialect import Dropped, Heard, Listening
+from adapters.exchange.deribit_sending import SendingOnce, once
+from adapters.exchange.dialect import Dropped, Heard, Lines, Listening
 from adapters.exchange.failures import Failures
 from adapters.exchange.fields import Unreadable
 from adapters.exchange.naming import Account, Market
@@ -351,3 +352,20 @@ async def test_what_never_connected_stays_provably_unsent() -> None:
     wrapped = errors.ExchangeNotAvailable("x")
     wrapped.__cause__ = caught.value
     assert isinstance(FAILURES.classify(wrapped), Unavailable)
+
+
+async def test_the_true_venues_own_session_sends_once_too_and_is_closed() -> None:
+    settings = VenueSettings(venue="deribit", account="a", api_key="k", api_secret="s", symbols=())
+    clients: list[Any] = [make_client("deribit", settings, {}, None, paced=False) for _ in range(3)]
+    orders, queries, private = clients
+    lines = Lines(
+        orders=orders, queries=queries, private=private, of=OF, listed={}, settings=settings, failures=FAILURES
+    )
+    DeribitDialect(lines)
+    assert isinstance(orders.session, SendingOnce)
+    assert queries.session is None, "opened by ccxt with its first question"
+    assert orders.session.closed is False
+    sent = orders.session
+    for client in clients:
+        await client.close()
+    assert sent.closed is True

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from ccxt.base import errors
 
+from adapters.simulators.deribit.errors import UNSAID, WORDS
 from adapters.simulators.deribit.venue import HOST, DeribitVenue
 from adapters.simulators.faults import Fault
 from adapters.simulators.limits import Limits
+from adapters.simulators.refusals import Refusal
 from adapters.simulators.sockets import Socket
 from tests.support.exchange import alone, ccxt_client
 
@@ -321,3 +323,8 @@ async def test_too_many_are_told_so(tmp_path: Path) -> None:
                 await asyncio.gather(*(client.create_order(INVERSE, "limit", "sell", 1_000, 2500) for _ in range(3)))
             with pytest.raises(errors.DDoSProtection, match="10028"):
                 await asyncio.gather(*(client.fetch_time() for _ in range(9)))
+
+
+def test_every_refusal_has_its_words_or_is_never_said() -> None:
+    assert set(WORDS) | UNSAID == set(Refusal)
+    assert not set(WORDS) & UNSAID

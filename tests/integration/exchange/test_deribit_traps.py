@@ -177,14 +177,36 @@ async def test_a_pool_of_all_currencies_is_not_traded_on(rig: Rig, monkeypatch: 
         await rig.account().open()
 
 
-async def test_a_log_on_is_made_once_for_both_watches(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[str] = []
-    gate = rig.simulated._gate  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue] - its door
-    true = gate.check_session
-    monkeypatch.setattr(gate, "check_session", lambda *asked: (made.append("log-on"), true(*asked)))
+async def test_nothing_is_subscribed_to_before_the_log_on_is_answered(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ccxt takes a log-on that another watch has under way for one that is done."""
+    happened: list[str] = []
+    hub: Any = rig.simulated.hub
+    methods: Any = rig.simulated._streams._methods  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue] - what it hears
+    subscribe, send = methods["private/subscribe"], hub.send
+
+    def hear(*asked: Any) -> Any:
+        happened.append("subscribed")
+        return subscribe(*asked)
+
+    def answer_late(socket: Any, message: Any) -> None:
+        if "access_token" not in str(message.get("result")):
+            send(socket, message)
+            return
+
+        def answer() -> None:
+            happened.append("answered")
+            send(socket, message)
+
+        happened.append("logged on")
+        asyncio.get_running_loop().call_later(0.3, answer)
+
+    monkeypatch.setitem(methods, "private/subscribe", hear)
+    monkeypatch.setattr(hub, "send", answer_late)
     async with rig.account() as venue, listening(venue.account_events()) as account:
         await account.until(Connected)
-    assert made == ["log-on"]
+    assert happened == ["logged on", "answered", "subscribed", "subscribed"]
 
 
 async def test_both_kinds_on_one_account_are_kept_apart(tmp_path: Path) -> None:
