@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import math
 import time
@@ -27,7 +26,6 @@ from commands.ports import Fenced
 
 RELAY_TAIL_S = 5.0
 FENCED_PAUSE_S = 10.0
-GC_THRESHOLDS = (50_000, 50, 100)
 
 _log = logging.getLogger("ballast.core")
 
@@ -104,8 +102,6 @@ async def _run_core(process: Process) -> None:
                 tasks.create_task(server.until_failed()),
                 tasks.create_task(beat(process, bus, "core", registry, numbers.gather)),
             ]
-            # Decisions make no cycles to speak of: looking at every remembered one again and again only costs time.
-            gc.set_threshold(*GC_THRESHOLDS)
             process.ready()
             await process.stop.wait()
             await server.stop()

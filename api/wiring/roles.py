@@ -1,7 +1,6 @@
 """The roles by name, and the one way to run some of them in this process."""
 
 import asyncio
-import gc
 import importlib
 import signal
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 import uvloop
 
 from adapters.embedded.readiness import announce_ready
+from api.collecting import calm_collector
 from api.settings import Settings
 from api.wiring.process import Process
 
@@ -51,7 +51,7 @@ async def _run(roles: Sequence[str], settings: Settings, folder: Path) -> None:
     def ready(role: str) -> None:
         waiting.discard(role)
         if not waiting:
-            gc.freeze()  # what is loaded now stays: the collector need not look at it again
+            calm_collector()
             announce_ready()
 
     async def run(role: str) -> None:
