@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code: 0 done, 1 found something wrong, 2 was asked wrongly."""
     asked = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
+    logging.getLogger("picows").setLevel(logging.WARNING)  # every socket that opens is not news
     try:
         return asked.run(asked)
     except SettingsError as error:

@@ -50,7 +50,13 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "maintenance": {},
     "bad_signature": {},
 }
-ALIASES = {"429": "rate_limited", "5xx": "bad_gateway", "truncated": "truncate", "dislocated": "dislocate"}
+ALIASES = {
+    "429": "rate_limited",
+    "5xx": "bad_gateway",
+    "truncated": "truncate",
+    "dislocated": "dislocate",
+    "crossed_book": "crossed",
+}
 # What is recognised and passed over: nobody needs to be suspended for it.
 HARMLESS = frozenset({"duplicate"})
 
@@ -73,7 +79,7 @@ class DemoFault(msgspec.Struct, frozen=True, kw_only=True):
 def parse_fault(text: str) -> DemoFault:
     """Read `NAME[@SOURCE]`; raise `SettingsError` with the names that there are."""
     name, _, source = text.partition("@")
-    kind = ALIASES.get(name, name)
+    kind = ALIASES.get(name, name.replace("-", "_"))
     if kind not in KINDS:
         raise SettingsError(f"no fault is called {name!r}: {', '.join(sorted((*KINDS, *ALIASES)))}")
     return DemoFault(kind=kind, source=source or SOURCE_DEFAULT)
