@@ -4,8 +4,8 @@ A label is not unique: every order under one is told, and only those that came o
 """
 
 import asyncio
-import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -15,11 +15,12 @@ import msgspec
 from adapters.exchange import deribit_parse as parse
 from adapters.exchange.client import Ccxt
 from adapters.exchange.deribit_codes import OTHER_REASONS, OTHER_REJECT, REASONS
-from adapters.exchange.deribit_fields import answered_us, identity, instant_us, label
+from adapters.exchange.deribit_fields import answered_us
 from adapters.exchange.deribit_history import History
+from adapters.exchange.deribit_labels import ours
 from adapters.exchange.deribit_margin import margin_tiers
 from adapters.exchange.deribit_sending import SendingOnce
-from adapters.exchange.dialect import Dialect, Dropped, Heard, Lines, Listening, Watch, acknowledge
+from adapters.exchange.dialect import Dialect, Dropped, Heard, Lines, Listening, Stream, Watch, acknowledge
 from adapters.exchange.failures import VenueUnsuitable
 from adapters.exchange.fields import Payload, Unreadable, flag, part
 from adapters.exchange.naming import Market
@@ -37,6 +38,7 @@ from domain.venue import (
     PositionReport,
     Rejected,
     RejectReason,
+    VenueFailure,
     VenueOrder,
 )
 
@@ -46,7 +48,10 @@ CHANNELS = frozenset({ORDERS, TRADES})
 # How long the venue takes a signed request after it was signed.
 SIGNATURE_VALID_MS = 60_000
 HISTORY_ROWS = 1_000
-_log = logging.getLogger(__name__)
+# A log-on is renewed when this much of its token's life is over; how often that is looked at, and how long it may take.
+RENEWED_AFTER = 0.8
+LOOK_S = 1.0
+RENEWAL_S = 10.0
 
 
 class DeribitDialect(Dialect):
@@ -65,6 +70,7 @@ class DeribitDialect(Dialect):
         self._history = History(self.queries, self.of)
         self._confirmed: set[str] = set()
         self._door = asyncio.Lock()
+        self._renew_at: float | None = None
         # Without this, an order whose answer is lost would be sent again.
         self.orders.open()
         self.orders.session = SendingOnce(self.orders.session)
@@ -223,6 +229,8 @@ class DeribitDialect(Dialect):
             if not CHANNELS & told:
                 return (Dropped("a subscription was left out"),)
             return (Listening(),) if self._confirmed >= CHANNELS else ()
+        if isinstance(result, dict) and isinstance(lives_s := result.get("expires_in"), int):  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
+            self._renew_at = time.monotonic() + lives_s * RENEWED_AFTER
         if not isinstance(params, dict):
             return ()
         match params.get("channel"):  # pyright: ignore[reportUnknownMemberType] - JSON
@@ -238,7 +246,20 @@ class DeribitDialect(Dialect):
     def forget(self) -> None:
         """Forget the confirmed subscriptions, and the books that ccxt would merge the next ones into."""
         self._confirmed.clear()
+        self._renew_at = None
         self.private.orderbooks.clear()
+
+    async def tend(self, stream: Stream) -> None:
+        """Renew the log-on before its token ends: what happens to a stream after that, the venue does not say."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if self._renew_at is None or time.monotonic() < self._renew_at:
+                continue
+            self._renew_at = None
+            try:
+                await self.lines.failures.asked(self._log_on_again())
+            except VenueFailure as failed:
+                stream.reconnect(f"the log-on could not be renewed: {failed}")
 
     def _behind_the_door(self, watch: Callable[[], Awaitable[Any]]) -> Watch:
         """Return a watch that logs on first, one at a time: two log-ons at once would each spoil the other's."""
@@ -249,6 +270,12 @@ class DeribitDialect(Dialect):
             return await watch()
 
         return run
+
+    async def _log_on_again(self) -> None:
+        async with asyncio.timeout(RENEWAL_S), self._door:
+            for socket in self.private.clients.values():
+                socket.subscriptions.pop("authenticated", None)
+            await self.private.authenticate()
 
     async def _ours(self, client: Ccxt, symbol: str, client_order_id: str) -> Sequence[Payload]:
         """Return the recent orders under our id, oldest first."""
@@ -263,25 +290,3 @@ class DeribitDialect(Dialect):
         asked |= {"include_old": True, "include_unfilled": True}
         found = parse.rows_of(parse.result(await self.queries.privateGetGetOrderHistoryByInstrument(asked)))
         return ours(found, market, client_order_id)
-
-
-def ours(found: Sequence[Payload], market: Market, client_order_id: str) -> Sequence[Payload]:
-    """Return the orders under our id that can be ours, oldest first; that they are several is told aloud.
-
-    What a person placed in the web pages under the same label is not ours. Where nothing but that is found, the
-    question cannot be answered: `Unreadable`.
-    """
-    named = [row for row in found if label(row) == client_order_id and row.get("instrument_name") == market.market_id]
-    mine = [row for row in named if flag(row, "api")]
-    if named and not mine:
-        raise Unreadable(f"{len(named)} orders under {client_order_id}, none of them placed by us")
-    if len(mine) > 1:
-        _log.warning("%d orders of ours under the label %s: the newest counts", len(mine), client_order_id)
-    return sorted(mine, key=lambda row: (instant_us(row, "creation_timestamp"), _sequence(row)))
-
-
-def _sequence(row: Payload) -> int:
-    digits = identity(row, "order_id").rpartition("-")[2]
-    if not digits.isdecimal():
-        raise Unreadable(f"order_id is {digits!r}")
-    return int(digits)

@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from adapters.exchange import deribit_history
+from adapters.exchange import deribit, deribit_history
 from adapters.exchange.account import VenueAccount
 from adapters.exchange.deribit_sending import SendingOnce
 from adapters.exchange.failures import VenueUnsuitable
 from adapters.simulators.admission import OrderRequest
-from adapters.simulators.deribit import order_endpoints
+from adapters.simulators.deribit import order_endpoints, streams
 from adapters.simulators.deribit import venue as simulated
 from adapters.simulators.sockets import Json
 from domain.venue import Connected, Disconnected, FillReport, Rejected, Unknown
 from tests.contract.venue_orders import MINUTE_US
 from tests.contract.venue_rig import ASK, BID, WORSE_ASK, Rig, rigged
 from tests.integration.exchange.test_deribit_account import INVERSE, LINEAR
-from tests.support.exchange import listening
+from tests.support.exchange import SOON_S, listening
 
 D = Decimal
 HOUR_MS = 3_600_000
@@ -207,6 +207,29 @@ async def test_nothing_is_subscribed_to_before_the_log_on_is_answered(
     async with rig.account() as venue, listening(venue.account_events()) as account:
         await account.until(Connected)
     assert happened == ["logged on", "answered", "subscribed", "subscribed"]
+
+
+async def test_a_log_on_is_renewed_before_its_token_ends(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "TOKEN_S", 1)
+    monkeypatch.setattr(deribit, "LOOK_S", 0.05)
+    renewed = asyncio.Event()
+    gate: Any = rig.simulated._gate  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue] - its door
+    check, made = gate.check_session, list[int]()
+
+    def count(*asked: Any) -> None:
+        made.append(1)
+        check(*asked)
+        if len(made) > 2:
+            renewed.set()
+
+    monkeypatch.setattr(gate, "check_session", count)
+    async with rig.account() as venue, listening(venue.account_events()) as account:
+        await account.until(Connected)
+        async with asyncio.timeout(SOON_S):
+            await renewed.wait()
+        await venue.submit(rig.order())
+        await account.until(FillReport)
+        assert account.of(Disconnected) == []
 
 
 async def test_both_kinds_on_one_account_are_kept_apart(tmp_path: Path) -> None:
