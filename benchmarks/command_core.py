@@ -5,7 +5,6 @@ the relay's numbers since the request before.
 """
 
 import asyncio
-import gc
 import json
 import signal
 import sys
@@ -16,6 +15,7 @@ from nats.aio.msg import Msg
 
 from adapters.nats.connection import Connection, open_connection
 from adapters.nats.relay import Relay
+from api.collecting import calm_collector
 from api.settings import read_settings
 from api.wiring import core as core_role
 from api.wiring.process import Process
@@ -55,7 +55,7 @@ def relay_numbers() -> dict[str, float]:
 
 def ready() -> None:
     """Do what `api.wiring.roles` does when a role is ready, and say so."""
-    gc.freeze()
+    calm_collector()
     print("READY", flush=True)
 
 

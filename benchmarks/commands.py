@@ -24,17 +24,18 @@ import nats
 from adapters.embedded.nats import EmbeddedNats
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.supervisor import Supervisor
+from adapters.nats.connection import open_connection
 from adapters.postgres.migrate import migrate
 from adapters.postgres.roles import Login, create_logins, login_dsn
 from api.settings import read_settings
 from benchmarks.command_core import RELAY_SUBJECT
+from benchmarks.market_words import speak
 from benchmarks.report import Group, Line, at_least, at_most, machine, report
 from domain.codec import encode
 
 IN_FLIGHT = 64
 # The figure is the least whole command, as the echo is the least request; a quote adds the price's arithmetic.
 KINDS = ("limit.set", "quote.issue")
-BOOT_LIMITS = 4
 COLUMNS = {"per_s": 0, "p50_ms": 2, "p99_ms": 2}
 RATIO_GOAL = 0.35
 LAG_MS_GOAL = 50.0
@@ -107,7 +108,7 @@ class Loads:
         return measured
 
 
-async def check_log(dsn: str, answered: dict[str, int], stream_head: int) -> None:
+async def check_log(dsn: str, answered: dict[str, int], stream_head: int, boot_limits: int) -> None:
     """Refuse a run in which a command was acknowledged and is not in the log, or the relay ended elsewhere."""
     connection = await asyncpg.connect(dsn)
     try:
@@ -119,7 +120,7 @@ async def check_log(dsn: str, answered: dict[str, int], stream_head: int) -> Non
     finally:
         await connection.close()
     # The limits of an empty book are set at its start, besides those that were asked for.
-    kept = {kind: number - (BOOT_LIMITS if kind == "limit.set" else 0) for kind, number in rows}
+    kept = {kind: number - (boot_limits if kind == "limit.set" else 0) for kind, number in rows}
     if kept != answered or stream_head != head:
         raise RuntimeError(f"acknowledged {answered}, kept {kept}; the log ends at {head}, EVENTS at {stream_head}")
 
@@ -144,6 +145,8 @@ async def measure(rounds: int, seconds: float) -> dict[str, list[dict[str, Any]]
                 child("benchmarks.command_core", str(path)),
             ):
                 client = await nats.connect(url)
+                bus = await open_connection(url, name="market")
+                speaking = asyncio.create_task(speak(bus, prefix))
                 for _ in range(rounds):
                     for kind in KINDS:
                         measured["echo"].append(await loads.run("bench.echo", kind))
@@ -152,9 +155,11 @@ async def measure(rounds: int, seconds: float) -> dict[str, list[dict[str, Any]]
                         told = await client.request(f"{prefix}.{RELAY_SUBJECT}", timeout=10)
                         measured["relay"].append(json.loads(told.data))
                 stream = await client.jetstream().stream_info("EVENTS")
+                speaking.cancel()
+                await bus.close()
                 await client.close()
             answered = {kind: sum(run["answered"] for run in measured[kind]) for kind in KINDS}
-            await check_log(settings.services.postgres_owner, answered, stream.state.last_seq)
+            await check_log(settings.services.postgres_owner, answered, stream.state.last_seq, len(settings.limits))
     return measured
 
 
