@@ -1,5 +1,6 @@
 """Fields of a venue's payloads, read strictly: what is missing, binary or misspelt is `Unreadable`, never a default."""
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -7,6 +8,15 @@ from typing import Any
 from domain.venue import OrderStatus, Side
 
 Payload = Mapping[str, Any]
+
+# What venues spell: ASCII digits, and an exponent of two of them. `Decimal` itself would take "1_0", "NaN", digits of
+# any alphabet, and an exponent that no exact sum survives.
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
+# More than any price, size or balance.
+NUMBER_MAX = Decimal(10) ** 30
+SPELT_MAX = 64
+_MILLISECONDS = re.compile(r"[0-9]{1,15}")
+TIME_MS_END = 10**15
 
 _STATUSES: Mapping[str, OrderStatus] = {
     "NEW": "new",
@@ -24,16 +34,16 @@ class Unreadable(Exception):
 
 
 def decimal(row: Payload, name: str) -> Decimal:
-    """Return a field as an exact decimal; a missing, binary or non-finite number is unreadable."""
+    """Return a field as an exact decimal; a missing, binary or unbelievable number is unreadable."""
     value = row.get(name)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise Unreadable(f"{name} is {value!r}, not a number in a string")
-    try:
+        raise Unreadable(f"{name} is {_shown(value)}, not a number in a string")
+    if isinstance(value, int) or (len(value) <= SPELT_MAX and _NUMBER.fullmatch(value) is not None):
         number = Decimal(value)
-    except ArithmeticError:
-        raise Unreadable(f"{name} is {value!r}, not a number") from None
-    if not number.is_finite():
-        raise Unreadable(f"{name} is {value!r}")
+    else:
+        raise Unreadable(f"{name} is {_shown(value)}, not a number")
+    if number.copy_abs() > NUMBER_MAX:
+        raise Unreadable(f"{name} is out of range")
     return number
 
 
@@ -62,8 +72,10 @@ def identity(row: Payload, name: str) -> str:
 def instant_us(row: Payload, name: str) -> int:
     """Return a time, told in milliseconds, in microseconds."""
     value = row.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, str)) or not str(value).isdigit():
-        raise Unreadable(f"{name} is {value!r}, not a time in milliseconds")
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < TIME_MS_END:
+        return value * 1_000
+    if not isinstance(value, str) or _MILLISECONDS.fullmatch(value) is None:
+        raise Unreadable(f"{name} is {_shown(value)}, not a time in milliseconds")
     return int(value) * 1_000
 
 
@@ -99,3 +111,8 @@ def rows(answer: object) -> Sequence[Any]:
     if not isinstance(answer, list):
         raise Unreadable(f"{type(answer).__name__} instead of rows")
     return answer
+
+
+def _shown(value: object) -> str:
+    # An integer of thousands of digits has no text at all.
+    return "a huge number" if isinstance(value, int) and abs(value) > NUMBER_MAX else repr(value)[:SPELT_MAX]

@@ -1,6 +1,5 @@
 """Fields of OKX's payloads, read strictly: numbers, times and flags are all text, blank where there is nothing."""
 
-import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -13,8 +12,6 @@ from domain.venue import OrderStatus, Side
 TEXT_MAX = 64
 # More than any price, size or balance.
 NUMBER_MAX = Decimal(10) ** 18
-_MILLISECONDS = re.compile(r"[0-9]{1,15}")
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
 _STATES: Mapping[str, OrderStatus] = {
     "live": "new",
     "partially_filled": "partially_filled",
@@ -26,10 +23,9 @@ _STATES: Mapping[str, OrderStatus] = {
 
 def number(row: Payload, name: str) -> Decimal:
     """Return a number, which is told in plain ASCII text and within reason."""
-    found = row.get(name)
-    if not isinstance(found, str) or len(found) > TEXT_MAX or _NUMBER.fullmatch(found) is None:
+    if not isinstance(row.get(name), str):
         raise Unreadable(f"{name} is no number in a text")
-    value = Decimal(found)
+    value = fields.decimal(row, name)
     if abs(value) > NUMBER_MAX:
         raise Unreadable(f"{name} is out of range")
     return value
@@ -45,10 +41,9 @@ def identity(row: Payload, name: str) -> str:
 
 def instant_us(row: Payload, name: str) -> int:
     """Return a time, told as a text of milliseconds, in microseconds."""
-    found = row.get(name)
-    if not isinstance(found, str) or _MILLISECONDS.fullmatch(found) is None:
+    if not isinstance(row.get(name), str):
         raise Unreadable(f"{name} is no time in milliseconds")
-    return int(found) * 1_000
+    return fields.instant_us(row, name)
 
 
 def data(answer: object) -> Sequence[Payload]:
