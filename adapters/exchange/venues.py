@@ -3,19 +3,19 @@
 from collections.abc import Mapping, Sequence
 
 from adapters.exchange.account import VenueAccount
-from adapters.exchange.binance_coinm import BinanceCoinmDialect
-from adapters.exchange.binance_spot import BinanceSpotDialect
-from adapters.exchange.binance_usdm import BinanceUsdmDialect
-from adapters.exchange.bybit import BybitDialect
+from adapters.exchange.binance.coinm import BinanceCoinmDialect
+from adapters.exchange.binance.spot import BinanceSpotDialect
+from adapters.exchange.binance.usdm import BinanceUsdmDialect
+from adapters.exchange.bybit.dialect import BybitDialect
 from adapters.exchange.client import make_client
 from adapters.exchange.connection import loopback_session
-from adapters.exchange.deribit import DeribitDialect
+from adapters.exchange.deribit.dialect import DeribitDialect
 from adapters.exchange.dialect import Dialect
 from adapters.exchange.failures import Failures
 from adapters.exchange.listing import listed
-from adapters.exchange.okx import OkxDialect
+from adapters.exchange.okx.dialect import OkxDialect
 from adapters.exchange.settings import Loopback, VenueSettings
-from adapters.exchange.unified import unified
+from adapters.exchange.unified.dialect import unified
 from domain.venue import InstrumentReport
 
 DIALECTS: Mapping[str, type[Dialect]] = {

@@ -8,8 +8,8 @@ import ccxt
 import pytest
 from ccxt.base.errors import ExchangeError
 
-from adapters.exchange import binance_parse as parse
-from adapters.exchange.binance_coinm import BinanceCoinmDialect
+from adapters.exchange.binance import parse
+from adapters.exchange.binance.coinm import BinanceCoinmDialect
 from adapters.exchange.failures import Failures
 from adapters.exchange.fields import Unreadable
 from adapters.exchange.naming import Account, Market

@@ -9,8 +9,8 @@ from typing import Any
 import ccxt
 import pytest
 
-from adapters.exchange import binance_spot_parse as parse
-from adapters.exchange.binance_spot import BinanceSpotDialect
+from adapters.exchange.binance import spot_parse as parse
+from adapters.exchange.binance.spot import BinanceSpotDialect
 from adapters.exchange.dialect import Dropped, Heard, Listening
 from adapters.exchange.failures import Failures
 from adapters.exchange.fields import Unreadable

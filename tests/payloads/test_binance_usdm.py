@@ -10,9 +10,9 @@ import ccxt
 import pytest
 from ccxt.base.errors import ExchangeError
 
-from adapters.exchange import binance_parse as parse
-from adapters.exchange.binance_codes import FUTURES_REASONS
-from adapters.exchange.binance_usdm import BinanceUsdmDialect
+from adapters.exchange.binance import parse
+from adapters.exchange.binance.codes import FUTURES_REASONS
+from adapters.exchange.binance.usdm import BinanceUsdmDialect
 from adapters.exchange.failures import Failures, VenueUnsuitable
 from adapters.exchange.fields import Unreadable
 from adapters.exchange.naming import Account, Market

@@ -12,9 +12,8 @@ from ccxt.base.errors import BaseError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.exchange import bybit_listing as listing
-from adapters.exchange import bybit_parse as parse
-from adapters.exchange.bybit import BybitDialect
+from adapters.exchange.bybit import listing, parse
+from adapters.exchange.bybit.dialect import BybitDialect
 from adapters.exchange.failures import Failures
 from adapters.exchange.fields import Unreadable
 from adapters.exchange.naming import Account, Market

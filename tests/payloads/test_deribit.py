@@ -11,12 +11,12 @@ import ccxt.pro
 import pytest
 from ccxt.base import errors
 
-from adapters.exchange import deribit_parse as parse
 from adapters.exchange.client import make_client
-from adapters.exchange.deribit import CHANNELS, ORDERS, SIGNATURE_VALID_MS, TRADES, DeribitDialect
-from adapters.exchange.deribit_labels import ours
-from adapters.exchange.deribit_margin import LINES, margin_tiers
-from adapters.exchange.deribit_sending import SendingOnce, once
+from adapters.exchange.deribit import parse
+from adapters.exchange.deribit.dialect import CHANNELS, ORDERS, SIGNATURE_VALID_MS, TRADES, DeribitDialect
+from adapters.exchange.deribit.labels import ours
+from adapters.exchange.deribit.margin import LINES, margin_tiers
+from adapters.exchange.deribit.sending import SendingOnce, once
 from adapters.exchange.dialect import Dropped, Heard, Lines, Listening
 from adapters.exchange.failures import Failures
 from adapters.exchange.fields import Unreadable

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.exchange import fields, okx_fields
+from adapters.exchange import fields
 from adapters.exchange.fields import NUMBER_MAX, SPELT_MAX, TIME_MS_END, Unreadable
+from adapters.exchange.okx import fields as okx_fields
 
 D = Decimal
 # Arabic-Indic, Devanagari, fullwidth: `Decimal` and `int` read them. Superscripts: `str.isdigit`, but not `int`.

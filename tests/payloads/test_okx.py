@@ -9,14 +9,13 @@ import msgspec
 import pytest
 from ccxt.base import errors
 
-from adapters.exchange import okx_listing as listing
-from adapters.exchange import okx_parse as parse
 from adapters.exchange.dialect import Dropped, Heard, Listening
 from adapters.exchange.failures import Failures, VenueUnsuitable
 from adapters.exchange.fields import Unreadable
 from adapters.exchange.naming import Account, Market
-from adapters.exchange.okx import OkxDialect
-from adapters.exchange.okx_fields import data
+from adapters.exchange.okx import listing, parse
+from adapters.exchange.okx.dialect import OkxDialect
+from adapters.exchange.okx.fields import data
 from domain.venue import FillReport, OrderReport, Rejected, Unknown
 
 D = Decimal

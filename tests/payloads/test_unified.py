@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from adapters.exchange import unified_parse as parse
 from adapters.exchange.fields import Unreadable
 from adapters.exchange.naming import Account
+from adapters.exchange.unified import parse
 from domain.venue import HOUR_MS
 
 D = Decimal

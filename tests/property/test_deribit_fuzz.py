@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from adapters.exchange import deribit_parse as parse
-from adapters.exchange.deribit_fields import NUMBER_MAX, TEXT_MAX, answered_us
-from adapters.exchange.deribit_labels import ours
+from adapters.exchange.deribit import parse
+from adapters.exchange.deribit.fields import NUMBER_MAX, TEXT_MAX, answered_us
+from adapters.exchange.deribit.labels import ours
 from adapters.exchange.fields import Unreadable
 from tests.payloads.test_deribit import (
     FEES,

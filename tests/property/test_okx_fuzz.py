@@ -9,13 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from adapters.exchange import okx_listing as listing
-from adapters.exchange import okx_parse as parse
 from adapters.exchange.dialect import Heard
 from adapters.exchange.failures import VenueUnsuitable
 from adapters.exchange.fields import Unreadable
-from adapters.exchange.okx import OkxDialect
-from adapters.exchange.okx_fields import NUMBER_MAX, TEXT_MAX, data, only
+from adapters.exchange.okx import listing, parse
+from adapters.exchange.okx.dialect import OkxDialect
+from adapters.exchange.okx.fields import NUMBER_MAX, TEXT_MAX, data, only
 from domain.venue import Rejected
 from tests.payloads.test_okx import BALANCE, BILL, FILL, FUNDING, LINEAR, OF, ORDER, POSITION, SWAP
 

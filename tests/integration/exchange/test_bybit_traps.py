@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.exchange.account import VenueAccount
-from adapters.exchange.bybit import BybitDialect
+from adapters.exchange.bybit.dialect import BybitDialect
 from adapters.exchange.dialect import Dropped, Listening
 from adapters.exchange.failures import VenueUnsuitable
 from adapters.exchange.naming import Account

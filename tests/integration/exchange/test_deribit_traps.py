@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from adapters.exchange import deribit, deribit_history
 from adapters.exchange.account import VenueAccount
-from adapters.exchange.deribit_sending import SendingOnce
+from adapters.exchange.deribit import dialect as deribit
+from adapters.exchange.deribit import history as deribit_history
+from adapters.exchange.deribit.sending import SendingOnce
 from adapters.exchange.failures import VenueUnsuitable
 from adapters.simulators.admission import OrderRequest
 from adapters.simulators.deribit import order_endpoints, streams

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.exchange.account import VenueAccount
 from adapters.exchange.failures import VenueUnsuitable
-from adapters.exchange.unified import unified
+from adapters.exchange.unified.dialect import unified
 from adapters.exchange.venues import open_account
 from adapters.simulators.binance.venue import BinanceVenue
 from domain.venue import Connected, Disconnected, FillReport, OrderReport, Rejected, Unknown

@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from adapters.exchange import deribit_parse as parse
 from adapters.exchange.client import Ccxt
-from adapters.exchange.deribit_fields import identity
+from adapters.exchange.deribit import parse
+from adapters.exchange.deribit.fields import identity
 from adapters.exchange.fields import Payload, Unreadable
 from adapters.exchange.naming import Account, Market
 from domain.venue import FillReport, FundingReport

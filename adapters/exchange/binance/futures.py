@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from adapters.exchange import binance_parse as parse
-from adapters.exchange.binance_codes import FUTURES_REASONS
-from adapters.exchange.binance_history import History, Past, fundings_since
+from adapters.exchange.binance import parse
+from adapters.exchange.binance.codes import FUTURES_REASONS
+from adapters.exchange.binance.history import History, Past, fundings_since
 from adapters.exchange.client import Ccxt
 from adapters.exchange.dialect import Dialect, Dropped, Heard, Lines, Stream, Watch, acknowledge
 from adapters.exchange.failures import VenueUnsuitable

@@ -7,8 +7,8 @@ them Unknown: they are told by their codes.
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from adapters.exchange import binance_parse as parse
-from adapters.exchange.binance_futures import BinanceFutures
+from adapters.exchange.binance import parse
+from adapters.exchange.binance.futures import BinanceFutures
 from adapters.exchange.fields import Unreadable, rows
 from domain.venue import BalanceReport, MarginTier, MarkReport, PositionReport
 

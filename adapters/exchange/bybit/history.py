@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adapters.exchange import bybit_parse as parse
+from adapters.exchange.bybit import parse
 from adapters.exchange.client import Ccxt
 from adapters.exchange.fields import Payload, Unreadable, identity, instant_us
 from adapters.exchange.naming import Account, Market

@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from adapters.exchange import deribit_parse as parse
 from adapters.exchange.client import Ccxt
-from adapters.exchange.deribit_codes import OTHER_REASONS, OTHER_REJECT, REASONS
-from adapters.exchange.deribit_fields import answered_us
-from adapters.exchange.deribit_history import History
-from adapters.exchange.deribit_labels import ours
-from adapters.exchange.deribit_margin import margin_tiers
-from adapters.exchange.deribit_sending import SendingOnce
+from adapters.exchange.deribit import parse
+from adapters.exchange.deribit.codes import OTHER_REASONS, OTHER_REJECT, REASONS
+from adapters.exchange.deribit.fields import answered_us
+from adapters.exchange.deribit.history import History
+from adapters.exchange.deribit.labels import ours
+from adapters.exchange.deribit.margin import margin_tiers
+from adapters.exchange.deribit.sending import SendingOnce
 from adapters.exchange.dialect import Dialect, Dropped, Heard, Lines, Listening, Stream, Watch, acknowledge
 from adapters.exchange.failures import VenueUnsuitable
 from adapters.exchange.fields import Payload, Unreadable, flag, part

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal
 
-from adapters.exchange.bybit_codes import REFUSED_LATER
-from adapters.exchange.bybit_listing import HOUR_MS, interval_ms
+from adapters.exchange.bybit.codes import REFUSED_LATER
+from adapters.exchange.bybit.listing import HOUR_MS, interval_ms
 from adapters.exchange.fields import Payload, Unreadable, decimal, flag, identity, instant_us, part
 from adapters.exchange.naming import Account
 from domain.venue import (

@@ -10,10 +10,9 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from adapters.exchange import bybit_listing as listing
-from adapters.exchange import bybit_parse as parse
-from adapters.exchange.bybit_codes import REASONS
-from adapters.exchange.bybit_history import History
+from adapters.exchange.bybit import listing, parse
+from adapters.exchange.bybit.codes import REASONS
+from adapters.exchange.bybit.history import History
 from adapters.exchange.client import Ccxt
 from adapters.exchange.dialect import Dialect, Dropped, Heard, Lines, Listening, Watch
 from adapters.exchange.failures import VenueUnsuitable

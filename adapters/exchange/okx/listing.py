@@ -7,7 +7,7 @@ from typing import Any
 from adapters.exchange.failures import VenueUnsuitable
 from adapters.exchange.fields import Payload, Unreadable
 from adapters.exchange.naming import Account, Market
-from adapters.exchange.okx_fields import negative, number, optional, price, rows, units
+from adapters.exchange.okx.fields import negative, number, optional, price, rows, units
 from domain.quantity import EXACT
 from domain.venue import FeeRates, InstrumentReport, MarginTier
 

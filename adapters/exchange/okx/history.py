@@ -4,11 +4,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from adapters.exchange import okx_parse as parse
 from adapters.exchange.client import Ccxt
 from adapters.exchange.fields import Payload, Unreadable
 from adapters.exchange.naming import Account
-from adapters.exchange.okx_fields import data, identity
+from adapters.exchange.okx import parse
+from adapters.exchange.okx.fields import data, identity
 from domain.venue import FillReport, FundingReport
 
 PAGE = 100

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-from adapters.exchange.deribit_fields import above_zero, identity, instant_us, label, number, size
+from adapters.exchange.deribit.fields import above_zero, identity, instant_us, label, number, size
 from adapters.exchange.fields import Payload, Unreadable, flag, part
 from adapters.exchange.naming import Account, Market
 from domain.venue import (

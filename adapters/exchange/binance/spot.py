@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from adapters.exchange import binance_spot_parse as parse
-from adapters.exchange.binance_codes import SPOT_REASONS, spot_order_reason
-from adapters.exchange.binance_futures import raw
-from adapters.exchange.binance_history import PAGE, History, Past
-from adapters.exchange.binance_parse import TIMES_IN_FORCE
+from adapters.exchange.binance import spot_parse as parse
+from adapters.exchange.binance.codes import SPOT_REASONS, spot_order_reason
+from adapters.exchange.binance.futures import raw
+from adapters.exchange.binance.history import PAGE, History, Past
+from adapters.exchange.binance.parse import TIMES_IN_FORCE
 from adapters.exchange.dialect import Dialect, Dropped, Heard, Lines, Listening, Watch, acknowledge
 from adapters.exchange.failures import VenueUnsuitable
 from adapters.exchange.fields import rows

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 
-from adapters.exchange.deribit_fields import identity, instant_us, label
+from adapters.exchange.deribit.fields import identity, instant_us, label
 from adapters.exchange.fields import Payload, Unreadable, flag
 from adapters.exchange.naming import Market
 

@@ -13,16 +13,15 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from adapters.exchange import okx_listing as listing
-from adapters.exchange import okx_parse as parse
 from adapters.exchange.client import Ccxt
 from adapters.exchange.dialect import Dialect, Dropped, Heard, Lines, Listening, Watch
 from adapters.exchange.failures import VenueUnsuitable
 from adapters.exchange.fields import Payload, Unreadable
 from adapters.exchange.naming import Market
-from adapters.exchange.okx_codes import REASONS
-from adapters.exchange.okx_fields import data, only, rows
-from adapters.exchange.okx_history import PAGE, PAGES_MAX, History
+from adapters.exchange.okx import listing, parse
+from adapters.exchange.okx.codes import REASONS
+from adapters.exchange.okx.fields import data, only, rows
+from adapters.exchange.okx.history import PAGE, PAGES_MAX, History
 from adapters.exchange.settings import VenueSettings
 from domain.venue import (
     TERMINAL,

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from adapters.exchange import binance_parse as parse
-from adapters.exchange.binance_futures import BinanceFutures
+from adapters.exchange.binance import parse
+from adapters.exchange.binance.futures import BinanceFutures
 from adapters.exchange.fields import rows
 from domain.venue import BalanceReport, MarginTier, MarkReport, PositionReport
 

@@ -14,13 +14,13 @@ import ccxt.pro
 from ccxt.base.decimal_to_precision import TICK_SIZE
 from ccxt.base.errors import OrderNotFound
 
-from adapters.exchange import unified_parse as parse
 from adapters.exchange.client import Ccxt
 from adapters.exchange.dialect import Dialect, Heard, Lines, Stream, Watch
 from adapters.exchange.failures import UNPROVEN, VenueUnsuitable
 from adapters.exchange.fields import rows
 from adapters.exchange.naming import Market
 from adapters.exchange.settings import VenueSettings
+from adapters.exchange.unified import parse
 from domain.venue import (
     Acknowledgement,
     BalanceReport,

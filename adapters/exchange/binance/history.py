@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.exchange import binance_parse as parse
+from adapters.exchange.binance import parse
 from adapters.exchange.client import Ccxt
 from adapters.exchange.fields import Payload, Unreadable, rows
 from adapters.exchange.naming import Account

@@ -12,7 +12,7 @@ from typing import Literal
 from adapters.exchange.failures import Reason
 from adapters.exchange.fields import Payload, Unreadable
 from adapters.exchange.naming import Account
-from adapters.exchange.okx_fields import (
+from adapters.exchange.okx.fields import (
     check_net,
     flag,
     identity,

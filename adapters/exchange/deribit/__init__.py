@@ -1,0 +1,1 @@
+"""Deribit: perpetuals, inverse and linear, over JSON-RPC."""
