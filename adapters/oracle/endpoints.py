@@ -13,13 +13,16 @@ from typing import Any
 import aiohttp
 import msgspec
 from eth_typing import HexStr
-from web3 import AsyncWeb3
-from web3.exceptions import ContractLogicError
-from web3.providers.async_base import AsyncJSONBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
 
 from adapters.oracle.asking import OracleUnavailable
 from adapters.oracle.settings import ChainSettings
+from adapters.oracle.web3_library import (
+    AsyncJSONBaseProvider,
+    AsyncWeb3,
+    ContractLogicError,
+    RPCEndpoint,
+    RPCResponse,
+)
 
 BODY_BYTES_MAX = 1 << 20
 JSON_HEADERS = {"Content-Type": "application/json"}
