@@ -1,11 +1,20 @@
 """Fixtures every test may ask for: real servers, once a session, and fresh names on them."""
 
+import importlib
 import secrets
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.servers import NatsServer, PostgresServer, fresh_database, running_nats, running_postgres
+
+
+# py_ecc raises the recursion limit when it is first imported, by whichever test's library: what is refused for being
+# nested too deeply would overflow the stack. Once here, and undone, it cannot do so again.
+_LIMIT = sys.getrecursionlimit()
+importlib.import_module("py_ecc")
+sys.setrecursionlimit(_LIMIT)
 
 
 @pytest.fixture(scope="session")
