@@ -9,7 +9,6 @@ import pytest
 
 from tests.support.servers import NatsServer, PostgresServer, fresh_database, running_nats, running_postgres
 
-
 # py_ecc raises the recursion limit when it is first imported, by whichever test's library: what is refused for being
 # nested too deeply would overflow the stack. Once here, and undone, it cannot do so again.
 _LIMIT = sys.getrecursionlimit()
