@@ -150,6 +150,7 @@ async def speak(directory: Path, seconds: float) -> None:
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certificates.server_context())
     await site.start()
     port = runner.addresses[0][1]
+    calm_collector()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     await asyncio.Event().wait()
