@@ -32,4 +32,4 @@ class Accounts:
             for recorded in await self._replica.follow(self._follower):
                 for execution in self._open:
                     execution.see(recorded)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # a long backlog comes without waiting: let the accounts work in between
