@@ -1,7 +1,7 @@
 """Ethereum transactions as the book knows them: what was signed, at which nonce and fees, and what became of it.
 
-A transaction is recorded with its raw bytes before it is broadcast. Sending the same bytes again is harmless: a nonce is
-used once. So after any crash every recorded transaction may be sent again, and nothing is ever signed twice blindly.
+A transaction is recorded with its raw bytes before it is broadcast. Sending the same bytes again is harmless: a nonce
+is used once. So after any crash every recorded transaction may be sent again, and nothing is ever signed twice blindly.
 """
 
 from enum import StrEnum
