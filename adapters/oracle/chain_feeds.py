@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 from eth_utils.address import to_checksum_address
 
-from adapters.oracle.asking import Backoff, OracleUnavailable
+from adapters.oracle.asking import Backoff
 from adapters.oracle.contracts import (
     DECIMALS,
     DESCRIPTION,
@@ -19,11 +19,14 @@ from adapters.oracle.contracts import (
     parse_text,
     price_call,
 )
-from adapters.oracle.endpoints import Agreed, Call, Endpoints
 from adapters.oracle.following import Following
 from adapters.oracle.outbox import now_us
 from adapters.oracle.rejected import OracleRejected
 from adapters.oracle.settings import ChainSettings
+from adapters.rpc.client import Call
+from adapters.rpc.endpoints import Agreed, Endpoints, QuorumMissing
+from adapters.rpc.settings import RpcSettings
+from adapters.rpc.wire import Reverted
 from domain.market import USD
 from domain.oracle import OraclePrice
 
@@ -50,7 +53,16 @@ class ChainFeeds(Following):
         self._feeds = _feeds(settings)
         super().__init__({feed.name: feed.oracle for feed in self._feeds})
         self._settings = settings
-        self._endpoints = Endpoints(settings)
+        self._endpoints = Endpoints(
+            RpcSettings(
+                endpoints=settings.endpoints,
+                quorum=settings.quorum,
+                chain_id=settings.chain_id,
+                ca_file=settings.ca_file,
+                timeout_ms=settings.timeout_ms,
+                lag_blocks_max=settings.lag_blocks_max,
+            )
+        )
         self._decimals: dict[str, int] = {}
 
     async def _prepare(self, resources: contextlib.AsyncExitStack) -> None:
@@ -64,7 +76,7 @@ class ChainFeeds(Following):
                 await self._learn()
                 await self._look()
                 backoff.succeeded()
-            except (OracleUnavailable, OracleRejected) as error:
+            except (QuorumMissing, OracleRejected) as error:
                 self._outbox.lose(str(error))
                 wait_s = backoff.wait_s()
             await asyncio.sleep(wait_s)
@@ -75,7 +87,7 @@ class ChainFeeds(Following):
         if not new:
             return
         calls = [Call(feed.call.to, selector) for feed in new for selector in (DECIMALS, DESCRIPTION)]
-        agreed = await self._endpoints.agree(calls)
+        agreed = await self._endpoints.agree_calls(calls)
         for at, feed in enumerate(new):
             try:
                 decimals, description = (_given(answer) for answer in agreed.answers[2 * at : 2 * at + 2])
@@ -88,7 +100,7 @@ class ChainFeeds(Following):
         known = [feed for feed in self._feeds if feed.oracle != CHAINLINK or feed.name in self._decimals]
         if not known:
             raise OracleRejected("feed_unknown", "no contract is what it should be")
-        agreed = await self._endpoints.agree([feed.call for feed in known])
+        agreed = await self._endpoints.agree_calls([feed.call for feed in known])
         age_ms = now_us() // 1_000 - agreed.head.timestamp_s * 1_000
         if age_ms > self._settings.head_age_ms_max:
             raise OracleRejected("too_old", f"the newest block that is agreed on is {age_ms} ms old")
@@ -132,8 +144,8 @@ def _feeds(settings: ChainSettings) -> tuple[_Feed, ...]:
     )
 
 
-def _given(answer: bytes | None) -> bytes:
-    if answer is None:
+def _given(answer: bytes | Reverted) -> bytes:
+    if isinstance(answer, Reverted):
         raise OracleRejected("feed_unknown", "the contract reverts")
     return answer
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 import msgspec
 
 from adapters.oracle.signers import REDSTONE_PRODUCTION, ROUTERS, SignerSet
+from adapters.rpc.settings import Endpoint
 
 HERMES_HOST = "hermes.pyth.network"
 REDSTONE_HOST = "oracle-gateway.a.redstone.finance"
@@ -84,17 +85,6 @@ class RedstoneSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Leave the key out."""
         return f"RedstoneSettings({self.host}, {', '.join(self.feeds)})"
-
-
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Name one JSON-RPC endpoint. Its URL may hold a key: only `name` is ever told."""
-
-    name: str
-    url: str
-
-    def __repr__(self) -> str:
-        """Leave the URL out."""
-        return f"Endpoint({self.name})"
 
 
 class ChainSettings(msgspec.Struct, frozen=True, kw_only=True):
