@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup demo test check bench faults fuzz lock simulate clean
+.PHONY: setup demo test anvil check bench faults fuzz lock simulate clean
 
 setup: $(STAMP)
 
@@ -18,8 +18,17 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/ballast demo
 
-test: setup
+test: setup anvil
 	$(BIN)/python -m pytest
+
+# A second Ethereum node for the contract tests, where npm is at hand. Without it they say why they were skipped.
+ANVIL_VERSION := 1.7.1
+ANVIL_ARCH := $(subst x86_64,amd64,$(subst aarch64,arm64,$(shell uname -m)))
+ANVIL := build/anvil/node_modules/@foundry-rs/anvil-linux-$(ANVIL_ARCH)/bin/anvil
+anvil:
+	@test -x $(ANVIL) || { command -v npm >/dev/null \
+	  && npm install --silent --no-save --prefix build/anvil @foundry-rs/anvil-linux-$(ANVIL_ARCH)@$(ANVIL_VERSION); } \
+	  || echo "no anvil: npm is missing or could not install it; its tests are skipped"
 
 check: setup
 	$(BIN)/ruff check .

@@ -35,6 +35,9 @@ WAKES_AT_ONCE_MAX = 64
 # Outcomes of the last commands, so that the common repeated fact costs no look-up.
 RECENT_MAX = 16_384
 WAKE_RETRY_MS = 250
+# The id of these derives from what was signed; the rest of the body is what the edge found at that moment, and differs
+# from one sending of the same order to the next.
+ASKED_BY_CONTENT = frozenset({"request.accept"})
 
 ACTOR = "ballast"
 
@@ -209,7 +212,7 @@ class Core:
     async def _remembered(self, asked: Asked, kept: KeptCommand) -> Reply:
         """Answer from the log what was decided before, possibly by a core before this one."""
         before = msgspec.json.decode(kept.command, type=_KeptBody)
-        if before.kind != asked.kind or bytes(before.body) != asked.body:
+        if not _same_question(before.kind, bytes(before.body), asked):
             return reused(self._envelope(asked))
         first, last = kept.first_position, kept.last_position
         events = await self._log.read(first - 1, last - first + 1) if first is not None and last is not None else ()
@@ -322,7 +325,11 @@ class Core:
 
 
 def _asks_the_same(decision: Decision, asked: Asked) -> bool:
-    return decision.envelope.kind == asked.kind and bytes(decision.envelope.body) == asked.body
+    return _same_question(decision.envelope.kind, bytes(decision.envelope.body), asked)
+
+
+def _same_question(kind: str, body: bytes, asked: Asked) -> bool:
+    return kind == asked.kind and (kind in ASKED_BY_CONTENT or body == asked.body)
 
 
 class _KeptAt(msgspec.Struct, gc=False):

@@ -1,5 +1,6 @@
 """Faults on demand in a demonstration: a partner goes wrong for a while, and what the house did about it is judged."""
 
+import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 from api.demo.checks import Verdict
 from api.settings import SettingsError
 from domain.event import Event
+from domain.market import Integrity
 from domain.quote import QuoteIssued
 from domain.suspension import (
     AssetResumed,
@@ -57,6 +59,10 @@ ALIASES = {
     "dislocated": "dislocate",
     "crossed_book": "crossed",
 }
+# What is told only by silence.
+SILENT = frozenset({"freeze", "silence"})
+# A silent source is silent for this much longer than it may be; this share of the demonstration is for its recovery.
+SEEN_S, RECOVERS = 3.0, 0.25
 # What is recognised and passed over: nobody needs to be suspended for it.
 HARMLESS = frozenset({"duplicate"})
 
@@ -83,6 +89,24 @@ def parse_fault(text: str) -> DemoFault:
     if kind not in KINDS:
         raise SettingsError(f"no fault is called {name!r}: {', '.join(sorted((*KINDS, *ALIASES)))}")
     return DemoFault(kind=kind, source=source or SOURCE_DEFAULT)
+
+
+def lasts_s(fault: DemoFault, seconds: float, integrity: Integrity) -> float:
+    """Return how long a fault lasts in a demonstration of so many seconds.
+
+    Whoever only falls silent is suspended once it is older than it may be, so it must be silent for longer than that.
+    Raise `SettingsError` with the time to give when there is none left to see it and to recover in.
+    """
+    share = min(seconds * LASTS, LASTS_S_MAX)
+    if fault.kind not in SILENT:
+        return share
+    allowed = integrity.age_ms_of(fault.source)
+    lasts = max(share, allowed / 1_000 + SEEN_S)
+    if lasts > seconds * (1 - BEGINS - RECOVERS):
+        least = math.ceil(lasts / (1 - BEGINS - RECOVERS))
+        text = f"{fault.name} is seen only after the {allowed} ms that it may be old: give --for {least} or more"
+        raise SettingsError(text)
+    return lasts
 
 
 class Armed(msgspec.Struct, frozen=True, kw_only=True):

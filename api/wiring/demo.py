@@ -25,7 +25,7 @@ from adapters.postgres.patient import PatientLog
 from adapters.postgres.reader import AWAY
 from api.demo.benefactors import Benefactor, Tally, Terms, Wallet, private_key
 from api.demo.checks import Evidence, Verdict, check, events_there
-from api.demo.faults import BEGINS, LASTS, LASTS_S_MAX, Armed, DemoFault, FaultDoor, judge_fault, judge_quotes
+from api.demo.faults import BEGINS, Armed, DemoFault, FaultDoor, judge_fault, judge_quotes, lasts_s
 from api.demo.status import Status, print_summary
 from api.http.keys import KeyEntry, key_digest, new_key
 from api.http.roles import Role
@@ -145,6 +145,8 @@ class _Card:
 async def run_demo(asked: DemoSettings, base: Settings) -> int:
     """Run until the time is over or a signal comes; return 0 only if every invariant held."""
     console = Console(stderr=True)
+    for fault in asked.faults:  # before anything is started: a fault that could not be seen is refused
+        lasts_s(fault, asked.seconds or 0, base.policy.integrity)
     asked.data_dir.mkdir(parents=True, exist_ok=True)
     keys_of = [private_key(asked.seed, number) for number in range(BENEFACTORS)]
     wallets = [Wallet(address=address_of(key), private_key=key) for key in keys_of]
@@ -268,8 +270,8 @@ async def _trouble(asked: DemoSettings, settings: Settings, session: aiohttp.Cli
     trust = ssl.create_default_context(cafile=settings.loopback.ca)
     token = (settings.data_dir / SIMULATOR / ADMIN_TOKEN).read_text().strip()
     door = FaultDoor(session, f"https://localhost:{settings.loopback.port}", token, trust)
-    for_s = min(asked.seconds * LASTS, LASTS_S_MAX)
     for fault in asked.faults:
+        for_s = lasts_s(fault, asked.seconds, settings.policy.integrity)
         armed += [await door.arm(fault, for_s, time.time_ns() // 1_000)]
 
 

@@ -1,4 +1,7 @@
-"""What the roles of one process share: settings, connections, clock, and the ways to be ready and to stop."""
+"""What the roles of one process share: settings, connections, clock, and the ways to be ready and to stop.
+
+A client of a server is imported where it is opened: a role that must live without a server does not load it.
+"""
 
 import asyncio
 import os
@@ -6,14 +9,16 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from adapters.nats.connection import Connection, open_connection
-from adapters.nats.signals import Signals
-from adapters.postgres.event_log import PostgresEventLog
-from adapters.postgres.lease import PostgresLease
-from adapters.postgres.patient import PatientLog
 from api.http.metrics import Registry
 from api.settings import Settings, secret
+
+if TYPE_CHECKING:
+    from adapters.nats.connection import Connection
+    from adapters.postgres.event_log import PostgresEventLog
+    from adapters.postgres.lease import PostgresLease
+    from adapters.postgres.patient import PatientLog
 
 HEARTBEAT_S = 1.0
 # Reply subjects by NATS user, each heard by its own user alone (and by the core).
@@ -47,8 +52,10 @@ class Process:
         return secret(value, self.folder)
 
     @asynccontextmanager
-    async def bus(self, url: str, name: str, inbox_prefix: str = CORE_INBOX) -> AsyncGenerator[Connection]:
+    async def bus(self, url: str, name: str, inbox_prefix: str = CORE_INBOX) -> "AsyncGenerator[Connection]":
         """Connect to NATS as one of its users; replies come where no other user but the core can hear them."""
+        from adapters.nats.connection import open_connection  # noqa: PLC0415 - only who opens it loads it
+
         connection = await open_connection(self.secret(url), name=name, inbox_prefix=inbox_prefix)
         try:
             yield connection
@@ -56,8 +63,10 @@ class Process:
             await connection.close()
 
     @asynccontextmanager
-    async def log(self) -> AsyncGenerator[PostgresEventLog]:
+    async def log(self) -> "AsyncGenerator[PostgresEventLog]":
         """Open the event log under the service's role."""
+        from adapters.postgres.event_log import PostgresEventLog  # noqa: PLC0415 - only who opens it loads it
+
         log = PostgresEventLog(self.secret(self.settings.services.postgres_service))
         try:
             yield log
@@ -65,14 +74,18 @@ class Process:
             await log.close()
 
     @asynccontextmanager
-    async def followed_log(self) -> AsyncGenerator[PatientLog]:
+    async def followed_log(self) -> "AsyncGenerator[PatientLog]":
         """Open the log for one who only follows it: a server that is restarted makes it wait, not fail."""
+        from adapters.postgres.patient import PatientLog  # noqa: PLC0415 - only who opens it loads it
+
         async with self.log() as log:
             yield PatientLog(log)
 
     @asynccontextmanager
-    async def lease(self, name: str) -> AsyncGenerator[PostgresLease]:
+    async def lease(self, name: str) -> "AsyncGenerator[PostgresLease]":
         """Hold the sole right to act on something; wait until whoever held it is gone."""
+        from adapters.postgres.lease import PostgresLease  # noqa: PLC0415 - only who opens it loads it
+
         lease = PostgresLease(self.secret(self.settings.services.postgres_service), f"{self.prefix}:{name}")
         try:
             await lease.take()
@@ -95,8 +108,10 @@ async def until(stop: asyncio.Event, work: Awaitable[None]) -> None:
         await asyncio.gather(task, stopped, return_exceptions=True)
 
 
-async def beat(process: Process, bus: Connection, role: str, registry: Registry, gather: Numbers) -> None:
+async def beat(process: Process, bus: "Connection", role: str, registry: Registry, gather: Numbers) -> None:
     """Publish a role's heartbeat every second: its numbers, and how far in the log it is."""
+    from adapters.nats.signals import Signals  # noqa: PLC0415 - only who opens it loads it
+
     signals = Signals(bus, process.prefix)
     while True:
         position = gather()

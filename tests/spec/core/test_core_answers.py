@@ -99,3 +99,34 @@ async def test_a_second_copy_waits_for_the_first_to_be_durable_whatever_it_says(
     await running
     reasons = [reply.reason for _, reply in door.answers]
     assert reasons == ["", "" if second == "stream" else "COMMAND_ID_REUSED"]
+
+
+async def test_the_same_signed_order_is_the_same_question_whatever_the_edge_found_beside_it() -> None:
+    log, still, door = SlowLog(), Still(), Door()
+    core = Core(Handler(Book(), await log.take_over()), log, still, still, still)
+    running = asyncio.create_task(core.run())
+    for signature_type in ("EIP712", "EIP1271"):  # stands for what may differ: only the id says what is asked
+        body = encode({**ORDER, "signature_type": signature_type})
+        core.offer(Asked(natural_id("order"), "request.accept", "benefactor", body, "", "", door, signature_type))
+    while not log.appends:  # noqa: ASYNC110 - the core tells nobody that it appends
+        await asyncio.sleep(0)
+    core.stop()
+    log.appends[0].set_result(None)
+    await running
+    assert [reply.reason for _, reply in door.answers] == ["POLICY_MISSING", "POLICY_MISSING"]
+
+
+ORDER = {
+    "order_id": "RFQ-1",
+    "order_type": "MINT",
+    "expiry": 1,
+    "nonce": 1,
+    "benefactor": "0x01",
+    "beneficiary": "0x01",
+    "collateral_asset": "0x02",
+    "collateral_amount": 1,
+    "issued_amount": 1,
+    "signature": "0x",
+    "order_hash": "0x",
+    "signer": "0x01",
+}

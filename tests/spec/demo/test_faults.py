@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.demo.faults import Armed, DemoFault, judge_fault, judge_quotes, parse_fault
+from api.demo.faults import Armed, DemoFault, judge_fault, judge_quotes, lasts_s, parse_fault
 from api.settings import SettingsError
 from domain.event import Event
-from domain.market import Law
+from domain.market import Integrity, Law, SourceAge
 from domain.quantity import Num
 from domain.quote import QuoteIssued
 from domain.suspension import OracleSuspended, VenueResumed, VenueSuspended
@@ -50,6 +50,20 @@ def test_a_fault_is_named_with_its_source(text: str, kind: str, source: str) -> 
 def test_an_unknown_fault_is_refused_with_the_known_ones() -> None:
     with pytest.raises(SettingsError, match="no fault is called 'flood': 429, 5xx"):
         parse_fault("flood")
+
+
+SLOW = Integrity(ages=(SourceAge(source="redstone", age_ms_max=60_000),))
+
+
+def test_a_source_falls_silent_for_longer_than_it_may_be_old() -> None:
+    assert lasts_s(parse_fault("freeze@redstone"), 130, SLOW) == 63
+    assert lasts_s(parse_fault("freeze@okx"), 60, SLOW) == 15
+    assert lasts_s(parse_fault("gap"), 20, SLOW) == 5
+
+
+def test_a_silence_that_nobody_would_see_is_refused_with_the_time_it_takes() -> None:
+    with pytest.raises(SettingsError, match=r"freeze@redstone .* 60000 ms .* --for 126"):
+        lasts_s(parse_fault("freeze@redstone"), 90, SLOW)
 
 
 def test_what_was_suspended_and_came_back_is_held() -> None:
