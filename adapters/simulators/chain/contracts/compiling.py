@@ -1,0 +1,57 @@
+"""Compile the contracts again: `python -m adapters.simulators.chain.contracts.compiling`.
+
+The same source and compiler make the same bytes: no paths, dates or metadata go into an artefact. The compiler is
+needed for this and for the test that repeats it, so it is imported here alone.
+"""
+
+import hashlib
+
+import msgspec
+import vyper
+from vyper.compiler import compile_code
+from vyper.compiler.settings import Settings
+
+from adapters.simulators.chain.contracts.artefacts import CONTRACTS, Artefact, artefact_path, source_path
+
+# Known to py-evm and anvil alike; the first with transient storage, where the guard against re-entry lives.
+EVM_VERSION = "cancun"
+
+
+def compile_contract(contract: str) -> Artefact:
+    """Return what the compiler makes of one contract's source."""
+    return compile_source(contract, source_path(contract).read_text(encoding="utf-8"))
+
+
+def compile_source(contract: str, source: str) -> Artefact:
+    """Return what the compiler makes of a source; `contract` is only its name."""
+    made = compile_code(
+        source,
+        contract_path=f"{contract}.vy",
+        output_formats=["abi", "bytecode", "bytecode_runtime"],
+        settings=Settings(evm_version=EVM_VERSION),
+        no_bytecode_metadata=True,
+    )
+    return Artefact(
+        contract=contract,
+        source_sha256=hashlib.sha256(source.encode()).hexdigest(),
+        compiler=f"vyper {vyper.__version__}",
+        evm_version=EVM_VERSION,
+        abi=made["abi"],
+        bytecode=made["bytecode"],
+        runtime=made["bytecode_runtime"],
+    )
+
+
+def written(made: Artefact) -> bytes:
+    """Return an artefact as its file holds it."""
+    return msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n"
+
+
+def main() -> None:
+    """Write every contract's artefact."""
+    for contract in CONTRACTS:
+        artefact_path(contract).write_bytes(written(compile_contract(contract)))
+
+
+if __name__ == "__main__":
+    main()
