@@ -23,13 +23,17 @@ def need_limit(book: Book, control: Control, scope: str = GLOBAL) -> Limit | Ref
     return limit
 
 
-def check_mode(book: Book, pair: Pair, side: Side) -> Refusal | None:
-    """Refuse what the modes of the book, the venue, the asset and the pair do not permit, what is lost or suspended."""
-    asset = book.asset(pair.collateral)
-    scopes = [f"pair:{pair.name}", f"asset:{asset.underlying}"]
+def mode_of(book: Book, pair: Pair) -> Mode:
+    """Return the strictest mode of the book, the pair, its asset, and its venue where it is hedged."""
+    scopes = [f"pair:{pair.name}", f"asset:{book.asset(pair.collateral).underlying}"]
     if pair.hedging is Hedging.PERPETUAL:
         scopes.append(f"venue:{pair.venue}")
-    mode = book.mode(*scopes)
+    return book.mode(*scopes)
+
+
+def check_mode(book: Book, pair: Pair, side: Side) -> Refusal | None:
+    """Refuse what the modes of the book, the venue, the asset and the pair do not permit, what is lost or suspended."""
+    mode = mode_of(book, pair)
     if mode is Mode.HALTED:
         return Refusal(reason=Reason.HALTED, text=f"{pair.name} is halted")
     if mode is Mode.REDUCE_ONLY and side is Side.MINT:

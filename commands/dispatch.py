@@ -14,10 +14,12 @@ from commands import (
     listing,
     market,
     mode,
+    onchain,
     order,
     quote,
     request,
     settlement,
+    settling,
     watch,
 )
 from commands.context import Context
@@ -28,10 +30,11 @@ from domain.codec import reader
 from domain.event import Event
 from domain.fill import FillRecorded
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned
+from domain.onchain import ContractChanged, PartyRemoved
 from domain.order import OrderAcknowledged, OrderClosed
 from domain.refusal import Refusal
 from domain.request import RequestAccepted, RequestCancelled, RequestSettlementFailed
-from domain.settlement import SettlementConfirmed, SettlementReverted
+from domain.settlement import SettlementConfirmed, SettlementIncluded, SettlementReverted
 from domain.suspension import AssetResumed, InstrumentResumed, OracleResumed, VenueResumed
 
 Decide = Callable[[Book, Any, Context], tuple[Event, ...] | Refusal]
@@ -46,7 +49,12 @@ DECIDERS: dict[type[Command], Decide] = {
     order.RecordAbsent: order.record_absent,
     order.RecordFill: order.record_fill,
     hedge.ContinueHedge: hedge.continue_hedge,
+    hedge.StartHedge: hedge.start_hedge,
     hedge.UnwindHedge: hedge.unwind_hedge,
+    settlement.SubmitSettlement: settlement.submit_settlement,
+    settlement.ReplaceSettlement: settlement.replace_settlement,
+    settlement.RecordIncluded: settlement.record_included,
+    settlement.RecordReorged: settlement.record_reorged,
     settlement.RecordConfirmed: settlement.record_confirmed,
     settlement.RecordReverted: settlement.record_reverted,
     limit.SetLimit: limit.set_limit,
@@ -61,22 +69,28 @@ DECIDERS: dict[type[Command], Decide] = {
     market.Resume: market.resume,
     listing.ObserveInstrument: listing.observe_instrument,
     funding.RecordFunding: funding.record_funding,
+    onchain.ObserveContract: onchain.observe_contract,
+    onchain.RecordParty: onchain.record_party,
+    onchain.RevokeRequest: onchain.revoke_request,
     account.ObserveAccount: account.observe_account,
     indicative.SampleIndicative: indicative.sample_indicative,
 }
 
 REACTIONS: dict[type[Event], tuple[React, ...]] = {
-    RequestAccepted: (settlement.react_accepted,),
+    RequestAccepted: (settling.react_accepted,),
     RequestCancelled: (hedge.react_fallen,),
     RequestSettlementFailed: (hedge.react_fallen,),
     HedgePlanned: (hedge.react_planned,),
-    HedgeCompleted: (settlement.react_hedged,),
-    HedgeAbandoned: (settlement.react_abandoned,),
+    HedgeCompleted: (settling.react_hedged,),
+    HedgeAbandoned: (settling.react_abandoned,),
     OrderAcknowledged: (hedge.react_acknowledged,),
     OrderClosed: (hedge.react_closed,),
     FillRecorded: (hedge.react_fill,),
-    SettlementConfirmed: (settlement.react_confirmed,),
-    SettlementReverted: (settlement.react_reverted,),
+    SettlementIncluded: (hedge.react_included,),
+    SettlementConfirmed: (hedge.react_settled, settling.react_confirmed),
+    SettlementReverted: (settling.react_reverted,),
+    PartyRemoved: (onchain.react_removed,),
+    ContractChanged: (onchain.react_removed,),
     VenueResumed: (watch.react_resumed,),
     InstrumentResumed: (watch.react_resumed,),
     OracleResumed: (watch.react_resumed,),
@@ -84,13 +98,13 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
 }
 
 # What may be decided only on market evidence: the core stamps it on these.
-NEEDS_EVIDENCE = frozenset({"quote.issue", "request.accept", "hedge.continue", "hedge.unwind"})
+NEEDS_EVIDENCE = frozenset({"quote.issue", "request.accept", "hedge.continue", "hedge.open", "hedge.unwind"})
 
 # What people and integrators may ask for, by request and reply.
 ASKED = frozenset({"quote.issue", "request.accept", "limit.set", "limit.remove", "mode.change", "alert.acknowledge"})
 
 # What the book asks itself.
-INTERNAL = frozenset({"hedge.continue", "hedge.unwind", "policy.adopt"})
+INTERNAL = frozenset({"hedge.continue", "hedge.open", "hedge.unwind", "request.revoke", "policy.adopt"})
 
 # What the outside reports.
 FACTS = frozenset(COMMANDS) - ASKED - INTERNAL

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from commands.envelope import Command
-from commands.hedge import ContinueHedge, UnwindHedge, pair_of
+from commands.hedge import ContinueHedge, StartHedge, UnwindHedge, pair_of
 from commands.quote import IssueQuote
 from commands.request import AcceptRequest, find_pair
 from domain.basis import find_evidence, rules
@@ -31,6 +31,11 @@ def _continued(book: Book, command: ContinueHedge) -> Pair | None:
     return None if hedge is None else pair_of(book, hedge.planned)
 
 
+def _started(book: Book, command: StartHedge) -> Pair | None:
+    request = book.requests.get(command.request_id)
+    return None if request is None else book.pair(request.accepted.pair)
+
+
 def _unwound(book: Book, command: UnwindHedge) -> Pair | None:
     return book.pair(command.pair)
 
@@ -39,6 +44,7 @@ _PAIRS: dict[type[Command], Callable[[Book, Any], Pair | None]] = {
     IssueQuote: _quoted,
     AcceptRequest: _accepted,
     ContinueHedge: _continued,
+    StartHedge: _started,
     UnwindHedge: _unwound,
 }
 

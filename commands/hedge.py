@@ -6,14 +6,16 @@ Events wake it inside their own append; what needs fresh evidence (a next order,
 from decimal import Decimal
 from uuid import UUID
 
+import msgspec
+
 from commands.context import Context
 from commands.control import check_collar, need_limit
 from commands.envelope import Command, command
 from commands.order import closing, intend
 from commands.process import Arm, Message, Record
-from commands.request import tradable
+from commands.request import plan_hedge, tradable
 from domain.basis import Basis, check_suspended, rest_on
-from domain.book import Book
+from domain.book import Book, underlying_exposure
 from domain.event import Event
 from domain.fill import FillRecorded
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgeLegCompleted, HedgePlanned, OpenHedge, Purpose
@@ -22,12 +24,13 @@ from domain.instant import MILLISECOND_US
 from domain.limit import Control
 from domain.mode import GLOBAL, Mode
 from domain.order import Ending, OrderAcknowledged, OrderClosed
-from domain.policy import Instrument, Pair, Policy
+from domain.policy import Hedging, Instrument, Pair, Policy
 from domain.pricing import limit_price
 from domain.quantity import ZERO, Num, Rounding, divide, round_to, subtract
 from domain.quote import Side
 from domain.refusal import Reason, Refusal
-from domain.request import RequestCancelled, RequestSettlementFailed
+from domain.request import OpenRequest, RequestCancelled, RequestSettlementFailed
+from domain.settlement import SettlementConfirmed, SettlementIncluded
 from domain.wake import Wake
 
 # The average price of a hedge is told to this step.
@@ -41,9 +44,16 @@ class ContinueHedge(Command, frozen=True, kw_only=True):
     hedge_id: UUID
 
 
+@command("hedge.open")
+class StartHedge(Command, frozen=True, kw_only=True):
+    """Plan the hedge of a request whose settlement stands in a block."""
+
+    request_id: UUID
+
+
 @command("hedge.unwind")
 class UnwindHedge(Command, frozen=True, kw_only=True):
-    """Trade what a fallen request left open."""
+    """Trade what a request left open: one that fell, or settled before it was hedged."""
 
     request_id: UUID
     pair: str
@@ -113,7 +123,14 @@ def react_closed(book: Book, event: OrderClosed, at_us: int) -> tuple[Message, .
         residual=left,
         text=f"{hedge.orders} orders left {left} {hedge.planned.underlying} untraded",
     )
-    return (leg, Record(abandoned))
+    request = book.requests.get(hedge.planned.request_id)
+    falls = request is not None and request.settlement_id is None  # and so is unwound
+    if falls or hedge.planned.purpose is Purpose.UNWIND:
+        return (leg, Record(abandoned))
+    # Its request is being settled, or was: what is left must be traded yet.
+    delay_us = (policy.hedge_retry_ms if policy is not None else 0) * MILLISECOND_US
+    residual = _unwinding(hedge.planned.request_id, pair_of(book, hedge.planned), at_us + delay_us)
+    return (leg, Record(abandoned), Arm(residual))
 
 
 def _completed(hedge: OpenHedge) -> HedgeCompleted:
@@ -210,14 +227,67 @@ def react_fallen(book: Book, event: RequestCancelled | RequestSettlementFailed, 
     pair = book.pair(event.pair)
     if pair is None or book.carry.get(book.asset(pair.collateral).underlying, ZERO) == 0:
         return ()
-    wake = Wake(
-        key=f"hedge.unwind|{event.request_id}",
-        subject=event.request_id,
+    return (Arm(_unwinding(event.request_id, pair, at_us)),)
+
+
+def _unwinding(request_id: UUID, pair: Pair, at_us: int) -> Wake:
+    """Return the wake that trades what a request leaves open; it outlives the request."""
+    return Wake(
+        key=f"hedge.unwind|{request_id}",
+        subject=derive_id(request_id, "unwind"),
         at_us=at_us,
         kind="hedge.unwind",
-        body=f'{{"request_id":"{event.request_id}","pair":"{pair.name}"}}',
+        body=f'{{"request_id":"{request_id}","pair":"{pair.name}"}}',
+    )
+
+
+def react_included(book: Book, event: SettlementIncluded, at_us: int) -> tuple[Message, ...]:
+    """Plan the hedge of what is settled first, now that it stands in a block."""
+    request, settlement = book.requests[event.request_id], book.settlements[event.settlement_id]
+    if settlement.settled is None or not _unhedged(book, request):
+        return ()
+    wake = Wake(
+        key=f"hedge.open|{event.request_id}|{event.receipt.block_hash}",
+        subject=event.request_id,
+        at_us=at_us,
+        kind="hedge.open",
+        body=f'{{"request_id":"{event.request_id}"}}',
     )
     return (Arm(wake),)
+
+
+def _unhedged(book: Book, request: OpenRequest) -> bool:
+    pair = book.pair(request.accepted.pair)
+    return request.hedge_id is None and pair is not None and pair.hedging is Hedging.PERPETUAL
+
+
+def react_settled(book: Book, event: SettlementConfirmed, at_us: int) -> tuple[Message, ...]:
+    """Trade what became final before its hedge could be planned."""
+    request = book.requests[event.request_id]
+    pair = book.pair(request.accepted.pair)
+    if pair is None or not _unhedged(book, request):
+        return ()
+    return (Arm(_unwinding(event.request_id, pair, at_us)),)
+
+
+def start_hedge(book: Book, command: StartHedge, context: Context) -> tuple[Event, ...] | Refusal:
+    """Decide `StartHedge`: refused like any order until it can be priced; of what no block holds any more, nothing."""
+    request, policy = book.requests.get(command.request_id), book.policy
+    if request is None or policy is None or not _unhedged(book, request):
+        return ()
+    settlement = book.settlements.get(request.settlement_id) if request.settlement_id is not None else None
+    pair = book.pair(request.accepted.pair)
+    if pair is None or settlement is None or settlement.settled is None:
+        return ()
+    wanted = subtract(
+        book.carry.get(book.asset(pair.collateral).underlying, ZERO), underlying_exposure(book, request.accepted)
+    )
+    edge = _edge(book, policy, pair, context, sell=wanted < 0)
+    if isinstance(edge, Refusal):
+        return edge
+    price, basis = edge
+    planned = plan_hedge(book, pair, request.accepted, basis.mid, basis.sources)
+    return (msgspec.structs.replace(planned, limit_price=price),)
 
 
 def unwind_hedge(book: Book, command: UnwindHedge, context: Context) -> tuple[Event, ...] | Refusal:

@@ -1,5 +1,6 @@
 """Quoting: a benefactor asks for a price and is promised one, or told why not."""
 
+from commands.admission import check_active, check_amounts, check_benefactor
 from commands.context import Context
 from commands.control import check_mode, check_notional
 from commands.envelope import Command, command
@@ -8,11 +9,11 @@ from domain.book import Book
 from domain.event import Event
 from domain.ids import derive_id
 from domain.instant import MILLISECOND_US
-from domain.policy import Pair
+from domain.policy import Pair, Policy
 from domain.pricing import price
 from domain.quantity import Num, significant
 from domain.quote import QuoteIssued, Side
-from domain.refusal import Reason, Refusal
+from domain.refusal import Reason, Refusal, least
 
 
 @command("quote.issue")
@@ -34,11 +35,12 @@ def find_pair(book: Book, name: str) -> Pair | Refusal:
     return pair
 
 
-def check_benefactor(book: Book, benefactor: str) -> Refusal | None:
-    """Refuse who is not whitelisted; an empty whitelist admits everyone."""
-    allowed = book.policy.benefactors if book.policy else ()
-    if allowed and benefactor not in allowed:
-        return Refusal(reason=Reason.BENEFACTOR_NOT_WHITELISTED, text=f"{benefactor or 'nobody'} is not whitelisted")
+def _check_size(policy: Policy, size: Num) -> Refusal | None:
+    if size <= 0:
+        return Refusal(reason=Reason.SIZE_NOT_POSITIVE, text="a size must be above zero")
+    if significant(size) > policy.size_digits_max:
+        text = f"a size has at most {policy.size_digits_max} significant figures"
+        return Refusal(reason=Reason.SIZE_TOO_PRECISE, text=text)
     return None
 
 
@@ -53,12 +55,12 @@ def issue_quote(book: Book, command: IssueQuote, context: Context) -> tuple[Even
     if command.side not in Side.__members__:
         return Refusal(reason=Reason.SIDE_UNSUPPORTED, text=f"a side is MINT or REDEEM, not {command.side!r}")
     side = Side(command.side)
-    if command.size <= 0:
-        return Refusal(reason=Reason.SIZE_NOT_POSITIVE, text="a size must be above zero")
-    if significant(command.size) > policy.size_digits_max:
-        text = f"a size has at most {policy.size_digits_max} significant figures"
-        return Refusal(reason=Reason.SIZE_TOO_PRECISE, text=text)
-    refusal = check_benefactor(book, command.benefactor) or check_mode(book, pair, side)
+    refusal = (
+        check_active(book, pair)
+        or _check_size(policy, command.size)
+        or check_benefactor(book, command.benefactor)
+        or check_mode(book, pair, side)
+    )
     if refusal is not None:
         return refusal
     basis = rest_on(book, pair, context.evidence, context.witnesses)
@@ -67,7 +69,9 @@ def issue_quote(book: Book, command: IssueQuote, context: Context) -> tuple[Even
     priced = price(book, pair, side, command.size, basis)
     if isinstance(priced, Refusal):
         return priced
-    refusal = check_notional(book, priced.notional)
+    refusal = least(
+        check_notional(book, priced.notional), check_amounts(book, pair, side, priced.collateral, priced.issued)
+    )
     if refusal is not None:
         return refusal
     return (

@@ -3,10 +3,23 @@
 from decimal import Decimal
 from uuid import UUID
 
+import msgspec
+
+from commands.admission import (
+    EIP1271,
+    check_active,
+    check_amounts,
+    check_chain,
+    check_delegate,
+    check_rights,
+    check_signature,
+    check_wallet,
+)
+from commands.chain_ports import Wallet
 from commands.context import Context
 from commands.control import check_backing, check_collar, check_delta, check_mode, check_notional
 from commands.envelope import Command, command
-from commands.quote import check_benefactor
+from commands.settling import settles_first
 from domain.basis import rest_on
 from domain.book import Book, underlying_exposure
 from domain.event import Event
@@ -16,8 +29,8 @@ from domain.instant import MILLISECOND_US, SECOND_US
 from domain.market import BPS_STEP
 from domain.policy import Hedging, Instrument, Pair, Policy
 from domain.pricing import Pricing, limit_price, price
-from domain.quantity import BPS, ZERO, Num, Rounding, divide, multiply, round_to, subtract
-from domain.quote import QuoteIssued, QuoteUsed, Side
+from domain.quantity import BPS, ZERO, Amount, Num, Rounding, divide, multiply, round_to, subtract
+from domain.quote import QuoteIssued, QuoteUsed, Side, Source
 from domain.refusal import Reason, Refusal, least
 from domain.request import RequestAccepted
 
@@ -28,7 +41,8 @@ NONCE_END = 1 << 120
 class AcceptRequest(Command, frozen=True, kw_only=True):
     """Ask to mint or redeem on a quote. `signer` was recovered from `signature` over `order_hash` at the edge.
 
-    Amounts are atoms; `expiry` is seconds since the Unix epoch; addresses are lower case.
+    Amounts are atoms; `expiry` is seconds since the Unix epoch; addresses are lower case. What the edge found on chain:
+    the `wallet` of the benefactor in what he gives, and for EIP-1271 what his own contract says of the signature.
     """
 
     order_id: str
@@ -44,6 +58,8 @@ class AcceptRequest(Command, frozen=True, kw_only=True):
     signature_type: str
     order_hash: str
     signer: str
+    wallet: Wallet | None = None
+    contract_signature: bool | None = None
 
 
 def accept_request(book: Book, command: AcceptRequest, context: Context) -> tuple[Event, ...] | Refusal:
@@ -56,7 +72,13 @@ def accept_request(book: Book, command: AcceptRequest, context: Context) -> tupl
     pair = find_pair(book, command.collateral_asset)
     if isinstance(pair, Refusal):
         return pair
-    refusal = _check_parties(book, command) or check_mode(book, pair, Side(command.order_type))
+    side = Side(command.order_type)
+    refusal = (
+        check_active(book, pair)
+        or _check_asker(book, pair, side, command)
+        or check_mode(book, pair, side)
+        or check_chain(book, pair, side, command.wallet)
+    )
     if refusal is not None:
         return refusal
     quote = _find_quote(book, command.order_id, context.at_us)
@@ -82,13 +104,16 @@ def _promise(
     refusal = least(
         check_notional(book, priced.notional),
         check_backing(book, quote.side, quote.collateral),
+        check_amounts(book, pair, quote.side, quote.collateral, quote.issued),
+        check_delegate(book, quote, accepted.signer),
         _last_look(policy, quote, priced),
     )
     if pair.hedging is Hedging.PERPETUAL:
         planned = _plan(book, policy, pair, accepted, priced)
         if isinstance(planned, Refusal):
             return least(refusal, planned) or planned
-        events = (used, accepted, planned)
+        if not settles_first(book, pair):  # else it is planned anew when the settlement stands in a block
+            events = (used, accepted, planned)
     return refusal or events
 
 
@@ -100,16 +125,23 @@ def find_pair(book: Book, collateral: str) -> Pair | Refusal:
     return Refusal(reason=Reason.ASSET_UNSUPPORTED, text=f"{collateral} is no collateral here")
 
 
-def _check_parties(book: Book, command: AcceptRequest) -> Refusal | None:
-    refusal = check_benefactor(book, command.benefactor)
-    if refusal is not None:
-        return refusal
-    if command.beneficiary != command.benefactor:
-        text = "a beneficiary other than the benefactor must be approved on chain, which is not read yet"
-        return Refusal(reason=Reason.BENEFICIARY_NOT_APPROVED, text=text)
-    if command.signer != command.benefactor:
-        return Refusal(reason=Reason.SIGNATURE_INVALID, text=f"signed by {command.signer}, not by the benefactor")
-    return None
+def _check_asker(book: Book, pair: Pair, side: Side, command: AcceptRequest) -> Refusal | None:
+    """Refuse who may not ask, be paid or sign, and whose wallet does not cover what he gives."""
+    given = (
+        Amount(pair.collateral, command.collateral_amount)
+        if side is Side.MINT
+        else Amount(book.policy.issued if book.policy is not None else "", command.issued_amount)
+    )
+    return (
+        check_rights(book, command.benefactor, command.beneficiary, _signer(command))
+        or check_signature(command.signature_type, contract_signature=command.contract_signature)
+        or check_wallet(book, side, command.benefactor, given, command.wallet)
+    )
+
+
+def _signer(command: AcceptRequest) -> str:
+    """Return who signed: a contract wallet signs for itself."""
+    return command.benefactor if command.signature_type == EIP1271 else command.signer
 
 
 def quote_key(order_id: str) -> UUID | None:
@@ -185,7 +217,7 @@ def _accepted(quote: QuoteIssued, command: AcceptRequest, context: Context) -> R
         side=quote.side,
         benefactor=command.benefactor,
         beneficiary=command.beneficiary,
-        signer=command.signer,
+        signer=_signer(command),
         nonce=command.nonce,
         expiry_us=command.expiry * SECOND_US,
         collateral=quote.collateral,
@@ -193,21 +225,32 @@ def _accepted(quote: QuoteIssued, command: AcceptRequest, context: Context) -> R
         order_hash=command.order_hash,
         signature=command.signature,
         accepted_at_us=context.at_us,
+        signature_type=command.signature_type,
     )
 
 
 def _plan(book: Book, policy: Policy, pair: Pair, accepted: RequestAccepted, now: Pricing) -> HedgePlanned | Refusal:
     """Plan the trade that keeps the book flat: the request's delta and what earlier hedges carried over."""
     reference = now.reference
+    instrument = book.instrument(pair.venue, pair.symbol)
+    planned = plan_hedge(book, pair, accepted, reference, now.sources)
+    edge = limit_price(
+        instrument, sell=planned.quantity < 0, reference=reference, slippage_bps=policy.hedge_slippage_bps
+    )
+    refusal = least(
+        check_delta(book, planned.underlying, planned.exposure, planned.quantity), check_collar(book, edge, reference)
+    )
+    return refusal or msgspec.structs.replace(planned, limit_price=edge)
+
+
+def plan_hedge(
+    book: Book, pair: Pair, accepted: RequestAccepted, reference: Num, sources: tuple[Source, ...]
+) -> HedgePlanned:
+    """Return the hedge of a request, with the reference itself as its limit price."""
     change = underlying_exposure(book, accepted)
     instrument = book.instrument(pair.venue, pair.symbol)
     underlying = book.asset(pair.collateral).underlying
     wanted = subtract(book.carry.get(underlying, ZERO), change)
-    quantity = tradable(instrument, wanted, reference)
-    edge = limit_price(instrument, sell=quantity < 0, reference=reference, slippage_bps=policy.hedge_slippage_bps)
-    refusal = least(check_delta(book, underlying, change, quantity), check_collar(book, edge, reference))
-    if refusal is not None:
-        return refusal
     return HedgePlanned(
         hedge_id=derive_id(accepted.request_id, "hedge"),
         request_id=accepted.request_id,
@@ -217,10 +260,10 @@ def _plan(book: Book, policy: Policy, pair: Pair, accepted: RequestAccepted, now
         account=instrument.account,
         symbol=pair.symbol,
         exposure=change,
-        quantity=quantity,
-        limit_price=edge,
+        quantity=tradable(instrument, wanted, reference),
+        limit_price=reference,
         reference=reference,
-        sources=now.sources,
+        sources=sources,
     )
 
 

@@ -13,13 +13,16 @@ from uuid import UUID
 import msgspec
 
 from domain import fill as fills
+from domain import onchain as chains
 from domain import outside as outsides
+from domain import settlement as settlements
 from domain.event import Event
 from domain.fill import FillRecorded, Position
 from domain.funding import FundingPaid
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgeLegCompleted, HedgePlanned, OpenHedge
 from domain.limit import Limit, LimitRemoved, LimitSet, limit_key
 from domain.mode import GLOBAL, Mode, ModeChanged, strictest
+from domain.onchain import OnChain
 from domain.order import (
     OpenOrder,
     OrderAcknowledged,
@@ -31,7 +34,7 @@ from domain.order import (
     OrderSubmissionRequested,
 )
 from domain.outside import Outside
-from domain.policy import Asset, Instrument, Pair, Policy, PolicyAdopted
+from domain.policy import Asset, Hedging, Instrument, Pair, Policy, PolicyAdopted
 from domain.quantity import ZERO, Num, add, multiply, subtract, to_units
 from domain.quote import OpenQuote, QuoteIssued, QuoteUsed, Side, UsedQuote
 from domain.request import (
@@ -44,9 +47,14 @@ from domain.request import (
 )
 from domain.settlement import (
     OpenSettlement,
+    SettlementCancelRequested,
     SettlementConfirmed,
+    SettlementIncluded,
+    SettlementReorged,
+    SettlementReplaced,
     SettlementReverted,
     SettlementSubmissionRequested,
+    SettlementSubmitted,
 )
 from domain.wake import Wake
 from domain.watch import (
@@ -96,6 +104,7 @@ class Book(msgspec.Struct, kw_only=True):
     alerts: dict[UUID, OpenAlert] = {}
     wakes: dict[str, Wake] = {}
     outside: Outside = msgspec.field(default_factory=Outside)
+    onchain: OnChain = msgspec.field(default_factory=OnChain)
 
     def pair(self, name: str) -> Pair | None:
         """Return the pair of that name, in any case."""
@@ -217,7 +226,14 @@ def _request_completed(book: Book, event: RequestCompleted, _at_us: int) -> None
     _request_closed(book, event.request_id, settled=True)
 
 
-def _request_failed(book: Book, event: RequestSettlementFailed | RequestCancelled, _at_us: int) -> None:
+def _request_failed(book: Book, event: RequestSettlementFailed, _at_us: int) -> None:
+    _request_closed(book, event.request_id, settled=False)
+
+
+def _request_cancelled(book: Book, event: RequestCancelled, _at_us: int) -> None:
+    asked = book.requests[event.request_id].settlement_id
+    if asked is not None:  # asked for, but nothing was permitted to be sent
+        _end_settlement(book, asked)
     _request_closed(book, event.request_id, settled=False)
 
 
@@ -325,11 +341,42 @@ def _settlement_requested(book: Book, event: SettlementSubmissionRequested, _at_
     )
 
 
+def _settlement_submitted(book: Book, event: SettlementSubmitted, _at_us: int) -> None:
+    book.settlements[event.settlement_id] = settlements.submitted(book.settlements[event.settlement_id], event)
+    book.onchain.nonces[event.transaction.sender] = event.transaction.nonce + 1
+
+
+def _settlement_replaced(book: Book, event: SettlementReplaced, _at_us: int) -> None:
+    book.settlements[event.settlement_id] = settlements.replaced(book.settlements[event.settlement_id], event)
+
+
+def _settlement_included(book: Book, event: SettlementIncluded, _at_us: int) -> None:
+    book.settlements[event.settlement_id] = settlements.included(book.settlements[event.settlement_id], event)
+
+
+def _settlement_reorged(book: Book, event: SettlementReorged, _at_us: int) -> None:
+    book.settlements[event.settlement_id] = settlements.reorged(book.settlements[event.settlement_id], event)
+
+
+def _settlement_cancelling(book: Book, event: SettlementCancelRequested, _at_us: int) -> None:
+    before = book.settlements[event.settlement_id]
+    book.settlements[event.settlement_id] = msgspec.structs.replace(before, cancelling=True)
+
+
 def _settlement_confirmed(book: Book, event: SettlementConfirmed, _at_us: int) -> None:
     sign = 1 if event.side is Side.MINT else -1
     asset = event.collateral.asset
     book.backing[asset] = book.backing.get(asset, 0) + sign * event.collateral.atoms
     book.issued += sign * event.issued.atoms
+    asked = book.settlements[event.settlement_id].requested
+    chains.put_in_custody(book.onchain, asset, event.collateral.atoms, (asked.custodians, asked.ratios))
+    request = book.requests[event.request_id]
+    book.requests[event.request_id] = msgspec.structs.replace(request, stage=Stage.SETTLED)
+    pair = book.pair(request.accepted.pair)
+    if request.hedge_id is None and pair is not None and pair.hedging is Hedging.PERPETUAL:
+        # It settled before its hedge could be planned: what arrived is carried until it is traded.
+        underlying = book.asset(asset).underlying
+        _carry(book, underlying, -underlying_exposure(book, request.accepted))
     _end_settlement(book, event.settlement_id)
 
 
@@ -392,6 +439,10 @@ def _told(book: Book, event: Event, _at_us: int) -> None:
     outsides.FOLDS[type(event)](book.outside, event)
 
 
+def _mirrored(book: Book, event: Event, _at_us: int) -> None:
+    chains.FOLDS[type(event)](book.onchain, event)
+
+
 _APPLY: dict[type[Event], Callable[[Book, Any, int], None]] = {
     PolicyAdopted: _policy_adopted,
     QuoteIssued: _quote_issued,
@@ -399,7 +450,7 @@ _APPLY: dict[type[Event], Callable[[Book, Any, int], None]] = {
     RequestAccepted: _request_accepted,
     RequestCompleted: _request_completed,
     RequestSettlementFailed: _request_failed,
-    RequestCancelled: _request_failed,
+    RequestCancelled: _request_cancelled,
     HedgePlanned: _hedge_planned,
     HedgeLegCompleted: _nothing,
     HedgeCompleted: _hedge_completed,
@@ -413,6 +464,11 @@ _APPLY: dict[type[Event], Callable[[Book, Any, int], None]] = {
     OrderClosed: _order_closed,
     FillRecorded: _fill_recorded,
     SettlementSubmissionRequested: _settlement_requested,
+    SettlementSubmitted: _settlement_submitted,
+    SettlementReplaced: _settlement_replaced,
+    SettlementIncluded: _settlement_included,
+    SettlementReorged: _settlement_reorged,
+    SettlementCancelRequested: _settlement_cancelling,
     SettlementConfirmed: _settlement_confirmed,
     SettlementReverted: _settlement_reverted,
     LimitSet: _limit_set,
@@ -425,6 +481,7 @@ _APPLY: dict[type[Event], Callable[[Book, Any, int], None]] = {
     AlertAcknowledged: _alert_acknowledged,
     AlertResolved: _alert_resolved,
     **dict.fromkeys(outsides.FOLDS, _told),
+    **dict.fromkeys(chains.FOLDS, _mirrored),
 }
 
 

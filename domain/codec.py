@@ -28,6 +28,10 @@ UPCASTERS: dict[str, tuple[str, Upcaster]] = {
     # Market data was believed as it came, and a stable counted as a dollar: the defaults say so of the quotes.
     "policy.adopted.v1": ("policy.adopted.v2", _same),
     "quote.issued.v1": ("quote.issued.v2", _same),
+    # Requests were settled by a simulated chain: no order of settlement, route or signature's kind was told.
+    "policy.adopted.v2": ("policy.adopted.v3", _same),
+    "request.accepted.v1": ("request.accepted.v2", _same),
+    "settlement.submission_requested.v1": ("settlement.submission_requested.v2", _same),
     # Who vouched for a hedge's price was not told.
     "hedge.planned.v1": ("hedge.planned.v2", _same),
     "order.submission_requested.v1": ("order.submission_requested.v2", _same),

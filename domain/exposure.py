@@ -10,6 +10,7 @@ import msgspec
 
 from domain.book import Book, remaining, underlying_exposure
 from domain.quantity import ZERO, Interval, Num, add, subtract, to_units
+from domain.request import Stage
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -46,7 +47,7 @@ def exposure(book: Book, underlying: str) -> Exposure:
     certain = add(backing, position)
     interval = Interval(certain, certain)
     for request in book.requests.values():
-        if request.accepted.collateral.asset in symbols:
+        if request.stage is not Stage.SETTLED and request.accepted.collateral.asset in symbols:
             interval = interval.widen(underlying_exposure(book, request.accepted))
     for order in book.orders.values():
         if (order.order.venue, order.order.symbol) in contracts:
@@ -68,12 +69,14 @@ def with_request(interval: Interval, backing_change: Decimal, trade: Decimal) ->
 def imbalance(book: Book, underlying: str) -> Num:
     """Return what the plans leave unhedged: zero when backing, positions, everything planned and the carry cancel.
 
-    This is the hedging law: expected backing + expected position + carry = 0 for an underlying that is hedged.
+    This is the hedging law: expected backing + expected position + carry = 0 for an underlying that is hedged. A
+    request counts from the plan of its hedge, or from its settlement where that came first.
     """
     here = exposure(book, underlying)
     total = add(here.certain, here.carry)
     for request in book.requests.values():
-        if request.hedge_id is not None and book.asset(request.accepted.collateral.asset).underlying == underlying:
+        hedged = request.hedge_id is not None and request.stage is not Stage.SETTLED
+        if hedged and book.asset(request.accepted.collateral.asset).underlying == underlying:
             total = add(total, underlying_exposure(book, request.accepted))
     for hedge in book.hedges.values():
         if hedge.planned.underlying == underlying:

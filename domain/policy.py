@@ -60,6 +60,29 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     buffer_bps: Num
 
 
+class SettlementOrder(StrEnum):
+    """Say what comes first of a request's hedge and its transaction."""
+
+    HEDGE_FIRST = "hedge_first"  # the transaction is asked for once the hedge is complete
+    ON_INCLUSION = "on_inclusion"  # the transaction is asked for at acceptance, the hedge planned once it is in a block
+
+
+class CustodianTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """Say what part of the collateral a custodian should hold, bps. `address` is lower case."""
+
+    address: str
+    ratio_bps: int
+
+
+class HotBand(msgspec.Struct, frozen=True, kw_only=True):
+    """Bound what the minting contract itself holds of a collateral, in its units: below `low` fill up to `target`."""
+
+    asset: str
+    low: Num
+    target: Num
+    high: Num
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Hold every setting a decision depends on."""
 
@@ -79,6 +102,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     hedge_retry_ms: int
     size_digits_max: int = 18
     integrity: Integrity = Integrity()
+    settlement_order: SettlementOrder = SettlementOrder.HEDGE_FIRST
+    chain_required: bool = False  # nothing is accepted or settled that the chain was not seen to permit
+    delegate_slippage_bps_max: Num = Num(100)  # of value, gas included, that an order signed by a delegate may cost
+    capacity_margin_bps: Num = Num(500)  # of each cap a block, left to other minters
+    custodians: tuple[CustodianTarget, ...] = ()
+    hot_bands: tuple[HotBand, ...] = ()
+    submission_expiry_margin_ms: int = 15_000  # an order is not sent any more this long before it expires
+    settlement_attempts_max: int = 5
+    settlement_replacements_max: int = 10  # of one attempt; as many cancels again
+    transaction_cost_wei_max: int = 10**18  # gas limit times fee offered
 
     @property
     def valued(self) -> tuple[str, ...]:
@@ -88,7 +121,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @catalogued
-class PolicyAdopted(Event, frozen=True, kw_only=True, tag="policy.adopted.v2"):
+class PolicyAdopted(Event, frozen=True, kw_only=True, tag="policy.adopted.v3"):
     """The book decides by this policy from here on."""
 
     policy: Policy

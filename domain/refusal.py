@@ -33,6 +33,10 @@ class Reason(IntEnum):
     BENEFACTOR_NOT_WHITELISTED = 200
     BENEFICIARY_NOT_APPROVED = 201
     SIGNATURE_INVALID = 202
+    WALLET_BALANCE = 210
+    WALLET_ALLOWANCE = 211
+    ISSUED_BALANCE = 212
+    ISSUED_ALLOWANCE = 213
     # Whole-system state.
     POLICY_MISSING = 300
     HALTED = 301
@@ -42,6 +46,7 @@ class Reason(IntEnum):
     INSTRUMENT_SUSPENDED = 305
     ASSET_SUSPENDED = 306
     ASSET_DEPEGGED = 307
+    CHAIN_UNKNOWN = 308
     # The quote and the order.
     QUOTE_UNKNOWN = 400
     QUOTE_USED = 401
@@ -62,12 +67,19 @@ class Reason(IntEnum):
     NET_DELTA = 602
     PRICE_COLLAR = 603
     BACKING_INSUFFICIENT = 604
+    BLOCK_CAPACITY_SET = 605
+    BLOCK_CAPACITY_LEFT = 606
+    HOT_BALANCE = 607
     # Price.
     SIZE_BELOW_GAS = 700
     MARKET_MOVED = 701
+    STABLE_PRICE = 702
+    DELEGATE_SLIPPAGE = 703
     # Facts and controls of people.
     UNKNOWN_ORDER = 800
     UNKNOWN_SUBJECT = 801
+    TRANSACTION_INVALID = 802
+    SETTLEMENT_WAITS = 803
     LOOSENING_NEEDS_APPROVAL = 810
     SCOPE_INVALID = 811
     VALUE_INVALID = 812
@@ -83,9 +95,12 @@ TRANSIENT = frozenset(
         Reason.HALTED,
         Reason.REDUCE_ONLY,
         Reason.DEPENDENCY_LOST,
+        Reason.CHAIN_UNKNOWN,
         Reason.LIMIT_MISSING,
         Reason.PRICE_COLLAR,
         Reason.MARKET_MOVED,
+        Reason.STABLE_PRICE,
+        Reason.SETTLEMENT_WAITS,
     }
 )
 

@@ -11,7 +11,7 @@ from domain.quote import Side
 
 
 @catalogued
-class RequestAccepted(Event, frozen=True, kw_only=True, tag="request.accepted.v1"):
+class RequestAccepted(Event, frozen=True, kw_only=True, tag="request.accepted.v2"):
     """A signed order matched its quote and passed every check; the book now owes its settlement."""
 
     request_id: UUID
@@ -29,6 +29,7 @@ class RequestAccepted(Event, frozen=True, kw_only=True, tag="request.accepted.v1
     order_hash: str
     signature: str
     accepted_at_us: int
+    signature_type: str = "EIP712"
 
     @property
     def originator(self) -> UUID:
@@ -66,7 +67,7 @@ class RequestSettlementFailed(Event, frozen=True, kw_only=True, tag="request.set
 
 @catalogued
 class RequestCancelled(Event, frozen=True, kw_only=True, tag="request.cancelled.v1"):
-    """A request ended before its settlement was asked for; nothing of the benefactor was taken."""
+    """A request ended before any transaction was permitted; nothing of the benefactor was taken."""
 
     request_id: UUID
     pair: str
@@ -83,6 +84,7 @@ class Stage(StrEnum):
 
     HEDGING = "hedging"
     SETTLING = "settling"
+    SETTLED = "settled"  # its collateral has moved and is counted as backing
 
 
 class OpenRequest(msgspec.Struct, frozen=True, gc=False):

@@ -45,7 +45,7 @@ def _settled(log: Log) -> int:
     """Wait until nothing is under way, and return the head then."""
 
     def look() -> int | None:
-        accepted, over = log.events("request.accepted.v1"), log.events("request.completed.v1")
+        accepted, over = log.events("request.accepted.v2"), log.events("request.completed.v1")
         return log.head() if len(accepted) == len(over) else None
 
     return wait_for(look, SETTLED_WITHIN_S, "every accepted request completed")
@@ -98,7 +98,7 @@ def test_what_must_be_refused_gets_its_code_and_moves_nothing(quiet: Up, trader:
     taken = trader.terms(trader.quote("WETH/USDe", "MINT", "0.3"))
     assert trader.place(taken)[0] == 202
     before = _positions(quiet, trader, _settled(log))
-    accepted = len(log.events("request.accepted.v1"))
+    accepted = len(log.events("request.accepted.v2"))
     fresh = trader.quote("WETH/USDe", "MINT", "0.4")
     good = trader.terms(fresh)
     more, less = good.usde_amount + 1, good.collateral_amount - 1
@@ -118,7 +118,7 @@ def test_what_must_be_refused_gets_its_code_and_moves_nothing(quiet: Up, trader:
     }
     found = {what: (answer[0], code_of(answer)) for what, (answer, _, _) in refused.items()}
     assert found == {what: (status, code) for what, (_, status, code) in refused.items()}
-    assert len(log.events("request.accepted.v1")) == accepted
+    assert len(log.events("request.accepted.v2")) == accepted
     assert _positions(quiet, trader, log.head()) == before
     # The quote was not spent by any of these: the order it was made for is accepted.
     assert trader.place(good)[0] == 202

@@ -1,5 +1,6 @@
 """A small desk for tests: a policy, a book of prices, and a handler that is fed one command at a time."""
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -15,9 +16,11 @@ from domain.event import Event
 from domain.ids import natural_id
 from domain.log import Head, NewEvent, StoredEvent
 from domain.market import SourceKind, Witness
+from domain.onchain import AssetTerms, ContractTerms
 from domain.order import Order
 from domain.policy import Asset, Hedging, Instrument, Pair, Policy
 from domain.quantity import Num
+from domain.transaction import Errand, Fees, Receipt, Transaction
 
 BENEFACTOR = "0x00000000000000000000000000000000000000b1"
 WETH = "0x00000000000000000000000000000000000000e1"
@@ -139,6 +142,61 @@ def agreeing(book: BookEvidence, *, peg: str = "1") -> tuple[Witness, ...]:
         *(an_oracle(oracle, mid * Num(peg)) for oracle in ORACLES),
         *pegged(peg),
     )
+
+
+SENDER = "0x00000000000000000000000000000000000000a5"
+CUSTODIANS = ("0x00000000000000000000000000000000000000c1", "0x00000000000000000000000000000000000000c2")
+DOLLARS = 10**18
+GWEI = 10**9
+
+
+def block_hash(number: int, fork: str = "") -> str:
+    """Return the hash of a block, of another one at the same number for each fork."""
+    return f"0x{fork or '0'}{number:063x}"
+
+
+def a_transaction(nonce: int = 0, errand: Errand = Errand.SETTLE, *, gwei: int = 30, **changes: Any) -> Transaction:
+    """Return a signed transaction; its hash follows from what is in it."""
+    fees = Fees(max_fee_wei=gwei * GWEI, priority_fee_wei=gwei * GWEI // 10)
+    transaction = Transaction(
+        errand=errand, sender=SENDER, nonce=nonce, tx_hash="", raw="0x02f8", gas_limit=300_000, fees=fees
+    )
+    transaction = msgspec.structs.replace(transaction, **changes)
+    if transaction.tx_hash:
+        return transaction
+    return msgspec.structs.replace(transaction, tx_hash="0x" + hashlib.sha256(repr(transaction).encode()).hexdigest())
+
+
+def asset_terms(address: str, **changes: Any) -> AssetTerms:
+    """Return the terms of a collateral that is no bottleneck."""
+    terms = AssetTerms(
+        address=address,
+        stable=address == USDT,
+        active=True,
+        max_mint_per_block=2_000_000 * DOLLARS,
+        max_redeem_per_block=1_000_000 * DOLLARS,
+        hot_balance=10**24,
+    )
+    return msgspec.structs.replace(terms, **changes)
+
+
+def some_terms(weth: AssetTerms | None = None, usdt: AssetTerms | None = None, **changes: Any) -> ContractTerms:
+    """Return the terms of a contract that is no bottleneck."""
+    terms = ContractTerms(
+        block_number=100,
+        block_hash=block_hash(100),
+        global_max_mint_per_block=3_000_000 * DOLLARS,
+        global_max_redeem_per_block=2_000_000 * DOLLARS,
+        stables_delta_limit_bps=0,
+        assets=(weth or asset_terms(WETH), usdt or asset_terms(USDT)),
+    )
+    return msgspec.structs.replace(terms, **changes)
+
+
+def a_wallet(units: str = "1000000000", *, allowance: int | None = None, block: int = 100) -> dict[str, int]:
+    """Return what the edge found of a benefactor's wallet: of a token with 18 decimals unless told otherwise."""
+    atoms = int(Num(units) * DOLLARS)
+    return {"block_number": block, "balance": atoms, "allowance": atoms if allowance is None else allowance}
 
 
 class Desk:
@@ -275,6 +333,90 @@ class Desk:
         """Let the one open settlement become final."""
         (settlement_id,) = self.book.settlements
         return self.do("settlement.confirmed", {"settlement_id": settlement_id, "reference": "0xabc"})
+
+    def settlement_id(self) -> UUID:
+        """Return the id of the one settlement that is open."""
+        (settlement_id,) = self.book.settlements
+        return settlement_id
+
+    def observe(self, terms: ContractTerms | None = None) -> Decision:
+        """Let the contract be seen."""
+        return self.do("contract.observe", {"terms": terms or some_terms()})
+
+    def party(self, kind: str, party: str, owner: str = "", **changes: object) -> Decision:
+        """Let the chain admit or remove somebody."""
+        change: dict[str, object] = {
+            "kind": kind,
+            "party": party,
+            "owner": owner,
+            "admitted": True,
+            "block_number": 90,
+            "block_hash": block_hash(90),
+            "tx_hash": "0x" + "77" * 32,
+            "log_index": 0,
+        }
+        return self.do("party.record", {"change": change | changes})
+
+    def see_the_chain(self, **changes: Any) -> None:
+        """Let the chain be known: the benefactor and the custodians admitted, the contract open."""
+        self.party("benefactor", BENEFACTOR)
+        for custodian in CUSTODIANS:
+            self.party("custodian", custodian)
+        self.observe(some_terms(**changes))
+
+    def submit(self, transaction: Transaction | None = None, *, attempt: int | None = None, count: int = 0) -> Decision:
+        """Ask to send a transaction for the one open settlement, at the next nonce unless told otherwise."""
+        settlement_id = self.settlement_id()
+        body = {
+            "settlement_id": settlement_id,
+            "attempt": self.book.settlements[settlement_id].attempt + 1 if attempt is None else attempt,
+            "transaction": transaction or a_transaction(nonce=self.book.onchain.nonces.get(SENDER, 0)),
+            "transaction_count": count,
+        }
+        return self.do("settlement.submit", body)
+
+    def replace(self, transaction: Transaction, replaced_hash: str = "") -> Decision:
+        """Ask to replace a transaction of the one open settlement, its newest unless told otherwise."""
+        settlement_id = self.settlement_id()
+        newest = self.book.settlements[settlement_id].live[-1].tx_hash
+        body = {
+            "settlement_id": settlement_id,
+            "replaced_hash": replaced_hash or newest,
+            "transaction": transaction,
+        }
+        return self.do("settlement.replace", body)
+
+    def include(self, tx_hash: str = "", *, block: int = 101, fork: str = "", error: str = "") -> Decision:
+        """Let a transaction of the one open settlement, its newest unless told otherwise, stand in a block."""
+        settlement_id = self.settlement_id()
+        receipt = Receipt(
+            tx_hash=tx_hash or self.book.settlements[settlement_id].live[-1].tx_hash,
+            block_number=block,
+            block_hash=block_hash(block, fork),
+            succeeded=not error,
+            gas_used=150_000,
+            gas_price_wei=2_000_000_000,
+            error=error,
+        )
+        return self.do("settlement.include", {"settlement_id": settlement_id, "receipt": receipt})
+
+    def reorg(self, *, block: int = 101, fork: str = "") -> Decision:
+        """Let the block in which the one open settlement stands be given up."""
+        settlement_id = self.settlement_id()
+        included = self.book.settlements[settlement_id].included
+        body = {
+            "settlement_id": settlement_id,
+            "tx_hash": included.tx_hash if included is not None else "0xnone",
+            "block_hash": block_hash(block, fork),
+        }
+        return self.do("settlement.reorg", body)
+
+    def finalise(self) -> Decision:
+        """Let the one open settlement, which stands in a block, become final."""
+        settlement_id = self.settlement_id()
+        settled = self.book.settlements[settlement_id].settled
+        reference = settled.tx_hash if settled is not None else "0xnone"
+        return self.do("settlement.confirmed", {"settlement_id": settlement_id, "reference": reference})
 
     def revert(self) -> Decision:
         """Let the one open settlement fail for certain."""

@@ -106,7 +106,7 @@ class Log:
 
     def requests(self, order_id: str) -> list[dict[str, Any]]:
         """Return the accepted requests of an order id."""
-        return [event for event in self.events("request.accepted.v1") if event["order_id"] == order_id]
+        return [event for event in self.events("request.accepted.v2") if event["order_id"] == order_id]
 
     def _rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self._dsn, autocommit=True) as connection:

@@ -60,7 +60,7 @@ async def test_a_mint_goes_from_quote_to_completed(shop: Shop) -> None:
             followed = await client.get("/order-confirmation", params={"order_id": order_id})
             assert (followed.status_code, code(followed)) == (202, "36")
             assert followed.json()["state"] == "hedging"
-        assert "request.accepted.v1" in [event.topic for event in shop.core.log.events]
+        assert "request.accepted.v2" in [event.topic for event in shop.core.log.events]
         assert shop.core.asked[-1].actor == f"benefactor:{BENEFACTOR}"
 
 
