@@ -1,1 +1,1 @@
-"""The chain: today the typed data of the minting contract, hashed and recovered without a node."""
+"""The chain: orders hashed and recovered without a node, endpoints that must agree, calls of the minting contract."""

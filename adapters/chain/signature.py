@@ -16,6 +16,7 @@ from domain.refusal import Reason, Refusal
 CURVE_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 S_MAX = CURVE_ORDER // 2
 SIGNATURE_BYTES = 65
+CONTRACT_SIGNATURE_BYTES_MAX = 2_048
 V_BASE = 27
 
 _HEX = frozenset("0123456789abcdefABCDEF")
@@ -26,7 +27,8 @@ _PLAIN_SIGNATURE = "EIP712"
 class Recovered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Hold what a signature proves: the hash that was signed, by whom, and the signature in its one form.
 
-    All are lower-case hex with 0x; `signature` is the same text however the client wrote its letters.
+    All are lower-case hex with 0x; `signature` is the same text however the client wrote its letters, and `signer` is
+    "" for a contract wallet, which must be asked.
     """
 
     order_hash: str
@@ -69,6 +71,15 @@ def parse_signature(text: str) -> bytes | Refusal:
     return raw
 
 
+def parse_contract_signature(text: str) -> bytes | Refusal:
+    """Return the bytes that a contract wallet judges itself, or why the minting contract could not hand them on."""
+    if not text.startswith("0x") or not _HEX.issuperset(text[2:]) or len(text) % 2:
+        return _refused("a signature is 0x and hex digits, two a byte")
+    if not 0 < len(text) // 2 - 1 <= CONTRACT_SIGNATURE_BYTES_MAX:
+        return _refused(f"a contract's signature has 1 to {CONTRACT_SIGNATURE_BYTES_MAX} bytes")
+    return bytes.fromhex(text[2:])
+
+
 def _address(public_key: coincurve.PublicKey) -> str:
     return "0x" + keccak(public_key.format(compressed=False)[1:])[-20:].hex()
 
@@ -88,26 +99,43 @@ class OrderVerifier:
     def __init__(self, domain: ContractDomain) -> None:
         self._separator = domain_separator(domain)
 
+    def order_hash(self, order: OrderTerms) -> str | Refusal:
+        """Return the hash that is signed, lower-case hex with 0x, or why the contract could not hold the order."""
+        problem = out_of_bounds(order)
+        return "0x" + order_hash(self._separator, order).hex() if problem is None else problem
+
     def verify(self, order: OrderTerms, signature: str, signature_type: str) -> Recovered | Refusal:
         """Return what the signature proves, or the refusal. Whether the signer may act for the benefactor is not asked.
 
         Addresses must have been checked (`address_bytes` raises ValueError for others).
         """
         if signature_type == _CONTRACT_SIGNATURE:
-            return _refused("contract signatures (EIP1271) need the chain and are not taken before it comes")
+            return _refused("contract signatures (EIP1271) need the chain: nobody can be recovered from one")
         if signature_type != _PLAIN_SIGNATURE:
             return _refused("signature_type is EIP712 or EIP1271")
-        problem = out_of_bounds(order)
-        if problem is not None:
-            return problem
+        digest = self.order_hash(order)
+        if isinstance(digest, Refusal):
+            return digest
         raw = parse_signature(signature)
         if isinstance(raw, Refusal):
             return raw
-        digest = order_hash(self._separator, order)
-        signer = recover(digest, raw)
+        signer = recover(bytes.fromhex(digest[2:]), raw)
         if isinstance(signer, Refusal):
             return signer
-        return Recovered(order_hash="0x" + digest.hex(), signer=signer, signature="0x" + raw.hex())
+        return Recovered(order_hash=digest, signer=signer, signature="0x" + raw.hex())
+
+    def read_contract(self, order: OrderTerms, signature: str) -> Recovered | Refusal:
+        """Return what a contract wallet must be asked (EIP1271): the hash and its signature; `signer` is "".
+
+        Nothing is proven before the wallet was asked.
+        """
+        digest = self.order_hash(order)
+        if isinstance(digest, Refusal):
+            return digest
+        raw = parse_contract_signature(signature)
+        if isinstance(raw, Refusal):
+            return raw
+        return Recovered(order_hash=digest, signer="", signature="0x" + raw.hex())
 
 
 def address_of(private_key: str) -> str:

@@ -184,9 +184,10 @@ class Endpoints:
 
 def opened(settings: RpcSettings) -> aiohttp.ClientSession:
     """Return a session of its own for one endpoint, so that none can take the others' connections."""
-    context = None if settings.ca_file is None else ssl.create_default_context(cafile=str(settings.ca_file))
-    connector = aiohttp.TCPConnector() if context is None else aiohttp.TCPConnector(ssl=context)
-    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=settings.timeout_ms / 1_000))
+    context = ssl.create_default_context(cafile=None if settings.ca_file is None else str(settings.ca_file))
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=context), timeout=aiohttp.ClientTimeout(total=settings.timeout_ms / 1_000)
+    )
 
 
 async def together(*asking: Coroutine[Any, Any, Any]) -> list[Any]:
