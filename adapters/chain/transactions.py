@@ -54,7 +54,8 @@ class Unsigned(msgspec.Struct, frozen=True, kw_only=True):
 
     def signing_hash(self) -> bytes:
         """Return the 32 bytes that are signed."""
-        return keccak(TYPE + rlp.encode(self.fields()))
+        encoded: Any = rlp.encode(self.fields())
+        return keccak(TYPE + encoded)
 
 
 def _shortest(number: int) -> bytes:
