@@ -1,0 +1,52 @@
+"""The hash that a signer signs is the contract's, whatever the order says."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.chain.eip712 import domain_separator, order_hash
+from adapters.chain.signature import SignedOrder
+from tests.integration.contract.stage import Stage, words
+
+ADDRESSES = st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex())
+IDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=128).filter(lambda text: len(text.encode()) <= 128)
+
+
+def orders() -> st.SearchStrategy[SignedOrder]:
+    return st.builds(
+        SignedOrder,
+        order_id=IDS,
+        order_type=st.sampled_from(["MINT", "REDEEM"]),
+        expiry=st.integers(0, 2**120 - 1),
+        nonce=st.integers(0, 2**120 - 1),
+        benefactor=ADDRESSES,
+        beneficiary=ADDRESSES,
+        collateral_asset=ADDRESSES,
+        collateral_amount=st.integers(0, 2**128 - 1),
+        usde_amount=st.integers(0, 2**128 - 1),
+    )
+
+
+def _agree(stage: Stage, order: SignedOrder) -> None:
+    ours = order_hash(domain_separator(stage.domain), order)
+    assert stage.minting.ask("hashOrder", words(order)) == ours
+
+
+@settings(derandomize=True, deadline=None, max_examples=300, database=None)
+@given(order=orders())
+def test_any_order_hashes_to_what_the_contract_says(deployed: Stage, order: SignedOrder):
+    _agree(deployed, order)
+
+
+def test_an_id_of_every_length_hashes_to_what_the_contract_says(stage: Stage):
+    for length in range(129):
+        _agree(stage, stage.order(order_id="x" * length))
+    for text in ("ü" * 64, "€" * 42, "𝄞" * 32, "\x00" * 128):
+        _agree(stage, stage.order(order_id=text))
+
+
+def test_every_chain_and_contract_has_a_separator_of_its_own(stage: Stage):
+    other: Any = stage.deploy()
+    assert other.ask("getDomainSeparator") != stage.minting.ask("getDomainSeparator")
+    assert stage.minting.ask("getDomainSeparator") == domain_separator(stage.domain)
