@@ -86,7 +86,7 @@ class Gatekeeping:
         last = min(head.number, start + BLOCKS_MAX)
         if last <= start:
             return False
-        # The block is named before its range is read: if the chain changes meanwhile, the name is found wrong next time.
+        # Named before its range is read: if the chain changes meanwhile, the name is found wrong at the next turn.
         end = head if last == head.number else await self._there(last)
         self._take(await self._watched.flows(start + 1, last))
         self._mark(Mark(last, end.block_hash))

@@ -3,23 +3,9 @@
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
-import msgspec
-
-from domain.gatekeeping import Flow
+from domain.gatekeeping import Caps, Flow
 from domain.oracle import OracleEvent
 from domain.transaction import Block, Fees, Receipt, Transaction
-
-
-class Caps(msgspec.Struct, frozen=True, gc=False):
-    """Hold the contract's global caps of a block, in atoms of the issued dollar; both zero: it is shut."""
-
-    mint: int
-    redeem: int
-
-    @property
-    def shut(self) -> bool:
-        """Say whether nothing can be minted or redeemed."""
-        return self.mint == 0 and self.redeem == 0
 
 
 class Watched(Protocol):

@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from api.gatekeeping_ports import Caps, Gate, Watched
+from api.gatekeeping_ports import Gate, Watched
 from api.gatekeeping_settings import GatekeeperSettings
 from api.gatekeeping_state import MARKS_MAX, REASONS_MAX, Shutting
+from domain.gatekeeping import Caps
 from domain.refusal import Rejected, Unavailable, Unknown
 from domain.transaction import Block, Transaction, replacement_fees
 

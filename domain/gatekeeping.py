@@ -87,6 +87,18 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     caller: str
 
 
+class Caps(msgspec.Struct, frozen=True, gc=False):
+    """Hold the contract's global caps of a block, in atoms of the issued dollar; both zero: it is shut."""
+
+    mint: int
+    redeem: int
+
+    @property
+    def shut(self) -> bool:
+        """Say whether nothing can be minted or redeemed."""
+        return self.mint == 0 and self.redeem == 0
+
+
 class Verdict(StrEnum):
     """Say what was found; the values stand in logs."""
 

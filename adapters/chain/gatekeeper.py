@@ -8,7 +8,7 @@ from adapters.chain.reading import Chain
 from adapters.chain.sending import Sending
 from adapters.chain.settings import FeeSettings, SendingSettings
 from adapters.chain.signers import Signer
-from domain.gatekeeping import Flow
+from domain.gatekeeping import Caps, Flow
 from domain.quote import Side
 from domain.refusal import Unavailable
 from domain.transaction import Block, Errand, Fees, Receipt, Transaction
@@ -66,10 +66,10 @@ class ContractWatch:
                 found[number] = block.timestamp_s
         return found
 
-    async def caps(self, number: int) -> tuple[int, int]:
-        """Return the global caps at a block, of minting and of redeeming."""
+    async def caps(self, number: int) -> Caps:
+        """Return the global caps at a block."""
         terms = await self._chain.terms((), number)
-        return terms.global_max_mint_per_block, terms.global_max_redeem_per_block
+        return Caps(terms.global_max_mint_per_block, terms.global_max_redeem_per_block)
 
     async def receipt(self, tx_hash: str) -> Receipt | None:
         """Return a transaction's receipt on the canonical chain."""
@@ -80,12 +80,38 @@ class ContractWatch:
         return await self._chain.transaction_count(self._sender, number)
 
 
-class ContractGate(Sending):
-    """Sign and send `disableMintRedeem` alone, whatever it is asked for. Use as `async with`."""
+class ContractGate:
+    """Sign and send `disableMintRedeem` and nothing else."""
 
-    def __init__(self, chain: Chain, signer: Signer, *, priority_fee_wei: int, max_fee_wei_max: int) -> None:
-        fees = FeeSettings(
-            priority_fee_wei=priority_fee_wei, max_fee_wei_max=max_fee_wei_max, priority_fee_wei_max=max_fee_wei_max
-        )
-        settings = SendingSettings(fees=fees, gas_limit_max=GAS_LIMIT_MAX)
-        super().__init__(chain, signer, settings, allowed=frozenset({DISABLE_MINT_REDEEM}))
+    def __init__(self, sending: Sending) -> None:
+        self._sending = sending
+
+    @property
+    def sender(self) -> str:
+        """Return the sender's address, lower case."""
+        return self._sending.sender
+
+    async def preflight(self) -> int:
+        """Try the call at the head and return the gas limit to use."""
+        return await self._sending.preflight(disable_mint_redeem(), GAS_LIMIT)
+
+    async def fees(self, tries: int) -> Fees:
+        """Return the fees to offer now."""
+        return await self._sending.fees(tries)
+
+    async def sign(self, nonce: int, gas_limit: int, fees: Fees) -> Transaction:
+        """Return the signed call, unsent."""
+        return await self._sending.sign(Errand.SETTLE, disable_mint_redeem(), nonce, gas_limit, fees)
+
+    async def broadcast(self, transaction: Transaction) -> None:
+        """Send the same bytes to every endpoint."""
+        await self._sending.broadcast(transaction)
+
+
+def gate_sending(chain: Chain, signer: Signer, priority_fee_wei: int, max_fee_wei_max: int) -> Sending:
+    """Return a sender that is for the gatekeeper's call alone; use as `async with`. It may outbid anybody."""
+    fees = FeeSettings(
+        priority_fee_wei=priority_fee_wei, max_fee_wei_max=max_fee_wei_max, priority_fee_wei_max=max_fee_wei_max
+    )
+    settings = SendingSettings(fees=fees, gas_limit_max=GAS_LIMIT_MAX)
+    return Sending(chain, signer, settings, allowed=frozenset({DISABLE_MINT_REDEEM}))

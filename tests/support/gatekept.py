@@ -7,13 +7,12 @@ from typing import Any
 import msgspec
 
 from api.gatekeeping import Gatekeeping
-from api.gatekeeping_ports import Caps
 from api.gatekeeping_prices import Prices
 from api.gatekeeping_settings import GatekeeperSettings
 from api.gatekeeping_shutting import Shutter
 from api.gatekeeping_state import Heartbeat, Notebook
 from domain.codec import decoder
-from domain.gatekeeping import Flow
+from domain.gatekeeping import Caps, Flow
 from domain.quote import Side
 from domain.refusal import Rejected, Unavailable
 from domain.transaction import Block, Errand, Fees, Receipt, Transaction

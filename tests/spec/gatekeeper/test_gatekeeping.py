@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from api.gatekeeping_ports import Caps
 from api.gatekeeping_state import STATE_FILE, State, StateForeign
+from domain.gatekeeping import Caps
 from domain.oracle import OracleLost
 from domain.quote import Side
 from tests.support.gatekeeping import UNKNOWN, a_flow
