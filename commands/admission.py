@@ -135,7 +135,9 @@ def check_amounts(book: Book, pair: Pair, side: Side, collateral: Amount, issued
     if chain.terms is None or asset is None or policy is None:
         return None
     return least(
-        _check_capacity(book, policy, side, issued, asset),
+        _check_capacity(
+            book, side, issued, asset, tuple(_ours(cap, policy) for cap in _caps(chain.terms, asset, side))
+        ),
         _check_hot(book, chain.terms, side, collateral, asset),
         _check_stable(book, chain.terms, side, (collateral, issued), asset),
     )
@@ -153,11 +155,8 @@ def _ours(cap: int, policy: Policy) -> int:
     return int(divide(multiply(Num(cap), subtract(BPS, policy.capacity_margin_bps)), BPS))
 
 
-def _check_capacity(book: Book, policy: Policy, side: Side, issued: Amount, asset: AssetTerms) -> Refusal | None:
+def _check_capacity(book: Book, side: Side, issued: Amount, asset: AssetTerms, caps: tuple[int, ...]) -> Refusal | None:
     """Refuse what could not be in one block with all that may be in the same one."""
-    if book.onchain.terms is None:
-        return None
-    caps = tuple(_ours(cap, policy) for cap in _caps(book.onchain.terms, asset, side))
     if issued.atoms > min(caps):
         text = f"{issued.atoms} atoms are more than the {min(caps)} that fit into a block"
         return Refusal(reason=Reason.BLOCK_CAPACITY_SET, text=text, limit=str(min(caps)), value=str(issued.atoms))

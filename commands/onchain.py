@@ -89,7 +89,7 @@ def record_party(book: Book, command: RecordParty, _context: Context) -> tuple[E
 
 
 def forbidden(book: Book, request: OpenRequest) -> str:
-    """Say why the chain no longer permits an open request; empty while it does."""
+    """Say why the chain no longer permits an open request, the reason's name first; empty while it does."""
     accepted = request.accepted
     pair = book.pair(accepted.pair)
     settlement = book.settlements.get(request.settlement_id) if request.settlement_id is not None else None
@@ -98,7 +98,7 @@ def forbidden(book: Book, request: OpenRequest) -> str:
         refusal = check_active(book, pair)
     if refusal is None and settlement is not None:
         refusal = check_route(book, settlement.requested)
-    return refusal.text if refusal is not None else ""
+    return f"{refusal.reason.name.lower()}: {refusal.text}" if refusal is not None else ""
 
 
 def react_removed(book: Book, _event: PartyRemoved | ContractChanged, at_us: int) -> tuple[Message, ...]:

@@ -14,6 +14,7 @@ from domain.book import Book
 from domain.event import Event
 from domain.instant import MILLISECOND_US
 from domain.mode import Mode
+from domain.onchain import SenderSkipped
 from domain.policy import Policy
 from domain.refusal import Reason, Refusal
 from domain.request import OpenRequest
@@ -78,10 +79,11 @@ class RecordConfirmed(Command, frozen=True, kw_only=True):
 
 @command("settlement.reverted")
 class RecordReverted(Command, frozen=True, kw_only=True):
-    """Report that a settlement surely did not happen and will not."""
+    """Report that a settlement surely did not happen and will not; `transactions`: how many of it were judged."""
 
     settlement_id: UUID
     text: str
+    transactions: int = 0
 
 
 def submit_settlement(book: Book, command: SubmitSettlement, context: Context) -> tuple[Event, ...] | Refusal:
@@ -99,14 +101,21 @@ def submit_settlement(book: Book, command: SubmitSettlement, context: Context) -
     )
     if refusal is not None:
         return refusal
-    return (
-        SettlementSubmitted(
-            settlement_id=command.settlement_id,
-            request_id=settlement.requested.request_id,
-            attempt=command.attempt,
-            transaction=command.transaction,
-        ),
+    submitted = SettlementSubmitted(
+        settlement_id=command.settlement_id,
+        request_id=settlement.requested.request_id,
+        attempt=command.attempt,
+        transaction=command.transaction,
     )
+    return (*_skipped(book, command.transaction), submitted)
+
+
+def _skipped(book: Book, transaction: Transaction) -> tuple[Event, ...]:
+    """Tell that somebody else sent transactions as our sender, where the chain has seen more of them than the Book."""
+    ours = book.onchain.nonces.get(transaction.sender)
+    if ours is None or ours == transaction.nonce:
+        return ()
+    return (SenderSkipped(sender=transaction.sender, expected=ours, nonce=transaction.nonce),)
 
 
 def _invalid(text: str) -> Refusal:
@@ -276,10 +285,13 @@ def record_confirmed(book: Book, command: RecordConfirmed, _context: Context) ->
 
 
 def record_reverted(book: Book, command: RecordReverted, _context: Context) -> tuple[Event, ...] | Refusal:
-    """Decide `RecordReverted`; not while a receipt says that it did happen."""
+    """Decide `RecordReverted`; not while a receipt says that it did happen, nor when one more may yet be sent."""
     settlement = book.settlements.get(command.settlement_id)
     if settlement is None:
         return ()
+    if len(settlement.transactions) != command.transactions:
+        text = f"{command.transactions} transactions were judged, there are {len(settlement.transactions)}"
+        return Refusal(reason=Reason.SETTLEMENT_WAITS, text=text)
     if settlement.settled is not None:
         text = f"{settlement.settled.tx_hash} stands in block {settlement.settled.block_number} and succeeded"
         return Refusal(reason=Reason.SETTLEMENT_WAITS, text=text)

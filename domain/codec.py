@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -42,9 +42,13 @@ class UnknownTopic(Exception):
     """Say that a tag is not in the catalogue: a fold must stop, since it cannot know what happened."""
 
 
+# The same prices and sizes are written again and again; equal decimals have the same plain text.
+_text = lru_cache(maxsize=65_536)(plain)
+
+
 def _to_json(value: object) -> str:
     if isinstance(value, Decimal):
-        return plain(value)
+        return _text(value)
     raise NotImplementedError(f"no exact form for {type(value).__name__}")
 
 

@@ -122,6 +122,20 @@ class PartyRemoved(Event, frozen=True, kw_only=True, tag="party.removed.v1"):
         return natural_id("party", self.change.kind)
 
 
+@catalogued
+class SenderSkipped(Event, frozen=True, kw_only=True, tag="sender.skipped.v1"):
+    """The chain has included transactions of our sender that the book never permitted: its key is used elsewhere."""
+
+    sender: str
+    expected: int
+    nonce: int
+
+    @property
+    def originator(self) -> UUID:
+        """Return the stream of this sender."""
+        return natural_id("sender", self.sender)
+
+
 Parties = dict[str, int]
 """Addresses, each with the block that admitted it, the oldest first."""
 
@@ -195,6 +209,10 @@ def put_in_custody(chain: OnChain, asset: str, amount: int, route: tuple[tuple[s
         held[address] = held.get(address, 0) + leg
 
 
+def _skipped(chain: OnChain, event: SenderSkipped) -> None:
+    chain.nonces[event.sender] = event.nonce
+
+
 def _seen(chain: OnChain, event: ContractObserved | ContractChanged) -> None:
     chain.terms = event.terms
 
@@ -238,5 +256,6 @@ FOLDS: dict[type[Event], Callable[[OnChain, Any], None]] = {
     ContractChanged: _seen,
     PartyAdmitted: _admitted,
     PartyRemoved: _removed,
+    SenderSkipped: _skipped,
 }
 """How each of these events is folded."""

@@ -75,12 +75,23 @@ class CustodianTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HotBand(msgspec.Struct, frozen=True, kw_only=True):
-    """Bound what the minting contract itself holds of a collateral, in its units: below `low` fill up to `target`."""
+    """Bound what the minting contract itself holds of a collateral, in whole units, to pay redeems from.
+
+    Below `minimum` it is filled up to `target` from `funder`, above `maximum` the rest goes to custody.
+    """
 
     asset: str
-    low: Num
+    minimum: Num
     target: Num
-    high: Num
+    maximum: Num
+    funder: str = ""
+
+
+class TreasuryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """Say what the contract should hold, and whose multisig is asked to move it. Addresses are lower case."""
+
+    bands: tuple[HotBand, ...] = ()
+    safe: str = ""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +118,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     delegate_slippage_bps_max: Num = Num(100)  # of value, gas included, that an order signed by a delegate may cost
     capacity_margin_bps: Num = Num(500)  # of each cap a block, left to other minters
     custodians: tuple[CustodianTarget, ...] = ()
-    hot_bands: tuple[HotBand, ...] = ()
+    treasury: TreasuryPolicy = TreasuryPolicy()
     submission_expiry_margin_ms: int = 15_000  # an order is not sent any more this long before it expires
     settlement_attempts_max: int = 5
     settlement_replacements_max: int = 10  # of one attempt; as many cancels again

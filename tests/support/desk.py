@@ -420,8 +420,10 @@ class Desk:
 
     def revert(self) -> Decision:
         """Let the one open settlement fail for certain."""
-        (settlement_id,) = self.book.settlements
-        return self.do("settlement.reverted", {"settlement_id": settlement_id, "text": "out of gas"})
+        settlement_id = self.settlement_id()
+        count = len(self.book.settlements[settlement_id].transactions)
+        body = {"settlement_id": settlement_id, "text": "out of gas", "transactions": count}
+        return self.do("settlement.reverted", body)
 
     def fill(self, order: Any, quantity: str, *, price: str = "2000", trade: str = "t1", **changes: object) -> Decision:
         body: dict[str, object] = {

@@ -208,12 +208,23 @@ class TestTerms:
         assert reason(desk.accept(quote, nonce=2)) == ""
         assert reason(desk.quote("200", side="REDEEM")) == "HOT_BALANCE"
 
-    def test_a_stable_counts_as_the_contract_counts_it(self):
-        desk = Desk(policy=a_policy(gas=Num(0)))
-        desk.see_the_chain()
-        assert reason(desk.accept(desk.quote("100", pair="USDT/USDe"))) == ""
-        (pair,) = [each for each in a_policy().pairs if each.name == "USDT/USDe"]
-        assert pair.fee_bps == 0
+    def test_a_stable_is_taken_for_its_face_as_the_contract_computes_it(self):
+        desk = seeing()
+        quote = desk.quote("1.5")
+        # The contract now takes WETH for a stable: 1.5 of it against some 3,000 dollars is far from its face.
+        desk.observe(some_terms(block_number=101, weth=asset_terms(WETH, stable=True), stables_delta_limit_bps=9_000))
+        refused = desk.accept(quote)
+        assert (reason(refused), refused.transient, refused.outcome.limit) == ("STABLE_PRICE", True, "9000")
+        desk.observe(some_terms(block_number=102, weth=asset_terms(WETH, stable=True), stables_delta_limit_bps=10_000))
+        assert reason(desk.accept(quote)) == ""
+
+    def test_a_stable_may_always_be_worse_for_the_taker(self):
+        desk = seeing()
+        mint = desk.quote("1", pair="USDT/USDe")  # half of it is gas
+        assert reason(desk.accept(mint)) == ""
+        desk.confirm()
+        redeem = desk.quote("0.6", pair="USDT/USDe", side="REDEEM")
+        assert reason(desk.accept(redeem, nonce=2)) == ""
 
 
 def test_a_delegate_may_not_sign_away_much_of_an_order():
