@@ -1,0 +1,149 @@
+"""A chain with the contracts on it, for a test: ours, or anvil, behind the same face.
+
+    async with devchain("simulated") as chain: ...
+
+Ours begins from a copy of one deployment, made once in the process.
+"""
+
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from eth_hash.auto import keccak
+
+from adapters.simulators.chain.admin import ChainAdmin
+from adapters.simulators.chain.deployment import ETHER, Deployed, DeploymentPlan, address_of, deploy
+from adapters.simulators.chain.founding import founded
+from adapters.simulators.chain.journal import Kept
+from adapters.simulators.chain.node import NodeSettings, SimulatedNode
+from tests.support.anvil import Anvil, RpcError, anvil, anvil_binary, ask
+
+__all__ = ["BACKENDS", "FIXED", "KEYS", "DevChain", "RpcError", "devchain", "plan_of"]
+
+NO_ANVIL = "anvil is not here: name it by BALLAST_ANVIL, or have the Makefile install it"
+BACKENDS = [
+    pytest.param("simulated", id="simulated"),
+    pytest.param("anvil", id="anvil", marks=pytest.mark.skipif(anvil_binary() is None, reason=NO_ANVIL)),
+]
+ROLES = ("admin", "settler", "gatekeeper", "manager", "benefactor", "benefactor2", "stranger")
+KEYS: Mapping[str, str] = {role: f"0x{keccak(f'a key of tests: {role}'.encode()).hex()}" for role in ROLES}
+CUSTODIANS = tuple(f"0x{keccak(f'a custodian of tests {index}'.encode())[-20:].hex()}" for index in range(3))
+FIXED: Mapping[str, str] = {
+    "minting": "0xe3490297a08d6fc8da46edb7b6142e4f461b62d3",
+    "issued": "0x4c9edd5852cd905f086c759e8383e09bff1e68b3",
+    "USDT": "0xdac17f958d2ee523a2206206994597c13d831ec7",
+    "WETH": "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2",
+    "WBTC": "0x2260fac5e5542a773aa44fbcfedf7c193bc2c599",
+}
+ENDPOINTS = ("alpha", "beta", "gamma")
+ADMIN_TOKEN = "the tests' administrator"
+CHAIN_ID = 31_337
+
+_FOUNDED: dict[bytes, tuple[Kept, Deployed]] = {}
+
+
+class DevChain:
+    """Hold a running chain. `urls` are its endpoints: three of ours, one of anvil's."""
+
+    def __init__(
+        self,
+        backend: str,
+        urls: tuple[str, ...],
+        admin: ChainAdmin | Anvil,
+        session: aiohttp.ClientSession,
+        node: SimulatedNode | None,
+    ) -> None:
+        self.backend = backend
+        self.urls = urls
+        self.url = urls[0]
+        self.ws_urls = tuple(f"ws{url.removeprefix('http')}" for url in urls)
+        self.ws_url = self.ws_urls[0]
+        self.admin: Any = admin
+        self.node = node
+        self.session = session
+        self.keys = KEYS
+        self.addresses = {role: address_of(key) for role, key in KEYS.items()}
+        self.chain_id = CHAIN_ID
+        self._deployed: Deployed | None = None
+
+    @property
+    def deployed(self) -> Deployed:
+        assert self._deployed is not None, "asked to be deployed"
+        return self._deployed
+
+    async def rpc(self, method: str, *params: Any) -> Any:
+        """Ask the first endpoint over HTTP. Raise RpcError for JSON-RPC's errors."""
+        return await ask(self.session, self.url, method, list(params))
+
+    async def begin(self, deployed: Deployed | None) -> None:
+        self._deployed = deployed
+        self.chain_id = int(await self.rpc("eth_chainId"), 16)
+
+
+def plan_of(*, fixed: bool = False, issued_funds: int = 1_000_000 * ETHER, **changes: Any) -> DeploymentPlan:
+    """Return the plan that tests deploy: two benefactors with collateral and issued dollars, three custodians."""
+    plan = DeploymentPlan(
+        admin_key=KEYS["admin"],
+        settler=address_of(KEYS["settler"]),
+        gatekeeper=address_of(KEYS["gatekeeper"]),
+        collateral_manager=address_of(KEYS["manager"]),
+        custodians=CUSTODIANS,
+        benefactor_keys=(KEYS["benefactor"], KEYS["benefactor2"]),
+        issued_funds=issued_funds,
+        fixed=FIXED if fixed else {},
+    )
+    return msgspec.structs.replace(plan, **changes)
+
+
+@contextlib.asynccontextmanager
+async def devchain(
+    backend: str = "simulated",
+    *,
+    chain_id: int = CHAIN_ID,
+    block_ms: int = 0,
+    epoch_blocks: int = 32,
+    plan: DeploymentPlan | None = None,
+    deployed: bool = True,
+    **settings: Any,
+) -> AsyncGenerator[DevChain]:
+    """Run a chain; `plan` says what is on it. `settings` are more of our node's own."""
+    wanted = (plan or plan_of()) if deployed else None
+    if backend == "anvil":
+        assert not settings, "anvil knows none of these"
+        async with (
+            anvil(chain_id=chain_id, block_ms=block_ms, epoch_blocks=epoch_blocks) as found,
+            aiohttp.ClientSession() as session,
+        ):
+            chain = DevChain(backend, (found.url,), found, session, None)
+            await chain.begin(None if wanted is None else await deploy(found, wanted))
+            yield chain
+        return
+    base = NodeSettings(
+        chain_id=chain_id,
+        endpoints=ENDPOINTS,
+        block_ms=block_ms,
+        epoch_blocks=epoch_blocks,
+        admin_token=ADMIN_TOKEN,
+    )
+    mine = msgspec.structs.replace(base, **settings)
+    kept, there = (None, None) if wanted is None else await _once(base, wanted)
+    node = SimulatedNode(msgspec.structs.replace(mine, begin=kept))
+    await node.start()
+    try:
+        async with aiohttp.ClientSession() as session:
+            urls = tuple(node.url(name) for name in mine.endpoints)
+            chain = DevChain(backend, urls, node.admin, session, node)
+            await chain.begin(there)
+            yield chain
+    finally:
+        await node.stop()
+
+
+async def _once(settings: NodeSettings, plan: DeploymentPlan) -> tuple[Kept, Deployed]:
+    name = msgspec.msgpack.encode((settings.chain_id, str(plan)))
+    if name not in _FOUNDED:
+        _FOUNDED[name] = await founded(settings, plan)
+    return _FOUNDED[name]
