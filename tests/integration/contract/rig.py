@@ -98,6 +98,7 @@ class Evm:
         self._header = self._header.copy(state_root=BLANK_ROOT_HASH)
         self.state: Any = PragueVM.build_state(self._database, self._header, self._chain, ())
         self._created = 0
+        self._inside = False
         self.move(number=1, timestamp=START)
 
     @property
@@ -127,6 +128,16 @@ class Evm:
             self.state.revert(snapshot)
             self.move(number=number, timestamp=timestamp)
 
+    @contextmanager
+    def one_transaction(self) -> Generator[None]:
+        """Make the calls inside in one transaction: what is transient stays until its end."""
+        self._inside = True
+        try:
+            yield
+        finally:
+            self._inside = False
+            self.state.clear_transient_storage()
+
     def create(self, sender: str, code: bytes) -> str:
         self._created += 1
         address = keccak(b"created" + self._created.to_bytes(4, "big"))[-20:]
@@ -150,7 +161,8 @@ class Evm:
         kind = self.state.computation_class
         run = kind.apply_message if create_address is None else kind.apply_create_message
         done = run(self.state, message, context)
-        self.state.clear_transient_storage()
+        if not self._inside:
+            self.state.clear_transient_storage()
         if done.is_error:
             if not isinstance(done.error, Revert):
                 raise done.error
