@@ -13,12 +13,17 @@ import aiohttp
 import msgspec
 import pytest
 from eth_hash.auto import keccak
+from eth_utils.address import to_checksum_address
 
+from adapters.chain.calls import mint_calldata
+from adapters.chain.eip712 import ContractDomain, domain_separator, order_hash
 from adapters.simulators.chain.admin import ChainAdmin
 from adapters.simulators.chain.deployment import ETHER, Deployed, DeploymentPlan, address_of, deploy
 from adapters.simulators.chain.founding import founded
 from adapters.simulators.chain.journal import Kept
-from adapters.simulators.chain.node import NodeSettings, SimulatedNode
+from adapters.simulators.chain.node import GWEI, NodeSettings, SimulatedNode
+from adapters.simulators.chain.signing import Account
+from commands.chain_ports import MintingOrder, Route
 from tests.support.anvil import Anvil, RpcError, anvil, anvil_binary, ask
 
 __all__ = ["BACKENDS", "FIXED", "KEYS", "DevChain", "RpcError", "devchain", "plan_of"]
@@ -77,6 +82,64 @@ class DevChain:
     async def rpc(self, method: str, *params: Any) -> Any:
         """Ask the first endpoint over HTTP. Raise RpcError for JSON-RPC's errors."""
         return await ask(self.session, self.url, method, list(params))
+
+    async def base_fee(self) -> int:
+        newest = await self.rpc("eth_getBlockByNumber", "latest", False)
+        return int(newest["baseFeePerGas"], 16)
+
+    async def number(self) -> int:
+        return int(await self.rpc("eth_blockNumber"), 16)
+
+    async def signed(self, role: str, **fields: Any) -> str:
+        """Return a signed transaction, by default of one wei to nobody, at the sender's next nonce and ample fees."""
+        whole = {
+            "chainId": self.chain_id,
+            "to": Account.from_key(KEYS["stranger"]).address,
+            "value": 1,
+            "gas": 21_000,
+            "data": "0x",
+            "maxFeePerGas": 3 * await self.base_fee() + GWEI,
+            "maxPriorityFeePerGas": GWEI,
+            **fields,
+        }
+        if "nonce" not in whole:
+            whole["nonce"] = int(await self.rpc("eth_getTransactionCount", self.addresses[role], "pending"), 16)
+        whole["to"] = to_checksum_address(str(whole["to"]))
+        return f"0x{bytes(Account.sign_transaction(whole, KEYS[role]).raw_transaction).hex()}"
+
+    async def send(self, role: str, **fields: Any) -> str:
+        """Sign and send; return the hash."""
+        return str(await self.rpc("eth_sendRawTransaction", await self.signed(role, **fields)))
+
+    async def order(self, number: int, **changes: Any) -> MintingOrder:
+        """Return a signed order, by default to mint 1,000 dollars for as many USDT; `number` is its id and nonce."""
+        newest = await self.rpc("eth_getBlockByNumber", "latest", False)
+        unsigned = MintingOrder(
+            order_id=f"RFQ-{number}",
+            order_type="MINT",
+            expiry=int(newest["timestamp"], 16) + 3_600,
+            nonce=number,
+            benefactor=self.addresses["benefactor"],
+            beneficiary=self.addresses["benefactor"],
+            collateral_asset=self.deployed.assets["USDT"],
+            collateral_amount=1_000 * 10**6,
+            usde_amount=1_000 * ETHER,
+            signature="",
+            signature_type="EIP712",
+        )
+        unsigned = msgspec.structs.replace(unsigned, **changes)
+        domain = ContractDomain(chain_id=self.chain_id, verifying_contract=self.deployed.minting)
+        digest = order_hash(domain_separator(domain), unsigned)
+        signature = Account.unsafe_sign_hash(digest, KEYS["benefactor"]).signature
+        return msgspec.structs.replace(unsigned, signature=f"0x{bytes(signature).hex()}")
+
+    async def mint(self, order: MintingOrder, **fields: Any) -> str:
+        """Send the settler's transaction that mints an order; return its hash."""
+        route = Route(addresses=(self.deployed.custodians[0],), ratios=(10_000,))
+        data = f"0x{mint_calldata(order, route).hex()}"
+        return await self.send(
+            "settler", **{"to": self.deployed.minting, "data": data, "gas": 400_000, "value": 0, **fields}
+        )
 
     async def begin(self, deployed: Deployed | None) -> None:
         self._deployed = deployed
