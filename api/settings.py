@@ -7,9 +7,11 @@ from typing import Any
 
 import msgspec
 
+from api.chain_settings import ChainSettings
+from api.gatekeeping_settings import GatekeeperSettings
 from domain.codec import from_json
 from domain.market import Integrity
-from domain.policy import Asset, Instrument, Pair, Policy
+from domain.policy import Asset, CustodianTarget, Instrument, Pair, Policy, SettlementOrder
 from domain.quantity import Num
 
 
@@ -58,14 +60,8 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     benefactor_burst: int = 40
     keys_file: str = ""
     trusted_proxies: tuple[str, ...] = ()
-
-
-class ChainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Name the chain and the contract that orders are signed for."""
-
-    chain_id: int = 1
-    minting_contract: str = "0xe3490297a08d6fc8da46edb7b6142e4f461b62d3"
-    settlement: str = "simulated"
+    order_wait_ms: int = 10_000
+    wallet_wait_ms: int = 2_000
 
 
 class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,6 +80,14 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     pairs: tuple[Pair, ...]
     instruments: tuple[Instrument, ...]
     integrity: Integrity = Integrity()
+    settlement_order: SettlementOrder = SettlementOrder.HEDGE_FIRST
+    delegate_slippage_bps_max: Num = Num(100)
+    capacity_margin_bps: Num = Num(500)
+    custodians: tuple[CustodianTarget, ...] = ()
+    submission_expiry_margin_ms: int = 15_000
+    settlement_attempts_max: int = 5
+    settlement_replacements_max: int = 10
+    transaction_cost_wei_max: int = 10**18
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -162,12 +166,16 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class SimulatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Set the simulated venues and oracles of a demonstration; they speak the true wire protocols over TLS."""
+    """Set the simulated venues and oracles of a demonstration; they speak the true wire protocols over TLS.
+
+    Where `[chain]` names no endpoint there is a simulated chain too: a real EVM that makes a block each `block_ms`.
+    """
 
     enabled: bool = False
     seed: int = 7
     replay: str = ""
     deposit_usdt: Num = Num(10_000_000)
+    block_ms: int = 1_000
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -178,6 +186,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     services: ServiceSettings = ServiceSettings()
     http: HttpSettings = HttpSettings()
     chain: ChainSettings = ChainSettings()
+    gatekeeper: GatekeeperSettings = GatekeeperSettings()
     limits: tuple[LimitSettings, ...] = ()
     venues: tuple[VenueSettings, ...] = ()
     loopback: LoopbackSettings = LoopbackSettings()
@@ -214,6 +223,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             hedge_slippage_bps=wanted.hedge_slippage_bps,
             hedge_orders_max=wanted.hedge_orders_max,
             hedge_retry_ms=wanted.hedge_retry_ms,
+            settlement_order=wanted.settlement_order,
+            delegate_slippage_bps_max=wanted.delegate_slippage_bps_max,
+            capacity_margin_bps=wanted.capacity_margin_bps,
+            custodians=wanted.custodians,
+            submission_expiry_margin_ms=wanted.submission_expiry_margin_ms,
+            settlement_attempts_max=wanted.settlement_attempts_max,
+            settlement_replacements_max=wanted.settlement_replacements_max,
+            transaction_cost_wei_max=wanted.transaction_cost_wei_max,
         )
 
 
@@ -245,7 +262,13 @@ def _check(settings: Settings, path: Path) -> None:
             raise SettingsError(f"{path}: pair {pair.name} needs the asset {pair.collateral} under policy.assets")
         if pair.hedging == "perpetual" and (pair.venue, pair.symbol) not in contracts:
             raise SettingsError(f"{path}: pair {pair.name} needs its instrument under policy.instruments")
-    for address in [asset.address for asset in settings.policy.assets] + list(settings.policy.benefactors):
+    for address in (
+        *(asset.address for asset in settings.policy.assets),
+        *settings.policy.benefactors,
+        *(custodian.address for custodian in settings.policy.custodians),
+        settings.chain.minting_contract,
+        settings.chain.issued_token,
+    ):
         if address != address.lower() or not address.startswith("0x"):
             raise SettingsError(f"{path}: write the address {address} in lower case, with 0x")
     heard = {(venue.name, symbol) for venue in settings.venues if venue.public for symbol in venue.symbols}
@@ -255,8 +278,6 @@ def _check(settings: Settings, path: Path) -> None:
     names = [(venue.name, venue.account) for venue in settings.venues]
     if len(set(names)) < len(names):
         raise SettingsError(f"{path}: each venue account stands once under venues")
-    if settings.chain.settlement != "simulated":
-        raise SettingsError(f"{path}: chain.settlement {settings.chain.settlement!r} is not built yet: use 'simulated'")
 
 
 def secret(value: str, beside: Path) -> str:

@@ -1,0 +1,54 @@
+"""Settings of the chain: where it is, the contract, who sends for us, how far that may go, and when a block counts."""
+
+import msgspec
+
+from domain.quantity import Num
+
+
+class SenderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name who signs mints and redeems: a private key for development, or a remote signer and its address.
+
+    `collateral_max` bounds one transaction, in units by asset, whatever was asked; `issued_max` in issued dollars.
+    """
+
+    key: str = ""
+    signer_url: str = ""
+    signer_address: str = ""
+    signer_ca: str = ""
+    signer_client: str = ""
+    relay: str = ""  # a private relay: then transactions go there alone
+    issued_max: Num = Num(5_000_000)
+    collateral_max: dict[str, Num] = {}
+
+
+class FeeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Set what is offered for gas, in gwei, and how it grows with each try."""
+
+    priority_gwei: Num = Num(1)
+    base_fee_percent: int = 200
+    bump_percent: int = 25
+    max_fee_gwei_max: Num = Num(300)
+    priority_gwei_max: Num = Num(20)
+
+
+class ChainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name the chain, the contract, and the endpoints that must agree.
+
+    `ws` stands beside `rpc`, in the same order; an empty one is not listened to. Amounts of time in ms.
+    """
+
+    chain_id: int = 1
+    minting_contract: str = "0xe3490297a08d6fc8da46edb7b6142e4f461b62d3"
+    issued_token: str = "0x4c9edd5852cd905f086c759e8383e09bff1e68b3"  # noqa: S105 - an address
+    rpc: tuple[str, ...] = ()
+    ws: tuple[str, ...] = ()
+    quorum: int = 1
+    from_block: int = 0
+    finality_blocks: int = 64
+    terms_every_blocks: int = 5
+    stuck_blocks: int = 3
+    poll_ms: int = 2_000
+    quiet_poll_ms: int = 12_000
+    head_age_ms_max: int = 120_000
+    sender: SenderSettings = SenderSettings()
+    fees: FeeSettings = FeeSettings()
