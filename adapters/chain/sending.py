@@ -73,7 +73,10 @@ class Sending:
         return min(max(gas_limit, needed * ESTIMATE_PERCENT // PERCENT), self._settings.gas_limit_max)
 
     async def _estimate(self, call: Call) -> int:
-        """Return the middle of what the endpoints estimate; zero when none does, since it only ever adds."""
+        """Return the lower middle of what the endpoints estimate; zero when none does, since it only ever adds.
+
+        One that lies can so neither stop the call nor raise its limit beyond what an honest one says.
+        """
 
         async def ask(client: Client) -> int:
             asked = {"from": call.sender, "to": call.to, "data": "0x" + call.data.hex()}
@@ -82,7 +85,7 @@ class Sending:
         quorum = self._chain.settings.quorum
         endpoints = self._chain.endpoints
         told, _ = await endpoints.each(endpoints.clients, ask, lambda told: len(told) >= quorum)
-        return sorted(told.values())[len(told) // 2] if told else 0
+        return sorted(told.values())[(len(told) - 1) // 2] if told else 0
 
     async def fees(self, tries: int) -> Fees:
         """Return what to offer now: the base fee with room to rise, and a priority fee that grows with each try.

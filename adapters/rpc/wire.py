@@ -13,7 +13,16 @@ DATA_BYTES_MAX = 1 << 16
 _HEX = frozenset("0123456789abcdefABCDEF")
 _REVERTED = 3  # the code of EIP-1474's successors for an execution that reverted
 _REVERTED_OF_OLD = -32_015  # Parity's, and of what descends from it
-_FAILED = ("revert", "out of gas", "invalid opcode", "invalid jump", "stack underflow", "stack overflow")
+_FAILED = (
+    "revert",
+    "out of gas",
+    "outofgas",
+    "invalid opcode",
+    "invalid jump",
+    "stack underflow",
+    "stack overflow",
+    "evm error",
+)
 
 
 class Malformed(Exception):

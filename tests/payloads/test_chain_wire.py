@@ -320,6 +320,7 @@ def test_any_bytes_are_an_error_with_a_name(data: bytes) -> None:
         ({"code": -32000, "message": "execution reverted"}, Reverted()),
         ({"code": -32000, "message": "Execution reverted", "data": {"data": "0x01"}}, Reverted(b"\x01")),
         ({"code": -32000, "message": "out of gas"}, Reverted()),
+        ({"code": -32603, "message": "EVM error OutOfGas"}, Reverted()),
         ({"code": 3, "message": "execution reverted: words", "data": "words"}, Reverted()),
         ({"code": -32000, "message": "header not found"}, None),
         ({"code": -32005, "message": "limit exceeded"}, None),

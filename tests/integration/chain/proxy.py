@@ -41,6 +41,7 @@ class Proxy:
     def __init__(self, upstream: str, upstream_ws: str = "") -> None:
         self.fault = ""
         self.asked: list[str] = []
+        self.was_asked = asyncio.Event()
         self.sockets: set[web.WebSocketResponse] = set()
         self.url = ""
         self.ws_url = ""
@@ -69,6 +70,7 @@ class Proxy:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         asked: Any = msgspec.json.decode(await request.read())
         self.asked.append(asked["method"])
+        self.was_asked.set()
         match self.fault:
             case "timeout":
                 await self._closed.wait()
