@@ -20,6 +20,7 @@ from commands import (
     request,
     settlement,
     settling,
+    treasury,
     watch,
 )
 from commands.context import Context
@@ -30,7 +31,7 @@ from domain.codec import reader
 from domain.event import Event
 from domain.fill import FillRecorded
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned
-from domain.onchain import ContractChanged, PartyRemoved
+from domain.onchain import ContractChanged, ContractObserved, PartyRemoved
 from domain.order import OrderAcknowledged, OrderClosed
 from domain.refusal import Refusal
 from domain.request import RequestAccepted, RequestCancelled, RequestSettlementFailed
@@ -90,7 +91,8 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     SettlementConfirmed: (hedge.react_settled, settling.react_confirmed),
     SettlementReverted: (settling.react_reverted,),
     PartyRemoved: (onchain.react_removed,),
-    ContractChanged: (onchain.react_removed,),
+    ContractChanged: (onchain.react_removed, treasury.react_terms),
+    ContractObserved: (treasury.react_terms,),
     VenueResumed: (watch.react_resumed,),
     InstrumentResumed: (watch.react_resumed,),
     OracleResumed: (watch.react_resumed,),

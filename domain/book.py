@@ -16,6 +16,7 @@ from domain import fill as fills
 from domain import onchain as chains
 from domain import outside as outsides
 from domain import settlement as settlements
+from domain import treasury as treasuries
 from domain.event import Event
 from domain.fill import FillRecorded, Position
 from domain.funding import FundingPaid
@@ -56,6 +57,7 @@ from domain.settlement import (
     SettlementSubmissionRequested,
     SettlementSubmitted,
 )
+from domain.treasury import Treasury
 from domain.wake import Wake
 from domain.watch import (
     AlertAcknowledged,
@@ -105,6 +107,7 @@ class Book(msgspec.Struct, kw_only=True):
     wakes: dict[str, Wake] = {}
     outside: Outside = msgspec.field(default_factory=Outside)
     onchain: OnChain = msgspec.field(default_factory=OnChain)
+    treasury: Treasury = msgspec.field(default_factory=Treasury)
 
     def pair(self, name: str) -> Pair | None:
         """Return the pair of that name, in any case."""
@@ -481,6 +484,7 @@ _APPLY: dict[type[Event], Callable[[Book, Any, int], None]] = {
     AlertAcknowledged: _alert_acknowledged,
     AlertResolved: _alert_resolved,
     **dict.fromkeys(outsides.FOLDS, _told),
+    **dict.fromkeys(treasuries.FOLDS, lambda book, event, _: treasuries.fold(book.treasury, event, book.onchain)),
     **dict.fromkeys(chains.FOLDS, _mirrored),
 }
 

@@ -16,6 +16,7 @@ from domain import (
     request,
     settlement,
     suspension,
+    treasury,
     watch,
 )
 from domain.event import CATALOGUE
@@ -37,5 +38,6 @@ SUBJECTS = (
     funding,
     account,
     indicative,
+    treasury,
 )
 EVENTS = CATALOGUE
