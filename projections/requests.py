@@ -12,19 +12,33 @@ from domain.instant import rfc3339
 from domain.quantity import Num
 from domain.quote import Side
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
-from domain.settlement import SettlementConfirmed, SettlementReverted, SettlementSubmissionRequested
+from domain.settlement import (
+    SettlementConfirmed,
+    SettlementIncluded,
+    SettlementReorged,
+    SettlementReplaced,
+    SettlementReverted,
+    SettlementSubmissionRequested,
+    SettlementSubmitted,
+)
+from domain.transaction import Errand
 from projections.view import Row, Rows, View
 
 
 class RequestState(StrEnum):
-    """Say how far a request is. HEDGE_ABANDONED: a residual is untraded, a person was told."""
+    """Say how far a request is. HEDGE_ABANDONED: a residual is untraded, a person was told.
+
+    SUBMITTED: a transaction may be under way. INCLUDED: it stands in a block, which may yet be given up.
+    """
 
     ACCEPTED = "accepted"
     HEDGING = "hedging"
     HEDGED = "hedged"
     HEDGE_ABANDONED = "hedge_abandoned"
     SETTLING = "settling"
-    SETTLED = "settled"
+    SUBMITTED = "submitted"
+    INCLUDED = "included"
+    CONFIRMED = "confirmed"
     REVERTED = "reverted"
     COMPLETED = "completed"
     SETTLEMENT_FAILED = "settlement_failed"
@@ -34,7 +48,8 @@ class RequestState(StrEnum):
 class RequestLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Show a request: amounts in atoms, as text; hedge quantities in signed base units (negative sells).
 
-    `tx` is the transaction that settled it, empty until it is final.
+    `tx` is the call that settles it: the newest one submitted, or the one that is in `block`. `transactions` are all
+    the calls so far, `attempts` how often it was begun anew.
     """
 
     request_id: UUID
@@ -58,6 +73,9 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     hedge_residual: Num | None
     settlement_id: UUID | None
     tx: str
+    transactions: tuple[str, ...]
+    attempts: int
+    block: int | None
     text: str
     expires_at: str
     accepted_at: str
@@ -91,6 +109,9 @@ def _accepted(state: Requests, event: RequestAccepted, position: int, at_us: int
         hedge_residual=None,
         settlement_id=None,
         tx="",
+        transactions=(),
+        attempts=0,
+        block=None,
         text="",
         expires_at=rfc3339(event.expiry_us),
         accepted_at=rfc3339(event.accepted_at_us),
@@ -99,15 +120,15 @@ def _accepted(state: Requests, event: RequestAccepted, position: int, at_us: int
     return state.keep(str(event.request_id), position, line)
 
 
-def _planned(event: HedgePlanned) -> dict[str, object]:
+def _planned(_line: RequestLine, event: HedgePlanned) -> dict[str, object]:
     return {"state": RequestState.HEDGING, "hedge_id": event.hedge_id, "hedge_quantity": event.quantity}
 
 
-def _hedged(event: HedgeCompleted) -> dict[str, object]:
+def _hedged(_line: RequestLine, event: HedgeCompleted) -> dict[str, object]:
     return {"state": RequestState.HEDGED, "hedge_filled": event.filled}
 
 
-def _abandoned(event: HedgeAbandoned) -> dict[str, object]:
+def _abandoned(_line: RequestLine, event: HedgeAbandoned) -> dict[str, object]:
     return {
         "state": RequestState.HEDGE_ABANDONED,
         "hedge_filled": event.filled,
@@ -116,31 +137,70 @@ def _abandoned(event: HedgeAbandoned) -> dict[str, object]:
     }
 
 
-def _settling(event: SettlementSubmissionRequested) -> dict[str, object]:
+def _settling(_line: RequestLine, event: SettlementSubmissionRequested) -> dict[str, object]:
     return {"state": RequestState.SETTLING, "settlement_id": event.settlement_id}
 
 
-def _settled(event: SettlementConfirmed) -> dict[str, object]:
-    return {"state": RequestState.SETTLED, "settlement_id": event.settlement_id, "tx": event.reference}
+def _submitted(line: RequestLine, event: SettlementSubmitted) -> dict[str, object]:
+    tx = event.transaction.tx_hash
+    calls = (*line.transactions, tx)
+    return {"state": RequestState.SUBMITTED, "tx": tx, "transactions": calls, "attempts": event.attempt, "block": None}
 
 
-def _reverted(event: SettlementReverted) -> dict[str, object]:
-    return {"state": RequestState.REVERTED, "text": event.text}
+def _replaced(line: RequestLine, event: SettlementReplaced) -> dict[str, object]:
+    if event.transaction.errand is Errand.CANCEL:
+        return {"text": "its nonce is being used up by nothing"}
+    tx = event.transaction.tx_hash
+    return {"tx": tx, "transactions": (*line.transactions, tx)}
 
 
-def _completed(_event: RequestCompleted) -> dict[str, object]:
+def _included(line: RequestLine, event: SettlementIncluded) -> dict[str, object]:
+    receipt = event.receipt
+    if receipt.tx_hash not in line.transactions:
+        return {"text": f"cancelled by {receipt.tx_hash}"}
+    if not receipt.succeeded:
+        return {"text": f"{receipt.error or 'the call'} failed in block {receipt.block_number}"}
+    return {"state": RequestState.INCLUDED, "tx": receipt.tx_hash, "block": receipt.block_number, "text": ""}
+
+
+def _reorged(line: RequestLine, event: SettlementReorged) -> dict[str, object]:
+    if event.tx_hash != line.tx or line.block is None:
+        return {}
+    return {
+        "state": RequestState.SUBMITTED,
+        "block": None,
+        "text": f"block {event.block_number}, in which it stood, was given up",
+    }
+
+
+def _settled(_line: RequestLine, event: SettlementConfirmed) -> dict[str, object]:
+    return {
+        "state": RequestState.CONFIRMED,
+        "settlement_id": event.settlement_id,
+        "tx": event.reference,
+        "text": "",
+    }
+
+
+def _reverted(_line: RequestLine, event: SettlementReverted) -> dict[str, object]:
+    return {"state": RequestState.REVERTED, "block": None, "text": event.text}
+
+
+def _completed(_line: RequestLine, _event: RequestCompleted) -> dict[str, object]:
     return {"state": RequestState.COMPLETED}
 
 
-def _failed(event: RequestSettlementFailed) -> dict[str, object]:
+def _failed(_line: RequestLine, event: RequestSettlementFailed) -> dict[str, object]:
     return {"state": RequestState.SETTLEMENT_FAILED, "text": event.text}
 
 
-def _cancelled(event: RequestCancelled) -> dict[str, object]:
+def _cancelled(_line: RequestLine, event: RequestCancelled) -> dict[str, object]:
     return {"state": RequestState.CANCELLED, "text": event.text}
 
 
-def _step(news: Callable[[Any], dict[str, object]], *, over: bool = False) -> Callable[..., tuple[Row[Any], ...]]:
+def _step(
+    news: Callable[[RequestLine, Any], dict[str, object]], *, over: bool = False
+) -> Callable[..., tuple[Row[Any], ...]]:
     """Return the step that writes what an event says into its request's line, if the request is open.
 
     The unwinding of a failed request's hedge comes after its end, and is no longer part of it.
@@ -151,7 +211,7 @@ def _step(news: Callable[[Any], dict[str, object]], *, over: bool = False) -> Ca
         line = state.find(key)
         if line is None:
             return ()
-        changed = msgspec.structs.replace(line, updated_at=rfc3339(at_us), **news(event))
+        changed = msgspec.structs.replace(line, updated_at=rfc3339(at_us), **news(line, event))
         return state.close(key, position, changed) if over else state.keep(key, position, changed)
 
     return step
@@ -167,6 +227,10 @@ REQUESTS = View(
         HedgeCompleted: _step(_hedged),
         HedgeAbandoned: _step(_abandoned),
         SettlementSubmissionRequested: _step(_settling),
+        SettlementSubmitted: _step(_submitted),
+        SettlementReplaced: _step(_replaced),
+        SettlementIncluded: _step(_included),
+        SettlementReorged: _step(_reorged),
         SettlementConfirmed: _step(_settled),
         SettlementReverted: _step(_reverted),
         RequestCompleted: _step(_completed, over=True),

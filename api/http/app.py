@@ -11,8 +11,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from api.http import commanding, console, health, live, market, public, reading, schema
-from api.http.edge import Edge, guard
+from api.http import commanding, confirming, console, health, live, market, placing, public, reading, schema
+from api.http.edge import Edge
 from api.http.errors import ApiError, on_anything_else, on_api_error, on_http_error
 from api.http.house import Clocks, House, HttpSettings, Ports
 from api.http.roles import ROUTES
@@ -23,6 +23,8 @@ CORS_MAX_AGE_S = 600
 PARAMETER_TYPE = re.compile(r":[a-z]+}")
 HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *public.HANDLERS,
+    *placing.HANDLERS,
+    *confirming.HANDLERS,
     *reading.HANDLERS,
     *live.HANDLERS,
     *market.HANDLERS,
@@ -63,7 +65,6 @@ def create_app(
     return Litestar(
         route_handlers=list(HANDLERS),
         state=State({"house": house}),
-        guards=[guard],
         middleware=[Edge(house)],
         exception_handlers=_exception_handlers(),
         cors_config=CORSConfig(

@@ -57,7 +57,7 @@ CODES: dict[int, Code] = {
     )
 }
 
-UNAVAILABLE, BEING_PROCESSED, EXPIRED, THROTTLED, INVALID_PAYLOAD = 1, 21, 23, 28, 29
+UNAVAILABLE, MARKET_MOVED, BEING_PROCESSED, EXPIRED, THROTTLED, INVALID_PAYLOAD = 1, 20, 21, 23, 28, 29
 INVALID_RFQ, INVALID_ADDRESS, FEES_NOT_APPLICABLE, ORDER_NOT_FOUND, NOT_MINED = 19, 30, 31, 35, 36
 
 PUBLIC: dict[Reason, int] = {
@@ -119,6 +119,41 @@ PUBLIC: dict[Reason, int] = {
     Reason.VALUE_INVALID: 29,
     Reason.COMMAND_ID_REUSED: 29,
 }
+
+# What the contract says when it refuses, for a request that falls by it; the names are its own.
+CONTRACT: dict[str, int] = {
+    "BenefactorNotWhitelisted": 25,
+    "BeneficiaryNotApproved": 26,
+    "DelegationNotInitiated": 29,
+    "GlobalMaxMintPerBlockExceeded": 17,
+    "GlobalMaxRedeemPerBlockExceeded": 17,
+    "MaxMintPerBlockExceeded": 17,
+    "MaxRedeemPerBlockExceeded": 17,
+    "InvalidAddress": 30,
+    "InvalidAmount": 29,
+    "InvalidAssetAddress": 2,
+    "InvalidEIP712Signature": 29,
+    "InvalidEIP1271Signature": 29,
+    "InvalidNonce": 24,
+    "InvalidOrder": 29,
+    "InvalidStablePrice": 20,
+    "InvalidZeroAddress": 30,
+    "SignatureExpired": 23,
+    "TransferFailed": 11,
+    "UnknownSignatureType": 29,
+    "UnsupportedAsset": 15,
+}
+
+
+def fallen_code(text: str) -> Code:
+    """Return the code of a request that fell: of the contract's error or the reason that its text begins with.
+
+    Otherwise the hedge could not be traded, or the transaction came to nothing: code 20, ask for a new quote.
+    """
+    word = text.partition(":")[0].strip()
+    reason = Reason.__members__.get(word.upper())
+    return CODES[CONTRACT.get(word, PUBLIC[reason] if reason is not None else MARKET_MOVED)]
+
 
 # Under /v1 the code is the reason's name in lower case; here is its status where it is not 409 (the state forbids it).
 KEYED_STATUS: dict[Reason, int] = {

@@ -8,9 +8,9 @@ import msgspec
 from litestar import MediaType, Response, post
 from litestar.params import HeaderParameter, PathParameter
 
+from api.http.bodies import bounded_body
 from api.http.errors import keyed_error, keyed_refusal
 from api.http.house import IDEMPOTENCY_KEY_MAX, Asked, command_id, house_of, trace
-from api.http.public import bounded_body
 from api.http.roles import RELEASES, Role
 from domain.mode import Mode
 from domain.refusal import Unavailable, Unknown

@@ -10,17 +10,24 @@ from litestar import Request
 
 from api.http.metrics import Registry
 from api.http.ports import (
+    ChainPort,
     Commands,
+    ContractInForce,
     Dependencies,
     Heartbeats,
     Keys,
     MarketBoard,
     NoMarket,
+    NoRequests,
     NoSeries,
     Orders,
+    OwnersOnly,
+    Parties,
     PolicyInForce,
+    Requests,
     Series,
     Views,
+    no_contract,
 )
 from api.http.stream import Broadcast
 from api.http.throttle import BENEFACTOR_RATE, SOURCE_RATE, Rate, Recent, Throttle
@@ -33,13 +40,20 @@ Asked = Request[Any, Any, Any]
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Hold the entrance's settings. `trusted_proxies` are peers whose X-Forwarded-For is believed."""
+    """Hold the entrance's settings. `trusted_proxies` are peers whose X-Forwarded-For is believed.
+
+    `order_wait_ms` is how long an order waits for its transaction, `wallet_wait_ms` how long the chain may take to tell
+    of a wallet; `issued_token` is the issued dollar's contract, lower case, "" where no chain is read.
+    """
 
     source_rate: Rate = SOURCE_RATE
     benefactor_rate: Rate = BENEFACTOR_RATE
     trusted_proxies: frozenset[str] = frozenset()
     allow_origins: tuple[str, ...] = ("*",)
     version: str = "0.1.0"
+    order_wait_ms: int = 10_000
+    wallet_wait_ms: int = 2_000
+    issued_token: str = ""
 
 
 class Clocks(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +75,10 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     heartbeats: Heartbeats
     market: MarketBoard = NoMarket()
     series: Series = NoSeries()
+    requests: Requests = NoRequests()
+    chain: ChainPort | None = None
+    parties: Parties = OwnersOnly()
+    contract: ContractInForce = no_contract
 
 
 class Meters:
@@ -101,6 +119,8 @@ class House:
         self.sources = Throttle(settings.source_rate, clocks.monotonic_s)
         self.named = Throttle(settings.benefactor_rate, clocks.monotonic_s)
         self.signers = Throttle(settings.benefactor_rate, clocks.monotonic_s)
+        self.wallets = Throttle(settings.benefactor_rate, clocks.monotonic_s)
+        self.wallets_asked = 0
         self.orders_seen = Recent(RECENT_ORDERS_MAX)
         self.orders_accepted = Recent(RECENT_ORDERS_MAX)
 

@@ -8,13 +8,13 @@ import msgspec
 
 from api.http.codes import INVALID_ADDRESS, INVALID_PAYLOAD, INVALID_RFQ, PUBLIC
 from api.http.errors import ApiError, public_error
-from api.http.ports import Proven
+from api.http.ports import Parties, Proven
 from api.http.quoting import checked_address
+from commands.chain_ports import Wallet
 from commands.request import AcceptRequest
 from domain.ids import natural_id
 from domain.refusal import Refusal
 
-BODY_BYTES_MAX = 16 * 1024
 INTEGER_DIGITS_MAX = 39  # 2^128 has 39
 
 _ORDER_ID = re.compile(r"(?:rfq-)?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})", re.IGNORECASE)
@@ -100,21 +100,33 @@ def read_order(body: bytes) -> PlacedOrder:
     )
 
 
-def proven_or_refused(order: PlacedOrder, found: Proven | Refusal) -> Proven:
-    """Return the proof that the benefactor signed; raise the refusal's code, or 29 when someone else did.
+def proven_or_refused(order: PlacedOrder, found: Proven | Refusal, parties: Parties) -> Proven:
+    """Return the proof that the benefactor or a delegate of his signed; raise the refusal's code, or 29.
 
-    Nobody may sign for another before delegation is read from the chain, so a stranger's signature is refused here
-    and never reaches the log.
+    The Book decides who may sign; but a stranger's signature is refused here, so that it never reaches the log.
     """
     if isinstance(found, Refusal):
         raise public_error(PUBLIC[found.reason], found.text)
-    if found.signer != order.benefactor:
-        raise public_error(INVALID_PAYLOAD, "the signature is not the benefactor's over these terms")
+    if not parties.may_sign(found.signer, order.benefactor):
+        text = "the signature is not over these terms by the benefactor or a delegate whom he confirmed on chain"
+        raise public_error(INVALID_PAYLOAD, text)
     return found
 
 
-def accept_request(order: PlacedOrder, proof: Proven, signature_type: str) -> tuple[UUID, bytes]:
-    """Return the command's id, uuid5 of order hash and signature, and its body."""
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """Hold what the chain said of an order: its benefactor's wallet and his contract's signature; None: not asked."""
+
+    wallet: Wallet | None = None
+    contract_signature: bool | None = None
+
+
+def order_key(proof: Proven) -> UUID:
+    """Return the id under which an order is accepted once: uuid5 of its hash and signature."""
+    return natural_id("request.accept", proof.order_hash, proof.signature)
+
+
+def accept_request(order: PlacedOrder, proof: Proven, signature_type: str, found: Found) -> bytes:
+    """Return the command's body."""
     terms: dict[str, Any] = msgspec.structs.asdict(order)
     issued = terms.pop("usde_amount")
     command = AcceptRequest(
@@ -123,6 +135,8 @@ def accept_request(order: PlacedOrder, proof: Proven, signature_type: str) -> tu
         signature=proof.signature,
         signature_type=signature_type,
         order_hash=proof.order_hash,
-        signer=proof.signer,
+        signer=proof.signer or order.benefactor,  # a contract wallet signs for itself
+        wallet=found.wallet,
+        contract_signature=found.contract_signature,
     )
-    return natural_id("request.accept", proof.order_hash, proof.signature), msgspec.json.encode(command)
+    return msgspec.json.encode(command)

@@ -10,8 +10,10 @@ from uuid import UUID
 import msgspec
 
 from api.http.metrics import Heartbeat
+from commands.chain_ports import Wallet
 from commands.envelope import Reply
 from domain.market import Witness
+from domain.onchain import ContractTerms
 from domain.policy import Policy
 from domain.refusal import Refusal, Unavailable
 
@@ -135,6 +137,53 @@ class Orders(Protocol):
         """Return what the signature proves, or why it proves nothing. Addresses were checked before."""
         ...
 
+    def read_contract(self, order: Terms, signature: str) -> Proven | Refusal:
+        """Return the order's hash and a contract wallet's signature in its one form, proven by nobody yet."""
+        ...
+
+
+class ChainPort(Protocol):
+    """Ask the chain about a benefactor. Each method raises `Unavailable` when its endpoints do not answer or agree."""
+
+    async def wallet(self, owner: str, token: str) -> Wallet:
+        """Return an owner's balance of a token and its allowance to the minting contract."""
+        ...
+
+    async def contract_signature(self, wallet: str, order_hash: str, signature: str) -> bool:
+        """Ask a contract wallet (EIP-1271) whether a signature is its own."""
+        ...
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """Show how far a request is: `tx` is the newest call that was submitted for it, "" before there is one.
+
+    Once it is `over`, `fell` says why it came to nothing, "" if it was completed.
+    """
+
+    state: str
+    tx: str = ""
+    over: bool = False
+    fell: str = ""
+
+
+class Requests(Protocol):
+    """Follow requests."""
+
+    async def transaction(self, request_id: UUID, position: int, timeout_s: float) -> Progress | None:
+        """Wait until a request has a transaction or is over, within a bound; return how far it is then.
+
+        `position` is where it was accepted. None: it was over so long ago that only the read model knows of it.
+        """
+        ...
+
+
+class Parties(Protocol):
+    """Know who may act for whom."""
+
+    def may_sign(self, signer: str, benefactor: str) -> bool:
+        """Say whether the chain was seen to let an address sign for a benefactor."""
+        ...
+
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
     """Name the person a key belongs to and the role it carries."""
@@ -234,6 +283,31 @@ class NoSeries:
         """Raise `Unavailable`."""
         raise Unavailable(f"no time series is kept here: {asked.table}")
 
+
+class NoRequests:
+    """Stand where nobody follows requests: whoever waits is told at once that his is under way."""
+
+    async def transaction(self, request_id: UUID, position: int, timeout_s: float) -> Progress | None:
+        """Return that it was accepted, and no more."""
+        del request_id, position, timeout_s  # nothing is known of any
+        return Progress(state="accepted")
+
+
+class OwnersOnly:
+    """Stand where no chain is read: everyone signs for himself."""
+
+    def may_sign(self, signer: str, benefactor: str) -> bool:
+        """Say whether they are the same."""
+        return signer == benefactor
+
+
+def no_contract() -> ContractTerms | None:
+    """Stand where no contract is read."""
+    return None
+
+
+ContractInForce = Callable[[], ContractTerms | None]
+"""Give the minting contract's parameters as seen last, None before they were."""
 
 PolicyInForce = Callable[[], Policy | None]
 """Give the policy in force, None before the first one is known."""

@@ -1,55 +1,28 @@
-"""The public routes, compatible with Ethena's mint and redeem API."""
+"""The public routes that ask and list, compatible with Ethena's mint and redeem API."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import MediaType, Response, get, post
+from litestar import Response, get
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
-from api.http.codes import (
-    BEING_PROCESSED,
-    CODES,
-    FEES_NOT_APPLICABLE,
-    INVALID_PAYLOAD,
-    NOT_MINED,
-    ORDER_NOT_FOUND,
-    UNAVAILABLE,
-)
-from api.http.errors import ErrorDetail, public_error, public_refusal, throttled
-from api.http.house import IDEMPOTENCY_KEY_MAX, Asked, House, caller, command_id, house_of, source, trace
-from api.http.ordering import BODY_BYTES_MAX, accept_request, proven_or_refused, quote_of, read_order
-from api.http.ports import PageQuery, Row
+from api.http.bodies import idempotency_key, written_json
+from api.http.codes import FEES_NOT_APPLICABLE, UNAVAILABLE
+from api.http.errors import public_error, public_refusal, throttled
+from api.http.house import Asked, caller, command_id, house_of, source, trace
+from api.http.ports import PageQuery
 from api.http.quoting import RfqAnswer, checked_address, is_address, read_rfq, rfq_answer
 from commands.envelope import Reply
 from domain.codec import decode_event
 from domain.mode import GLOBAL, Mode, strictest
+from domain.onchain import ContractTerms
 from domain.policy import Hedging, Policy
 from domain.quantity import add, plain
 from domain.quote import QuoteIssued
 from domain.refusal import Unavailable, Unknown
 
-CONFIRMATION_WAIT_S = 2.0
 MODE_ROWS_MAX = 500
-OVER = frozenset({"completed", "settlement_failed", "cancelled"})
-"""States after which a request does not change."""
-
-
-class OrderAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer an accepted order; its settlement is followed at `/order-confirmation`."""
-
-    order_id: str
-    state: str
-
-
-class Confirmation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Show how far an order is; `tx` is the transaction that settled it. Until it is over, `error` carries code 36."""
-
-    order_id: str
-    state: str
-    tx: str = ""
-    error: ErrorDetail | None = None
 
 
 class Availability(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,31 +45,6 @@ class Fees(msgspec.Struct, frozen=True, kw_only=True):
     """List the fees of every pair."""
 
     fees: list[PairFees]
-
-
-def _json(body: bytes, status: int = 200) -> Response[Any]:
-    return Response(body, status_code=status, media_type=MediaType.JSON)
-
-
-def idempotency_key(asked: Asked) -> str | None:
-    """Return the Idempotency-Key header; raise code 29 when it is empty, too long or not plain ASCII."""
-    key = asked.headers.get("idempotency-key")
-    if key is None:
-        return None
-    if not 0 < len(key) <= IDEMPOTENCY_KEY_MAX or not key.isascii() or not key.isprintable():
-        raise public_error(INVALID_PAYLOAD, f"an Idempotency-Key has 1 to {IDEMPOTENCY_KEY_MAX} printable characters")
-    return key
-
-
-async def bounded_body(asked: Asked, bytes_max: int = BODY_BYTES_MAX) -> bytes | None:
-    """Return the body, or None as soon as it is longer than the bound; the rest is not read."""
-    body = bytearray()
-    chunks: AsyncIterator[bytes] = asked.stream()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > bytes_max:
-            return None
-    return bytes(body)
 
 
 def _issued(reply: Reply) -> QuoteIssued | None:
@@ -147,111 +95,33 @@ async def rfq(
     quote = _issued(reply)
     if quote is None or policy is None:
         raise public_error(UNAVAILABLE, "the quote of this Idempotency-Key is no longer at hand; ask with a new one")
-    return _json(rfq_answer(policy, quote))
+    return written_json(rfq_answer(policy, quote))
 
 
-def _charge_signer(house: House, order_key: str, signer: str, expiry_s: int) -> None:
-    """Charge the signer for an order that is new and alive; a replay by anyone costs only its source."""
-    if house.orders_seen.get(order_key) is not None or expiry_s * 1_000_000 <= house.clocks.now_us():
-        return
-    wait_s = house.signers.spend(signer)
-    if wait_s > 0:
-        raise throttled(wait_s)
-    house.orders_seen.keep(order_key, 1)
+def _taken(terms: ContractTerms | None, address: str) -> tuple[bool, bool]:
+    """Say whether the contract mints and redeems against a collateral: active, and no cap at zero."""
+    if terms is None:
+        return True, True
+    asset = next((each for each in terms.assets if each.address == address), None)
+    if asset is None or not asset.active:
+        return False, False
+    mints = min(asset.max_mint_per_block, terms.global_max_mint_per_block) > 0
+    return mints, min(asset.max_redeem_per_block, terms.global_max_redeem_per_block) > 0
 
 
-@post(
-    "/order",
-    status_code=202,
-    operation_id="order",
-    summary="Place a signed order for a quote",
-    tags=["public"],
-)
-async def order(
-    request: Asked,
-    signature: Annotated[str | None, QueryParameter(description="0x and 130 hex digits: r, s, v")] = None,
-    signature_type: Annotated[str | None, QueryParameter(description="EIP712 (the default)")] = None,
-) -> Response[OrderAnswer]:
-    """Accept an order: the same signed order again gets the same outcome, however often it is sent."""
-    house = house_of(request)
-    body = await bounded_body(request)
-    if body is None:
-        raise public_error(INVALID_PAYLOAD, f"the body is longer than {BODY_BYTES_MAX} bytes")
-    placed = read_order(body)
-    kind = signature_type or "EIP712"
-    if not signature:
-        raise public_error(INVALID_PAYLOAD, "signature is required")
-    proof = proven_or_refused(placed, house.ports.orders.verify(placed, signature, kind))
-    order_key, command = accept_request(placed, proof, kind)
-    _charge_signer(house, str(order_key), proof.signer, placed.expiry)
-    try:
-        reply = await house.ports.commands.request(
-            "request.accept", command, order_key, f"benefactor:{proof.signer}", trace(request)
-        )
-    except Unavailable as error:
-        raise public_error(UNAVAILABLE) from error
-    except Unknown as error:
-        raise public_error(BEING_PROCESSED, "send the same order again, or ask /order-confirmation") from error
-    if reply.status != "accepted":
-        raise public_refusal(reply)
-    house.orders_accepted.keep(quote_of(placed.order_id), reply.position)
-    return _json(msgspec.json.encode(OrderAnswer(order_id=placed.order_id, state="accepted")), 202)
-
-
-async def _followed(house: House, order_id: str) -> Row | None:
-    quote_id = quote_of(order_id)
-    if quote_id is None:
-        return None
-    views = house.ports.views
-    row = await views.request(quote_id)
-    if row is not None:
-        return row
-    position = house.orders_accepted.get(quote_id)
-    if position is None:
-        return None
-    # Accepted here a moment ago: the view is only behind, so the order is not "not found".
-    await views.wait_for("requests", position, CONFIRMATION_WAIT_S)
-    return await views.request(quote_id) or {"order_id": order_id, "state": "accepted"}
-
-
-@get(
-    "/order-confirmation",
-    operation_id="order_confirmation",
-    summary="Follow an order until it is settled",
-    tags=["public"],
-)
-async def order_confirmation(
-    request: Asked, order_id: Annotated[str | None, QueryParameter(description="The rfq_id; RFQ- is optional")] = None
-) -> Response[Confirmation]:
-    """Return 202 with code 36 while the order is under way, 200 once it is over."""
-    if not order_id:
-        raise public_error(INVALID_PAYLOAD, "order_id is required")
-    try:
-        row = await _followed(house_of(request), order_id)
-    except Unavailable as error:
-        raise public_error(UNAVAILABLE) from error
-    if row is None:
-        raise public_error(ORDER_NOT_FOUND)
-    state = str(row["state"])
-    answer = Confirmation(order_id=str(row["order_id"]), state=state, tx=str(row.get("tx", "")))
-    if state in OVER:
-        return _json(msgspec.json.encode(answer))
-    code = CODES[NOT_MINED]
-    pending = ErrorDetail(error_code=str(NOT_MINED), error_name=code.name)
-    return _json(msgspec.json.encode(msgspec.structs.replace(answer, error=pending)), code.status)
-
-
-def _available(policy: Policy, modes: dict[str, Mode]) -> Availability:
+def _available(policy: Policy, modes: dict[str, Mode], terms: ContractTerms | None) -> Availability:
     answer = Availability(mint=[], redeem=[])
-    underlying = {asset.symbol: asset.underlying for asset in policy.assets}
+    assets = {asset.symbol: asset for asset in policy.assets}
+    underlying = {symbol: asset.underlying for symbol, asset in assets.items()}
     for pair in policy.pairs:
+        mints, redeems = _taken(terms, assets[pair.collateral].address)
         scopes = [GLOBAL, f"pair:{pair.name}", f"asset:{underlying[pair.collateral]}"]
         if pair.hedging is Hedging.PERPETUAL:
             scopes.append(f"venue:{pair.venue}")
         mode = strictest(modes, *scopes)
-        if mode is not Mode.HALTED:
+        if redeems and mode is not Mode.HALTED:
             answer.redeem.append(pair.name)
-        if mode is Mode.ACTIVE:
+        if mints and mode is Mode.ACTIVE:
             answer.mint.append(pair.name)
     return answer
 
@@ -263,7 +133,10 @@ def _available(policy: Policy, modes: dict[str, Mode]) -> Availability:
     tags=["public"],
 )
 async def asset_availability(request: Asked) -> Response[Availability]:
-    """Return the pairs by side; a halted one is in neither, one that only reduces is not minted."""
+    """Return the pairs by side; a halted one is in neither, one that only reduces is not minted.
+
+    Nor is one of which the contract takes nothing: inactive, or its cap or that of all is zero.
+    """
     house = house_of(request)
     policy = house.ports.policy()
     if policy is None:
@@ -273,7 +146,8 @@ async def asset_availability(request: Asked) -> Response[Availability]:
     except Unavailable as error:
         raise public_error(UNAVAILABLE) from error
     rows = [msgspec.json.decode(row) for row in page.rows]
-    return _json(msgspec.json.encode(_available(policy, {row["scope"]: Mode(row["mode"]) for row in rows})))
+    modes = {row["scope"]: Mode(row["mode"]) for row in rows}
+    return written_json(msgspec.json.encode(_available(policy, modes, house.ports.contract())))
 
 
 @get("/fees", operation_id="fees", summary="List the fees", tags=["public"])
@@ -292,7 +166,7 @@ async def fees(
     for pair in policy.pairs:
         text = plain(add(pair.fee_bps, pair.buffer_bps))
         listed.append(PairFees(pair=pair.name, token=pair.collateral, mint_bps=text, redeem_bps=text))
-    return _json(msgspec.json.encode(Fees(fees=listed)))
+    return written_json(msgspec.json.encode(Fees(fees=listed)))
 
 
-HANDLERS = (rfq, order, order_confirmation, asset_availability, fees)
+HANDLERS = (rfq, asset_availability, fees)

@@ -8,9 +8,11 @@ from litestar import Litestar, MediaType, Response, get
 
 from api.http.codes import CODES
 from api.http.commanding import BODIES
+from api.http.confirming import Confirmation
 from api.http.house import Asked
 from api.http.market import SourceRow
 from api.http.ordering import OrderBody
+from api.http.placing import OrderPending
 from api.http.roles import PUBLIC, ROUTES
 from domain.indicative import Ladder
 
@@ -43,6 +45,8 @@ _ORDER_EXAMPLE = {
 _LIMIT_EXAMPLE = {"control": "net_delta", "scope": "asset:ETH", "value": "12.5", "reason": "thin books"}
 _MODE_EXAMPLE = {"scope": "global", "mode": "HALTED", "reason": "venue answers strangely"}
 _PUBLIC_STATUSES = {"/order-confirmation": (404,), "/order": (409,)}
+_UNDER_WAY = {"/order": OrderPending, "/order-confirmation": Confirmation}
+"""What is answered with 202 and code 36."""
 _FOLLOWED = {"/v1/indicative/{pair}", "/v1/stream"}
 """What can be read as server-sent events."""
 _ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -75,6 +79,10 @@ def _errors(method: str, path: str) -> dict[str, Any]:
             for status in (400, 429, *_PUBLIC_STATUSES.get(path, ()))
         }
         unknown_key = {"description": "The API key is not known.", "content": {"application/json": content}}
+        pending = _UNDER_WAY.get(path)
+        if pending is not None:
+            shown = {"application/json": {"schema": {"$ref": _REF.format(name=pending.__name__)}}}
+            refused["202"] = {"description": "Accepted, not mined yet: code 36.", "content": shown}
         return {**refused, "401": unknown_key}
     words = {
         "400": "A parameter or body that cannot be read.",
@@ -142,7 +150,7 @@ def document(app: Litestar) -> dict[str, Any]:
     whole: dict[str, Any] = app.openapi_schema.to_schema()
     components = whole.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    wanted = [OrderBody, *BODIES.values()]
+    wanted = [OrderBody, *_UNDER_WAY.values(), *BODIES.values()]
     _, described = msgspec.json.schema_components(wanted, ref_template=_REF)
     schemas.update(described)
     schemas.update({shown.__name__: _shown(shown) for shown in (Ladder, SourceRow)})

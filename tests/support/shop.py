@@ -1,5 +1,6 @@
 """The HTTP entrance on whole in-memory ports: the real handler decides, the real views fold, real signatures count."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,8 @@ import msgspec
 
 from adapters.chain.eip712 import ContractDomain
 from adapters.chain.signature import OrderVerifier, SignedOrder, address_of, sign_order
+from api.core import ASKED_BY_CONTENT
+from api.following import Following
 from api.http.app import create_app
 from api.http.house import Clocks, HttpSettings, Ports
 from api.http.keys import KeyEntry, KeyRing, key_digest, new_key
@@ -17,8 +20,11 @@ from api.http.roles import Role
 from api.http.stream import Broadcast
 from api.http.throttle import Rate
 from api.http.views import LoggedViews
+from api.replica import Replica
+from commands.chain_ports import Wallet
 from commands.envelope import Envelope, Reply
 from commands.handler import Decision, remembered, reply, reused
+from domain.book import Book
 from domain.chain import GENESIS
 from domain.log import KeptCommand, StoredEvent
 from domain.policy import Policy
@@ -35,6 +41,10 @@ STRANGER_KEY = "0x" + "5d" * 32
 STRANGER = address_of(STRANGER_KEY)
 DOMAIN = ContractDomain(chain_id=1, verifying_contract=a_policy().minting_contract)
 UNBOUNDED = Rate(per_s=1e6, burst=1_000_000)
+ISSUED_TOKEN = "0x" + "d0" * 20
+NO_WAIT = HttpSettings(
+    source_rate=UNBOUNDED, benefactor_rate=UNBOUNDED, order_wait_ms=0, wallet_wait_ms=200, issued_token=ISSUED_TOKEN
+)
 
 
 class MemoryCore:
@@ -50,6 +60,9 @@ class MemoryCore:
         self.fault: Exception | None = None
         self.status = ""
         self.fold_views = True
+        self.replica = Replica(Book(), 0)
+        self.following = Following(self.replica)
+        self.follow = True
         for event in self.desk.events:
             self._append([(event.originator, event.TOPIC, msgspec.json.encode(event, enc_hook=str))], START_US)
 
@@ -71,6 +84,13 @@ class MemoryCore:
             for offset, (originator, topic, state) in enumerate(events)
         ]
         self.log.extend(stored)
+        if self.follow:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Let those who follow the log see what they have not seen."""
+        for event in self.log.events[self.replica.position :]:
+            self.following.see(self.replica.fold(event))
 
     async def fold(self) -> None:
         page = await self.log.page(self.folding.position, 10_000, frozenset())
@@ -97,7 +117,7 @@ class MemoryCore:
             return Reply(status=self.status, command_id=str(command_id))
         if command_id in self.kept:
             first, kept = self.kept[command_id]
-            if bytes(first.body) != body or first.kind != kind:
+            if first.kind != kind or (bytes(first.body) != body and kind not in ASKED_BY_CONTENT):
                 return reused(envelope)
             begin, end = kept.first_position or 1, kept.last_position or 0
             return remembered(command_id, kept, self.log.events[begin - 1 : end])
@@ -133,10 +153,39 @@ class Told:
         self.beats.append(read_heartbeat(registry.heartbeat(role, 1, START_US - 500_000, position)))
 
 
+class MemoryChain:
+    """Tell of wallets and contract signatures what it was told; count how often it was asked."""
+
+    def __init__(self) -> None:
+        self.held = Wallet(block_number=1, balance=1 << 127, allowance=1 << 127)
+        self.owned = True
+        self.asked: list[tuple[str, str]] = []
+        self.fault: Exception | None = None
+        self.hang = False
+
+    async def wallet(self, owner: str, token: str) -> Wallet:
+        self.asked.append((owner, token))
+        await self._answer()
+        return self.held
+
+    async def contract_signature(self, wallet: str, order_hash: str, signature: str) -> bool:
+        self.asked.append((wallet, order_hash))
+        await self._answer()
+        return self.owned
+
+    async def _answer(self) -> None:
+        if self.hang:
+            await asyncio.Event().wait()
+        if self.fault is not None:
+            raise self.fault
+
+
 class Shop:
     """Hold an application, what it was given, and a client that stands at one address."""
 
-    def __init__(self, settings: HttpSettings | None = None, policy: Policy | None = None) -> None:
+    def __init__(
+        self, settings: HttpSettings | None = None, policy: Policy | None = None, chain: MemoryChain | None = None
+    ) -> None:
         self.policy: Policy | None = policy or a_policy(benefactors=(BENEFACTOR,))
         self.core = MemoryCore(self.policy)
         self.told = Told()
@@ -160,8 +209,12 @@ class Shop:
             heartbeats=self.told,
             market=self.market,
             series=self.series,
+            requests=self.core.following,
+            parties=self.core.following,
+            contract=self.core.following.terms,
+            chain=chain,
         )
-        settings = settings or HttpSettings(source_rate=UNBOUNDED, benefactor_rate=UNBOUNDED)
+        settings = settings or NO_WAIT
         self.app = create_app(self.ports, self.broadcast, settings, self.clocks)
         self._nonce = 0
 

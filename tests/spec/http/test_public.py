@@ -54,7 +54,11 @@ async def test_a_mint_goes_from_quote_to_completed(shop: Shop) -> None:
         order = shop.order(await quoted(shop, client))
         answer = await placed(shop, client, order)
         assert answer.status_code == 202
-        assert answer.json() == {"order_id": order["order_id"], "state": "accepted"}
+        assert (answer.json()["order_id"], answer.json()["state"], code(answer)) == (
+            order["order_id"],
+            "accepted",
+            "36",
+        )
         bare = str(order["order_id"]).removeprefix("RFQ-").upper()
         for order_id in (str(order["order_id"]), bare, f"rfq-{bare}"):
             followed = await client.get("/order-confirmation", params={"order_id": order_id})
@@ -368,7 +372,7 @@ async def test_an_unknown_order_is_404_with_35(shop: Shop) -> None:
 
 
 async def test_an_order_just_accepted_is_never_not_found(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.http.public.CONFIRMATION_WAIT_S", 0.05)
+    monkeypatch.setattr("api.http.confirming.CONFIRMATION_WAIT_S", 0.05)
     shop.core.fold_views = False
     async with shop.client() as client:
         order = shop.order(await quoted(shop, client))
@@ -435,7 +439,7 @@ async def test_a_stranger_naming_a_benefactor_spends_only_his_own() -> None:
 
 
 async def test_an_order_replayed_by_strangers_costs_its_signer_nothing() -> None:
-    shop = Shop(HttpSettings(source_rate=UNBOUNDED, benefactor_rate=Rate(per_s=2, burst=2)))
+    shop = Shop(HttpSettings(source_rate=UNBOUNDED, benefactor_rate=Rate(per_s=2, burst=2), order_wait_ms=0))
     async with shop.client("10.0.0.1") as owner, shop.client("10.0.0.66") as stranger:
         quotes = [await quoted(shop, owner), await quoted(shop, owner)]
         shop.now_s += 10

@@ -361,7 +361,7 @@ def test_a_request_is_followed_to_its_end():
     ):
         events.append(event)
         states.append(lines(REQUESTS, *events)[0]["state"])
-    assert states == ["accepted", "hedging", "hedged", "settling", "settled", "completed"]
+    assert states == ["accepted", "hedging", "hedged", "settling", "confirmed", "completed"]
     ((is_open, line),) = table(REQUESTS, *events).values()
     assert not is_open
     assert (line["nonce"], line["hedge_filled"], line["tx"]) == (str(2**70), "-2", "0xfeed")
@@ -514,7 +514,8 @@ def test_decimals_stay_exact_through_freezing():
 
 def test_documents_have_no_numbers_that_javascript_could_bend():
     """Counts and positions are whole numbers; everything with a unit is text."""
-    whole = {"fills", "settlements", "attempt", "cause_position", "sequence", "age_ms", "funding_interval_ms"}
+    whole = {"fills", "settlements", "attempt", "attempts", "cause_position", "sequence", "age_ms"}
+    whole |= {"funding_interval_ms", "block", "block_number", "nonce", "stables_delta_limit_bps"}
     for view in VIEWS.values():
         for schema in msgspec.json.schema_components([view.document], schema_hook=lambda _: {"type": "string"})[
             1
