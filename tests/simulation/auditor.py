@@ -21,16 +21,18 @@ from domain.exposure import exposure, imbalance
 from domain.fill import FillKind, FillRecorded
 from domain.limit import Control
 from domain.log import Batch, KeptCommand, StoredEvent
+from domain.onchain import PartyKind
 from domain.order import Ending, OrderAttempted, OrderClosed, OrderSide, OrderSubmissionRequested
 from domain.quantity import ZERO, add, multiply, to_units
 from domain.quote import QuoteUsed
-from domain.refusal import Reason, Rejected
+from domain.refusal import Reason
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
-from domain.settlement import SettlementConfirmed, SettlementReverted, SettlementSubmissionRequested
+from domain.settlement import SettlementConfirmed, SettlementReplaced, SettlementReverted, SettlementSubmitted
+from domain.transaction import Transaction
 from domain.venue import FillReport
 from tests.simulation.appraiser import Appraiser
-from tests.simulation.chain import ChainServer
 from tests.simulation.log import LogStore
+from tests.simulation.model_chain import SENDER, ModelChain
 from tests.simulation.sim import Sim
 from tests.simulation.venue import Placed, VenueServer
 
@@ -55,7 +57,7 @@ class Decided(msgspec.Struct, frozen=True):
 class Auditor:
     """Hold the invariants of one world."""
 
-    def __init__(self, sim: Sim, store: LogStore, venue: VenueServer, chain: ChainServer) -> None:
+    def __init__(self, sim: Sim, store: LogStore, venue: VenueServer, chain: ModelChain) -> None:
         self.sim = sim
         self.book = Book()
         self.violations: list[Violation] = []
@@ -73,7 +75,9 @@ class Auditor:
         self._attempts: dict[str, OrderSubmissionRequested] = {}
         self._orders: dict[UUID, OrderSubmissionRequested] = {}
         self._closed: dict[UUID, OrderClosed] = {}
-        self._settlements: set[UUID] = set()
+        self.transactions: dict[str, Transaction] = {}
+        self._sent_for: dict[UUID, set[int]] = {}
+        self._next_nonce = 0
         self._traded: dict[UUID, Decimal] = {}
         self._planned: dict[UUID, Decimal] = {}
         self._bought = ZERO
@@ -88,7 +92,8 @@ class Auditor:
             OrderAttempted: self._attempted,
             OrderClosed: self._order_closed,
             FillRecorded: self._fill_recorded,
-            SettlementSubmissionRequested: self._settlement_requested,
+            SettlementSubmitted: self._submitted,
+            SettlementReplaced: self._replaced,
             SettlementConfirmed: self._settlement_ended,
             SettlementReverted: self._settlement_ended,
         }
@@ -96,7 +101,7 @@ class Auditor:
         store.on_commit.append(self._committed)
         venue.on_placed.append(self._placed)
         venue.on_filled.append(self._filled)
-        chain.on_seen.append(self._settlement_seen)
+        chain.on_broadcast.append(self._broadcast)
         chain.on_moved.append(self._contained)
 
     def check(self, holds: bool, rule: str, *details: object) -> None:
@@ -173,14 +178,34 @@ class Auditor:
         self.check(fresh, "a client order id is used once", event.client_order_id)
         self._attempts[event.client_order_id] = self._orders[event.order_id]
 
-    def _settlement_requested(self, event: SettlementSubmissionRequested, _stored: StoredEvent) -> None:
-        self._settlements.add(event.settlement_id)
+    def _submitted(self, event: SettlementSubmitted, stored: StoredEvent) -> None:
+        transaction, benefactor = event.transaction, self.accepted[event.request_id].benefactor
+        used = self._chain.final.state.nonces.get(SENDER, 0)
+        gapless = transaction.nonce == self._next_nonce or self._next_nonce < transaction.nonce <= used
+        self.check(gapless, "nonces have no gaps", stored.position, transaction.nonce, self._next_nonce)
+        admitted = self.book.onchain.admitted(PartyKind.BENEFACTOR, benefactor)
+        self.check(admitted, "nothing is sent for who was revoked", stored.position, benefactor)
+        self._next_nonce = transaction.nonce + 1
+        self._recorded(event.settlement_id, transaction)
+
+    def _replaced(self, event: SettlementReplaced, stored: StoredEvent) -> None:
+        before, after = self.transactions[event.replaced_hash], event.transaction
+        self.check(before.nonce == after.nonce, "a replacement keeps its nonce", stored.position)
+        self._recorded(event.settlement_id, after)
+
+    def _recorded(self, settlement_id: UUID, transaction: Transaction) -> None:
+        self.transactions[transaction.tx_hash] = transaction
+        self._sent_for.setdefault(settlement_id, set()).add(transaction.nonce)
 
     def _settlement_ended(self, event: SettlementConfirmed | SettlementReverted, _stored: StoredEvent) -> None:
-        happened = isinstance(event, SettlementConfirmed)
-        end = self._chain.ends.get(event.settlement_id)
-        wanted = isinstance(end, str) if happened else isinstance(end, Rejected)
-        self.check(wanted, "a settlement ended as recorded", event.settlement_id, event.TOPIC, end)
+        order_id, final = self.accepted[event.request_id].order_id, self._chain.final.state
+        if isinstance(event, SettlementConfirmed):
+            self.check(order_id in final.settled, "a confirmed settlement is final on chain", event.settlement_id)
+        else:
+            self.check(order_id not in self._chain.state.settled, "a reverted settlement did not happen", event)
+        used = final.nonces.get(SENDER, 0)
+        over = all(nonce < used for nonce in self._sent_for.get(event.settlement_id, ()))
+        self.check(over, "a settlement ends when its nonces are used up", event.settlement_id, event.TOPIC)
 
     def _requested(self, event: OrderSubmissionRequested, _stored: StoredEvent) -> None:
         order = event.order
@@ -256,9 +281,9 @@ class Auditor:
             self.check(abs(traded) <= abs(planned), "a hedge trades once", requested.hedge_id, traded, planned)
         self._contained()
 
-    def _settlement_seen(self, requested: SettlementSubmissionRequested) -> None:
-        known = requested.settlement_id in self._settlements
-        self.check(known, "a settlement is recorded before the chain sees it", requested.settlement_id)
+    def _broadcast(self, transaction: Transaction) -> None:
+        known = self.transactions.get(transaction.tx_hash) == transaction
+        self.check(known, "a transaction is recorded before the chain sees it", transaction.tx_hash)
 
     def _contained(self) -> None:
         """Check that the book's interval contains the truth; what nobody of ours ordered is left out on both sides."""

@@ -25,6 +25,9 @@ BENEFACTORS = tuple(f"0x{number:040x}" for number in (0xB1, 0xB2, 0xB3))
 TRIES_MAX = 5
 TIMEOUT_S = 3.0
 PAUSE_S = 0.5
+CHAIN_SEEN_S = 4.0
+"""Before it has seen the contract, the book accepts nothing."""
+RICH = 10**30
 HELD_S = (2.0, 6.0)
 SIZES = {
     ("WETH/USDe", "MINT"): ("0.004", "0.5", "1.5", "3.21", "8"),
@@ -49,6 +52,7 @@ class Benefactors:
         self._now_us = now_us
         self._count = count
         self._seed = seed
+        self.block_number: Callable[[], int] = lambda: 0
         self.heard: dict[UUID, Reply] = {}
 
     async def run(self) -> None:
@@ -58,6 +62,7 @@ class Benefactors:
                 tasks.create_task(self._scripts(benefactor, number))
 
     async def _scripts(self, benefactor: str, first: int) -> None:
+        await asyncio.sleep(CHAIN_SEEN_S)
         for number in range(first, self._count, len(BENEFACTORS)):
             chance = Random(f"{self._seed}/script/{number}")
             await asyncio.sleep(chance.uniform(0.1, 1.5))
@@ -93,7 +98,7 @@ class Benefactors:
         elif mischief == 4:
             await self._twice("request.accept", accept, accept | {"nonce": 7_000 + number}, order_id)
         else:
-            await self.ask("request.accept", accept, order_id, benefactor)
+            await self._insist(accept, order_id, benefactor)
         if mischief in {5, 6}:  # the same quote again; or the same nonce, on the same quote
             again = accept | {"signature": "0x22", "nonce": int(accept["nonce"]) + (1 if mischief == 5 else 0) * 5_000}
             await self.ask("request.accept", again, natural_id("again", str(number)), benefactor)
@@ -115,7 +120,16 @@ class Benefactors:
             "signature_type": "EIP712",
             "order_hash": "0x" + hashlib.sha256(f"{number}".encode()).hexdigest(),
             "signer": benefactor,
+            "wallet": {"block_number": self.block_number(), "balance": RICH, "allowance": RICH},
         }
+
+    async def _insist(self, accept: dict[str, Any], order_id: UUID, benefactor: str) -> None:
+        """Ask again, under the same id, while the book cannot see the chain: such a refusal is not remembered."""
+        for _ in range(TRIES_MAX):
+            reply = await self.ask("request.accept", accept, order_id, benefactor)
+            if reply is None or reply.reason != "CHAIN_UNKNOWN":
+                return
+            await asyncio.sleep(PAUSE_S)
 
     async def _twice(self, kind: str, first: object, second: object, command_id: UUID) -> Reply | None:
         async with asyncio.TaskGroup() as tasks:

@@ -15,12 +15,16 @@ SITES_ON_PER_MILLE = 350
 """Share of sites that a swarm turns on: a mix of few faults finds what a mix of all hides."""
 READERS_SHARE = 0.4
 """Share of worlds in which read models and alerts run too: they cost as much again as the rest."""
+ON_INCLUSION_SHARE = 0.5
+"""Share of worlds whose settlements come before their hedges."""
 SHARES = (0.0, 0.05, 0.3, 1.0)
 """Share of picks that are not first in, first out; drawn per seed."""
 CRASH_RATES_PER_MILLE = (2, 5, 15, 50)
 """Crashes are rarer than lost messages: every one of them costs a recovery."""
 SELDOM_RATES_PER_MILLE = (50, 150, 300, 600)
 """Sites that a world passes only a few times need higher rates to fire at all."""
+BLOCK_RATES_PER_MILLE = (150, 400, 700)
+"""The blocks of a world that matter to its transactions are few."""
 SELDOM = ("clock.", "venue.", "chain.", "crash.execution.venue.", "crash.chain.chain.", "crash.core.log.take_over")
 
 
@@ -29,7 +33,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `rates` gives faults per mille by site, for sites that are not named here none. `forced` are keys that fire in any
     case, `suppressed` keys that never do. `crash_steps` kills a process after its n-th step, counted over all its
-    incarnations. `readers` says whether read models and alerts run too.
+    incarnations. `readers` says whether read models and alerts run too, `on_inclusion` that requests are settled before
+    they are hedged.
     """
 
     seed: int
@@ -40,6 +45,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     forced: frozenset[str] = frozenset()
     suppressed: frozenset[str] = frozenset()
     crash_steps: frozenset[tuple[str, int]] = frozenset()
+    on_inclusion: bool = False
 
 
 def swarm(seed: int, sites: tuple[str, ...], commands: tuple[int, int]) -> Plan:
@@ -54,10 +60,13 @@ def swarm(seed: int, sites: tuple[str, ...], commands: tuple[int, int]) -> Plan:
         if on:
             rates[site] = rate
     readers = chance.random() < READERS_SHARE
-    return Plan(seed=seed, commands=count, share=share, readers=readers, rates=rates)
+    on_inclusion = chance.random() < ON_INCLUSION_SHARE
+    return Plan(seed=seed, commands=count, share=share, readers=readers, rates=rates, on_inclusion=on_inclusion)
 
 
 def _rates(site: str) -> tuple[int, ...]:
+    if site.startswith("block."):
+        return BLOCK_RATES_PER_MILLE
     if site.startswith(SELDOM):
         return SELDOM_RATES_PER_MILLE
     return CRASH_RATES_PER_MILLE if site.startswith("crash.") else RATES_PER_MILLE

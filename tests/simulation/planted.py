@@ -1,5 +1,6 @@
 """Bugs on purpose: if the seeds stop finding one of them, the simulation has rotted, not the product become safe."""
 
+import contextlib
 from collections.abc import Awaitable
 
 import msgspec
@@ -7,14 +8,22 @@ import msgspec
 from api.core import Core
 from api.execution import Execution
 from api.replica import Replica
+from api.settling_on_chain import Chain, ChainSettling
+from commands.chain_ports import MintingOrder, Route
 from commands.handler import Handler
 from commands.ports import Clock, EventLog, Evidence, Facts, Follower, Lease, Publisher, Venue
 from domain.approval import Approved, approve
 from domain.depth import BookEvidence
 from domain.log import Batch, NewEvent, StoredEvent
 from domain.market import Witness
+from domain.refusal import Rejected, Unavailable
+from domain.refusal import Unknown as OutcomeUnknown
+from domain.transaction import Errand, Fees, Transaction, replacement_fees
 from domain.venue import Acknowledgement, Unknown, VenueOrder
+from tests.simulation.chain_ports import SimMinting
 from tests.simulation.log import SimEventLog
+from tests.simulation.loop import Process
+from tests.simulation.model_chain import ModelChain, read_raw
 from tests.simulation.ports import VenuePort
 from tests.simulation.relay import SimRelay
 from tests.simulation.stream import HOP_US
@@ -118,10 +127,59 @@ class CredulousCore(Core):
         super().__init__(handler, log, clock, Credulous(evidence), publisher)
 
 
+class HastyMinting(SimMinting):
+    """Broadcast before recording: what was signed is on its way before the log has it."""
+
+    async def sign(
+        self, errand: Errand, order: MintingOrder, route: Route, nonce: int, gas_limit: int, fees: Fees
+    ) -> Transaction:
+        """Sign, and send."""
+        signed = await super().sign(errand, order, route, nonce, gas_limit, fees)
+        with contextlib.suppress(Rejected, Unavailable, OutcomeUnknown):
+            await super().broadcast(signed)
+        return signed
+
+
+class ForgetfulMinting(SimMinting):
+    """Sign again after a crash: what this process did not sign itself is signed anew instead of sent as it is."""
+
+    def __init__(self, chain: ModelChain, process: Process) -> None:
+        super().__init__(chain, process)
+        self._own: set[str] = set()
+
+    async def sign(
+        self, errand: Errand, order: MintingOrder, route: Route, nonce: int, gas_limit: int, fees: Fees
+    ) -> Transaction:
+        """Sign, and remember it for as long as the process lives."""
+        signed = await super().sign(errand, order, route, nonce, gas_limit, fees)
+        self._own.add(signed.tx_hash)
+        return signed
+
+    async def broadcast(self, transaction: Transaction) -> None:
+        """Send what is remembered, else something like it."""
+        if transaction.tx_hash not in self._own:
+            call, fees = read_raw(transaction), replacement_fees(transaction.fees, transaction.fees)
+            transaction = await self.sign(call.errand, call.order, call.route, call.nonce, transaction.gas_limit, fees)
+        await super().broadcast(transaction)
+
+
+class RashSettling(ChainSettling):
+    """Take a block for final as soon as it is there."""
+
+    def __init__(
+        self, replica: Replica, follower: Follower, chain: Chain, facts: Facts, clock: Clock, lease: Lease
+    ) -> None:
+        rash = msgspec.structs.replace(chain, finality_blocks=0)
+        super().__init__(replica, follower, rash, facts, clock, lease)
+
+
 PLANTED: dict[str, Parts] = {
     "ack before commit": Parts(log=EagerLog),
     "retry without idempotency": Parts(execution=ResendingExecution),
     "cursor before publish": Parts(relay=HastyRelay),
     "absence believed at once": Parts(execution=HastyExecution),
     "pricing without a quorum": Parts(core=CredulousCore),
+    "broadcast before recording": Parts(minting=HastyMinting),
+    "signed again after a crash": Parts(minting=ForgetfulMinting),
+    "final at once": Parts(settling=RashSettling),
 }

@@ -1,6 +1,18 @@
 """Every place where a world can go wrong, by name: what a swarm draws from."""
 
-from tests.simulation import bus, chain, chaos, log, people, ports, readers, stream, venue, venue_client
+from tests.simulation import (
+    bus,
+    chain_ports,
+    chaos,
+    log,
+    model_chain,
+    people,
+    ports,
+    readers,
+    stream,
+    venue,
+    venue_client,
+)
 
 CRASHES = tuple(
     f"crash.{point}"
@@ -25,8 +37,11 @@ CRASHES = tuple(
         "execution.venue.order_state.answer",
         "execution.venue.placed",
         "execution.venue.submit",
-        "chain.chain.final",
-        "chain.chain.submit",
+        "chain.chain.broadcast",
+        "chain.rpc.preflight",
+        "chain.rpc.receipt",
+        "chain.chain.sign",
+        "chain.chain.taken",
         "chain.stream.publish.INBOX",
         "chain.stream.stored.INBOX",
         "readers.bookmarks.save",
@@ -39,9 +54,10 @@ CRASHES = tuple(
 )
 SITES = (
     *bus.SITES,
-    *chain.SITES,
+    *chain_ports.SITES,
     *chaos.SITES,
     *log.SITES,
+    *model_chain.SITES,
     *people.SITES,
     *ports.SITES,
     *readers.SITES,

@@ -14,7 +14,9 @@ from domain.book import Book
 from domain.chain import GENESIS, chain_hash
 from domain.codec import decode_event, decoder, encode, encode_state
 from domain.log import Head
+from domain.request import RequestCompleted
 from tests.simulation.faults import Plan
+from tests.simulation.model_chain import SENDER
 from tests.simulation.readers import wrong_views
 from tests.simulation.relay import METADATA, TOPIC
 from tests.simulation.world import SYMBOL, Parts, World, expected, small_bounds
@@ -177,13 +179,18 @@ def _truth_is_known(world: World) -> None:
     custody = {asset: atoms for asset, atoms in world.chain.custody.items() if atoms}
     check(backing == custody, "backing is what custody holds", backing, custody)
     check(book.issued == world.chain.supply, "issued is what is out", book.issued, world.chain.supply)
-    for key, end in world.chain.ends.items():
-        check(key in world.chain.seen, "a settlement that ended was seen", key, end)
+    used = world.chain.final.state.nonces.get(SENDER, 0)
+    for transaction in world.auditor.transactions.values():
+        check(transaction.nonce < used, "no nonce is left open", transaction)
     check(all(not placed.open for placed in world.venue.orders), "no order is left at the venue")
 
 
 def _requests_ended(world: World) -> None:
     auditor = world.auditor
+    settled = world.chain.state.settled
+    for request_id, end in auditor.ended.items():
+        done, order_id = end == RequestCompleted.TOPIC, auditor.accepted[request_id].order_id
+        auditor.check(done == (order_id in settled), "a request is completed just when the chain settled it", order_id)
     open_ = auditor.accepted.keys() - auditor.ended.keys()
     auditor.check(not open_, "every accepted request ends", sorted(open_))
     for name in ("requests", "hedges", "orders", "settlements", "client_orders", "venue_orders"):

@@ -14,26 +14,29 @@ import msgspec
 import api.core
 import api.replica
 from api.boot import begin
+from api.contract_watch import ContractWatch, Watched
 from api.core import Core, restore
 from api.doors import CommandDoor, InboxDoor
 from api.execution import Execution
 from api.replica import Replica, restore_replica
 from api.settings import LimitSettings, PolicySettings, Settings
-from api.settling import Settling
+from api.settling_on_chain import Chain, ChainSettling
 from commands.ports import AppendFailed, Fenced
 from domain.mode import Mode
+from domain.policy import CustodianTarget, Policy, SettlementOrder
 from domain.quantity import num
 from tests.simulation import readers
 from tests.simulation.auditor import Auditor
 from tests.simulation.benefactors import BENEFACTORS, Benefactors
 from tests.simulation.bus import Requests
-from tests.simulation.chain import ChainServer, SimSettlements
+from tests.simulation.chain_ports import SimMinting, SimReader
 from tests.simulation.chaos import Chaos
 from tests.simulation.doors import InboxReader, RequestServer
 from tests.simulation.faults import Plan
 from tests.simulation.log import LogStore, SimEventLog
 from tests.simulation.loop import Process, ProcessDead
 from tests.simulation.market import Market
+from tests.simulation.model_chain import CUSTODIANS, FINALITY, ModelChain
 from tests.simulation.people import LIMITS, People, loosen
 from tests.simulation.ports import Feed, SimClock, SimFacts, SimLease, VenuePort, machine_clock
 from tests.simulation.relay import SimFollower, SimRelay
@@ -56,11 +59,30 @@ STOP_S_MAX = 5.0
 STOPS_MAX = 5
 
 
-def settings() -> Settings:
-    """Return the settings of every world: the desk's policy, three benefactors, limits that can be met."""
-    policy = a_policy(benefactors=BENEFACTORS)
-    wanted = {field: getattr(policy, field) for field in PolicySettings.__struct_fields__}
-    return Settings(
+class WorldSettings(Settings, frozen=True, kw_only=True):
+    """Settings whose policy is given as it is."""
+
+    adopted: Policy
+
+    def book_policy(self) -> Policy:
+        """See `Settings.book_policy`."""
+        return self.adopted
+
+
+def settings(plan: Plan) -> Settings:
+    """Return the settings of a world: the desk's policy, three benefactors, two custodians, limits that can be met."""
+    policy = a_policy(
+        benefactors=BENEFACTORS,
+        chain_required=True,
+        custodians=(
+            CustodianTarget(address=CUSTODIANS[0], ratio_bps=7_000),
+            CustodianTarget(address=CUSTODIANS[1], ratio_bps=3_000),
+        ),
+        settlement_order=SettlementOrder.ON_INCLUSION if plan.on_inclusion else SettlementOrder.HEDGE_FIRST,
+    )
+    wanted = {field: getattr(policy, field) for field in PolicySettings.__struct_fields__ if hasattr(policy, field)}
+    return WorldSettings(
+        adopted=policy,
         policy=PolicySettings(**wanted),
         limits=tuple(LimitSettings(control=control, scope=scope, value=num(value)) for control, scope, value in LIMITS),
     )
@@ -71,7 +93,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
     core: type[Core] = Core
     execution: type[Execution] = Execution
-    settling: type[Settling] = Settling
+    settling: type[ChainSettling] = ChainSettling
+    minting: type[SimMinting] = SimMinting
     relay: type[SimRelay] = SimRelay
     log: type[SimEventLog] = SimEventLog
 
@@ -101,9 +124,9 @@ class World:
         self.inbox = Stream(sim, "INBOX")
         self.market = Market(sim, VENUE, SYMBOL, num(2_000))
         self.venue = VenueServer(sim, VENUE, self.market, self.clock.now_us)
-        self.chain = ChainServer(sim)
+        self.chain = ModelChain(sim, BENEFACTORS)
         self.auditor = Auditor(sim, self.store, self.venue, self.chain)
-        self.settings = settings()
+        self.settings = settings(plan)
         self.alerts = Stream(sim, "ALERTS")
         self.tables = readers.Tables()
         self.core: Core | None = None
@@ -161,14 +184,14 @@ class World:
     async def _run_chain(self, process: Process) -> None:
         log = SimEventLog(self.store, process)
         replica = self.replicas["chain"] = await restore_replica(log)
-        settling = self.parts.settling(
-            replica,
-            SimFollower(process, self.events, log, replica.position),
-            SimSettlements(self.chain, process),
-            SimFacts(process, self.inbox),
-            SimLease(process),
-        )
-        await settling.run()
+        facts, clock, reader = SimFacts(process, self.inbox), machine_clock(self.sim), SimReader(self.chain, process)
+        chain = Chain(reader=reader, minting=self.parts.minting(self.chain, process), finality_blocks=FINALITY)
+        follower = SimFollower(process, self.events, log, replica.position)
+        settling = self.parts.settling(replica, follower, chain, facts, clock, SimLease(process))
+        watched = Watched(reader=reader, finality_blocks=FINALITY, first_block=0, terms_blocks=2)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(settling.run())
+            tasks.create_task(ContractWatch(replica, watched, facts, clock).run())
 
     async def _run_readers(self, process: Process) -> None:
         streams = readers.Streams(self.events, self.inbox, self.alerts)
@@ -192,10 +215,12 @@ class World:
     async def run(self) -> None:
         """Live: work under faults, be healed, come to rest, stop."""
         loop = self.sim.loop
+        self.chain.start()
         for name, main in self.mains.items():
             self.supervisor.start(name, main)
         outside = loop.spawn("clients", 0, _idle)
         clients = Benefactors(self.sim, outside, self.requests, self.clock.now_us, self.plan.commands, self.plan.seed)
+        clients.block_number = lambda: self.chain.head.block.number
         desk = People(self.sim, clients, self.plan.seed)
         streams = (self.events, self.inbox, self.alerts)
         chaos_ = Chaos(self.sim, self.supervisor, self.store, streams, self.venue, self._start_second_core)
