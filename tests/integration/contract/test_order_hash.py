@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import msgspec
+from eth_account.messages import encode_typed_data
+from eth_hash.auto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.chain.eip712 import domain_separator, order_hash
+from adapters.chain.eip712 import ORDER_TYPES, domain_separator, order_hash
 from adapters.chain.signature import SignedOrder
 from tests.integration.contract.stage import Stage, words
 
@@ -50,3 +53,38 @@ def test_every_chain_and_contract_has_a_separator_of_its_own(stage: Stage):
     other: Any = stage.deploy()
     assert other.ask("getDomainSeparator") != stage.minting.ask("getDomainSeparator")
     assert stage.minting.ask("getDomainSeparator") == domain_separator(stage.domain)
+
+
+# As a wallet is shown it: the widths of expiry and nonce are those of the signed string.
+TYPES = {
+    "EIP712Domain": ["string name", "string version", "uint256 chainId", "address verifyingContract"],
+    "Order": [
+        "string order_id",
+        "uint8 order_type",
+        "uint128 expiry",
+        "uint120 nonce",
+        "address benefactor",
+        "address beneficiary",
+        "address collateral_asset",
+        "uint128 collateral_amount",
+        "uint128 usde_amount",
+    ],
+}
+
+
+@settings(derandomize=True, deadline=None, max_examples=60, database=None)
+@given(order=orders())
+def test_a_wallet_that_knows_only_the_standard_signs_the_same_hash(deployed: Stage, order: SignedOrder):
+    fields = {name: [dict(zip(("type", "name"), each.split(), strict=True)) for each in TYPES[name]] for name in TYPES}
+    message = msgspec.structs.asdict(order) | {"order_type": ORDER_TYPES[order.order_type]}
+    domain = {
+        "name": "EthenaMinting",
+        "version": "1",
+        "chainId": deployed.domain.chain_id,
+        "verifyingContract": deployed.domain.verifying_contract,
+    }
+    shown = encode_typed_data(
+        full_message={"types": fields, "primaryType": "Order", "domain": domain, "message": message}
+    )
+    signed = keccak(b"\x19" + shown.version + shown.header + shown.body)
+    assert deployed.minting.ask("hashOrder", words(order)) == signed
