@@ -64,7 +64,9 @@ class Shutter:
             raise Unavailable("reorganised: the chain changed while it was read")
         if undone and (order.transactions or head.number < order.shut_at + MARKS_MAX):
             _log.critical("contract_open_again: a reorganisation undid the shutting, it is shut again")
-            return await self._press(msgspec.structs.replace(order, shut_at=0), head, caps, save)
+            # The same bytes have their time again before more is offered.
+            order = msgspec.structs.replace(order, shut_at=0, sent_at=head.number)
+            return await self._press(order, head, caps, save)
         _log.critical(
             "contract_reopened: people set the caps to %d and %d in block %d at the latest: watching anew",
             caps.mint,
