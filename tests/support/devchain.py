@@ -18,11 +18,12 @@ from eth_utils.address import to_checksum_address
 from adapters.chain.calls import mint_calldata
 from adapters.chain.eip712 import ContractDomain, domain_separator, order_hash
 from adapters.simulators.chain.admin import ChainAdmin
-from adapters.simulators.chain.deployment import ETHER, Deployed, DeploymentPlan, address_of, deploy
+from adapters.simulators.chain.deployment import ETHER, Deployed, DeploymentPlan, deploy
 from adapters.simulators.chain.founding import founded
 from adapters.simulators.chain.journal import Kept
 from adapters.simulators.chain.node import GWEI, NodeSettings, SimulatedNode
 from adapters.simulators.chain.signing import Account
+from adapters.simulators.chain.works import address_of
 from commands.chain_ports import MintingOrder, Route
 from tests.support.anvil import Anvil, RpcError, anvil, anvil_binary, ask
 

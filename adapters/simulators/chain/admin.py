@@ -21,6 +21,7 @@ from adapters.simulators.chain.shapes import data, read_address, read_data, read
 from adapters.simulators.venue import wall_clock_ms
 
 BLOCKS_AT_ONCE_MAX = 1_024
+BASE_FEE_WEI_MAX = 10**15
 ADDRESS_DIGITS = 42
 Out = TypeVar("Out")
 
@@ -200,6 +201,8 @@ class ChainAdmin:
 
     async def next_base_fee(self, wei: int) -> None:
         """Set the base fee of the next block."""
+        if not 0 <= wei <= BASE_FEE_WEI_MAX:
+            raise Refused(f"a base fee is 0 to {BASE_FEE_WEI_MAX} wei", code=INVALID_PARAMS)
 
         def act() -> None:
             self._chain.base_fee_wei_next = wei

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from adapters.simulators.chain.blocks import Block
-from adapters.simulators.chain.evm import State
+from adapters.simulators.chain.evm import State, ValidationError
 from adapters.simulators.chain.history import History
 from adapters.simulators.chain.journal import Forgotten, Headed, HeldNow, Journal, Kept, Made, Pooled, Record
 from adapters.simulators.chain.nodes import Nodes
@@ -149,7 +149,10 @@ class Chain:
 
     def change(self, change: Callable[[State], None]) -> None:
         """Change the state after the head, as an administrator of a development chain may."""
-        block = self._world.changed(self.history.head, change)
+        try:
+            block = self._world.changed(self.history.head, change)
+        except ValidationError as error:
+            raise Refused(str(error), code=INVALID_PARAMS) from error
         self.history.replace_head(block)
         self._note(Made(block, self._nodes.take_written()), promise=True)
 

@@ -1,7 +1,7 @@
 """Begin a chain that has the protocol's contracts on it.
 
-They are deployed on a chain in memory at each start, which takes a moment: the addresses follow from the plan alone.
-A chain that begins goes on from there; one with a journal has them already.
+They are deployed on a chain in memory, from which the real one goes on; the addresses follow from the plan alone. What
+was deployed is kept beside the journal, and written before it: a chain with a journal has its contracts.
 """
 
 import time
@@ -9,12 +9,20 @@ from typing import Any
 
 import msgspec
 
-from adapters.simulators.chain.deployment import Deployed, DeploymentPlan, deploy
+from adapters.simulators.chain.deployment import Deployed, DeploymentPlan, deploy, welcome
 from adapters.simulators.chain.journal import Kept
-from adapters.simulators.chain.node import NodeSettings, SimulatedNode
+from adapters.simulators.chain.node import JOURNAL, NodeSettings, SimulatedNode
 
 # Blocks are at least a second apart, and those of the deployment must not push the chain's time past everybody's.
 DEPLOYED_BEFORE_S = 600
+
+
+RECORD = "deployed.json"
+
+
+class _Founded(msgspec.Struct, frozen=True, kw_only=True):
+    contracts: bytes
+    deployed: Deployed
 
 
 class NodeTarget:
@@ -57,11 +65,33 @@ async def founded(settings: NodeSettings, plan: DeploymentPlan) -> tuple[Kept, D
 
 
 async def start_founded(settings: NodeSettings, plan: DeploymentPlan) -> tuple[SimulatedNode, Deployed]:
-    """Start a node whose chain has the contracts. Raise ValueError when its journal is of another plan."""
-    kept, deployed = await founded(settings, plan)
+    """Start a node whose chain has the contracts, and has let in whom the plan names.
+
+    Raise ValueError when the journal is of a chain with other contracts.
+    """
+    record = None if settings.directory is None else settings.directory / RECORD
+    known = _known(settings, plan)
+    kept: Kept | None = None
+    if known is None:
+        kept, known = await founded(settings, plan)
+        if record is not None:
+            record.parent.mkdir(parents=True, exist_ok=True)
+            part = record.with_suffix(".part")
+            part.write_bytes(msgspec.json.encode(_Founded(contracts=plan.contracts(), deployed=known)))
+            part.replace(record)
     node = SimulatedNode(msgspec.structs.replace(settings, begin=kept))
     await node.start()
-    if await node.call("eth_getCode", deployed.minting, "latest") == "0x":
-        await node.stop()
+    if kept is None:
+        known = await welcome(NodeTarget(node), plan, known)
+    return node, known
+
+
+def _known(settings: NodeSettings, plan: DeploymentPlan) -> Deployed | None:
+    """Return what was deployed on the chain that a journal has; None where there is none."""
+    if settings.directory is None or not (settings.directory / JOURNAL).exists():
+        return None
+    record = settings.directory / RECORD
+    found = msgspec.json.decode(record.read_bytes(), type=_Founded) if record.exists() else None
+    if found is None or found.contracts != plan.contracts():
         raise ValueError("the chain's journal is of another deployment: empty its directory")
-    return node, deployed
+    return found.deployed

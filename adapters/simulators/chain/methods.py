@@ -14,7 +14,7 @@ from eth_hash.auto import keccak
 from adapters.simulators.chain.blocks import Block
 from adapters.simulators.chain.calls import Call, estimate, run
 from adapters.simulators.chain.chain import Chain
-from adapters.simulators.chain.evm import rlp
+from adapters.simulators.chain.evm import ValidationError, rlp
 from adapters.simulators.chain.filters import read_filter
 from adapters.simulators.chain.refused import INVALID_PARAMS, LIMIT_EXCEEDED, METHOD_NOT_FOUND, PRUNED, Refused
 from adapters.simulators.chain.shapes import (
@@ -37,6 +37,7 @@ FEE_HISTORY_BLOCKS_MAX = 1_024
 PERCENTILES_MAX = 100
 PERCENT_MAX = 100.0
 CALLS_KEPT = 2_048
+ERROR_CHARACTERS_MAX = 200
 TIP_WEI = 10**9
 TIPS_OF_BLOCKS = 20
 EPOCHS_TO_FINALITY = 2
@@ -94,6 +95,8 @@ class Methods:
             return found(seen, params)
         except IndexError:
             raise Refused("missing value for required argument", code=INVALID_PARAMS) from None
+        except ValidationError as error:
+            raise Refused(f"invalid argument: {error}"[:ERROR_CHARACTERS_MAX], code=INVALID_PARAMS) from error
 
     def _head(self, seen: Seen) -> Block:
         chain = self._history
@@ -170,8 +173,8 @@ class Methods:
         return hex(nonce)
 
     def _storage_at(self, seen: Seen, params: Params) -> str:
-        slot = int.from_bytes(read_data(params[1]), "big") if len(params[1]) % 2 == 0 else read_quantity(params[1])
-        return data(self._state(seen, params, 2).get_storage(_address(params), slot).to_bytes(32, "big"))
+        value = self._state(seen, params, 2).get_storage(_address(params), read_quantity(params[1]))
+        return data(value.to_bytes(32, "big"))
 
     def _call(self, seen: Seen, params: Params) -> str:
         call, block = read_call(params[0]), self._needed(seen, params, 1)
