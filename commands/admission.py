@@ -78,16 +78,13 @@ def check_chain(book: Book, pair: Pair, side: Side, wallet: Wallet | None) -> Re
     return Refusal(reason=Reason.CHAIN_UNKNOWN, text=text) if text else None
 
 
-def _open(book: Book, seen_block: int | None) -> tuple[OpenRequest, ...]:
-    """Return the requests that a block did not settle yet: those without a call that succeeded up to it.
-
-    Without a block: those without one that succeeded at all.
-    """
+def _open(book: Book, seen_block: int) -> tuple[OpenRequest, ...]:
+    """Return the requests that had not been settled by a block: those without a call that succeeded up to it."""
 
     def waits(request: OpenRequest) -> bool:
         settlement = book.settlements.get(request.settlement_id) if request.settlement_id is not None else None
         settled = settlement.settled if settlement is not None else None
-        return settled is None or (seen_block is not None and settled.block_number > seen_block)
+        return settled is None or settled.block_number > seen_block
 
     return tuple(request for request in book.requests.values() if waits(request))
 
@@ -135,38 +132,33 @@ def check_amounts(book: Book, pair: Pair, side: Side, collateral: Amount, issued
     if chain.terms is None or asset is None or policy is None:
         return None
     return least(
-        _check_capacity(
-            book, side, issued, asset, tuple(_ours(cap, policy) for cap in _caps(chain.terms, asset, side))
-        ),
+        _check_capacity(book, side, issued, pair.collateral, _caps(policy, chain.terms, asset, side)),
         _check_hot(book, chain.terms, side, collateral, asset),
         _check_stable(book, chain.terms, side, (collateral, issued), asset),
     )
 
 
-def _caps(terms: ContractTerms, asset: AssetTerms, side: Side) -> tuple[int, int]:
-    """Return the caps of an asset and of all, in atoms of issued dollars a block."""
-    if side is Side.MINT:
-        return asset.max_mint_per_block, terms.global_max_mint_per_block
-    return asset.max_redeem_per_block, terms.global_max_redeem_per_block
+def _caps(policy: Policy, terms: ContractTerms, asset: AssetTerms, side: Side) -> tuple[int, int]:
+    """Return what is ours of the caps of an asset and of all, in atoms of issued dollars a block.
+
+    A margin is left to other minters: theirs is not known before the block is.
+    """
+    mint = side is Side.MINT
+    one = asset.max_mint_per_block if mint else asset.max_redeem_per_block
+    every = terms.global_max_mint_per_block if mint else terms.global_max_redeem_per_block
+    return _ours(one, policy), _ours(every, policy)
 
 
 def _ours(cap: int, policy: Policy) -> int:
-    """Return what of a cap is ours: a margin is left to other minters."""
     return int(divide(multiply(Num(cap), subtract(BPS, policy.capacity_margin_bps)), BPS))
 
 
-def _check_capacity(book: Book, side: Side, issued: Amount, asset: AssetTerms, caps: tuple[int, ...]) -> Refusal | None:
+def _check_capacity(book: Book, side: Side, issued: Amount, symbol: str, caps: tuple[int, int]) -> Refusal | None:
     """Refuse what could not be in one block with all that may be in the same one."""
     if issued.atoms > min(caps):
         text = f"{issued.atoms} atoms are more than the {min(caps)} that fit into a block"
         return Refusal(reason=Reason.BLOCK_CAPACITY_SET, text=text, limit=str(min(caps)), value=str(issued.atoms))
-    waiting = [request for request in _open(book, None) if request.accepted.side is side]
-    here = sum(
-        request.accepted.issued.atoms
-        for request in waiting
-        if book.asset(request.accepted.collateral.asset).address == asset.address
-    )
-    left = min(caps[0] - here, caps[1] - sum(request.accepted.issued.atoms for request in waiting))
+    left = min(caps[0] - book.reserve(side, symbol), caps[1] - book.reserve(side))
     if issued.atoms <= left:
         return None
     text = f"{issued.atoms} atoms are more than the {max(left, 0)} that are left of a block"
@@ -257,7 +249,7 @@ def check_sendable(book: Book, settlement: OpenSettlement) -> Refusal | None:
     ]
     here = sum(each.issued.atoms for each in sent if each.collateral.asset == asked.collateral.asset)
     everywhere = sum(each.issued.atoms for each in sent)
-    caps = tuple(_ours(cap, policy) for cap in _caps(chain.terms, asset, asked.side))
+    caps = _caps(policy, chain.terms, asset, asked.side)
     if here + asked.issued.atoms <= caps[0] and everywhere + asked.issued.atoms <= caps[1]:
         return None
     return Refusal(reason=Reason.SETTLEMENT_WAITS, text="what is under way fills the contract's block")

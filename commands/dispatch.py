@@ -33,6 +33,7 @@ from domain.fill import FillRecorded
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned
 from domain.onchain import ContractChanged, ContractObserved, PartyRemoved
 from domain.order import OrderAcknowledged, OrderClosed
+from domain.policy import PolicyAdopted
 from domain.refusal import Refusal
 from domain.request import RequestAccepted, RequestCancelled, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed, SettlementIncluded, SettlementReverted
@@ -90,6 +91,7 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     SettlementIncluded: (hedge.react_included,),
     SettlementConfirmed: (hedge.react_settled, settling.react_confirmed),
     SettlementReverted: (settling.react_reverted,),
+    PolicyAdopted: (onchain.react_removed,),
     PartyRemoved: (onchain.react_removed,),
     ContractChanged: (onchain.react_removed, treasury.react_terms),
     ContractObserved: (treasury.react_terms,),

@@ -20,6 +20,7 @@ from domain.onchain import (
     PartyKind,
     PartyRemoved,
 )
+from domain.policy import PolicyAdopted
 from domain.refusal import Reason, Refusal
 from domain.request import OpenRequest, RequestCancelled
 from domain.settlement import SettlementCancelRequested
@@ -101,7 +102,9 @@ def forbidden(book: Book, request: OpenRequest) -> str:
     return f"{refusal.reason.name.lower()}: {refusal.text}" if refusal is not None else ""
 
 
-def react_removed(book: Book, _event: PartyRemoved | ContractChanged, at_us: int) -> tuple[Message, ...]:
+def react_removed(
+    book: Book, _event: PartyRemoved | ContractChanged | PolicyAdopted, at_us: int
+) -> tuple[Message, ...]:
     """Have every request ended that is no longer permitted, each by a command of its own; none of them is sent now."""
     return tuple(Arm(wake) for wake in _revocations(book, at_us))
 

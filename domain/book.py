@@ -47,12 +47,9 @@ from domain.request import (
     Stage,
 )
 from domain.settlement import (
+    Moved,
     OpenSettlement,
-    SettlementCancelRequested,
     SettlementConfirmed,
-    SettlementIncluded,
-    SettlementReorged,
-    SettlementReplaced,
     SettlementReverted,
     SettlementSubmissionRequested,
     SettlementSubmitted,
@@ -97,6 +94,7 @@ class Book(msgspec.Struct, kw_only=True):
     client_orders: dict[str, UUID] = {}
     venue_orders: dict[str, UUID] = {}
     settlements: dict[UUID, OpenSettlement] = {}
+    reserved: dict[str, int] = {}  # atoms of issued dollars of open requests that no block settled, by side and asset
     positions: dict[str, Position] = {}
     backing: dict[str, int] = {}
     issued: int = 0
@@ -151,6 +149,12 @@ class Book(msgspec.Struct, kw_only=True):
             if request.accepted.side is Side.REDEEM and request.accepted.collateral.asset == asset
         )
         return self.backing.get(asset, 0) - owed
+
+    def reserve(self, side: Side, asset: str = "") -> int:
+        """Return the atoms of issued dollars that may yet share a block: of an asset, or of all."""
+        if asset:
+            return self.reserved.get(f"{side}|{asset}", 0)
+        return sum(atoms for key, atoms in self.reserved.items() if key.startswith(f"{side}|"))
 
     def arm(self, wake: Wake) -> None:
         """Keep a wake until it is fired or its subject is over."""
@@ -214,10 +218,18 @@ def _request_accepted(book: Book, event: RequestAccepted, _at_us: int) -> None:
     slots = book.nonces.setdefault(event.benefactor, {})
     slots[low >> NONCE_SLOT_BITS] = slots.get(low >> NONCE_SLOT_BITS, 0) | 1 << (low & 0xFF)
     book.requests[event.request_id] = OpenRequest(event, Stage.HEDGING)
+    _reserve(book, event, 1)
+
+
+def _reserve(book: Book, accepted: RequestAccepted, sign: int) -> None:
+    key = f"{accepted.side}|{accepted.collateral.asset}"
+    book.reserved[key] = book.reserved.get(key, 0) + sign * accepted.issued.atoms
 
 
 def _request_closed(book: Book, request_id: UUID, *, settled: bool) -> None:
     request = book.requests.pop(request_id)
+    if request.stage is not Stage.SETTLED:
+        _reserve(book, request.accepted, -1)
     book.versions.pop(request_id, None)
     book.disarm(request_id)
     if not settled and request.hedge_id is not None:
@@ -344,26 +356,15 @@ def _settlement_requested(book: Book, event: SettlementSubmissionRequested, _at_
     )
 
 
-def _settlement_submitted(book: Book, event: SettlementSubmitted, _at_us: int) -> None:
-    book.settlements[event.settlement_id] = settlements.submitted(book.settlements[event.settlement_id], event)
-    book.onchain.nonces[event.transaction.sender] = event.transaction.nonce + 1
-
-
-def _settlement_replaced(book: Book, event: SettlementReplaced, _at_us: int) -> None:
-    book.settlements[event.settlement_id] = settlements.replaced(book.settlements[event.settlement_id], event)
-
-
-def _settlement_included(book: Book, event: SettlementIncluded, _at_us: int) -> None:
-    book.settlements[event.settlement_id] = settlements.included(book.settlements[event.settlement_id], event)
-
-
-def _settlement_reorged(book: Book, event: SettlementReorged, _at_us: int) -> None:
-    book.settlements[event.settlement_id] = settlements.reorged(book.settlements[event.settlement_id], event)
-
-
-def _settlement_cancelling(book: Book, event: SettlementCancelRequested, _at_us: int) -> None:
+def _settlement_moved(book: Book, event: Moved, _at_us: int) -> None:
     before = book.settlements[event.settlement_id]
-    book.settlements[event.settlement_id] = msgspec.structs.replace(before, cancelling=True)
+    after = settlements.FOLDS[type(event)](before, event)
+    book.settlements[event.settlement_id] = after
+    # What stands in a block shares no later one with others.
+    freed = (after.settled is not None) - (before.settled is not None)
+    _reserve(book, book.requests[event.request_id].accepted, -freed)
+    if isinstance(event, SettlementSubmitted):
+        book.onchain.nonces[event.transaction.sender] = event.transaction.nonce + 1
 
 
 def _settlement_confirmed(book: Book, event: SettlementConfirmed, _at_us: int) -> None:
@@ -371,9 +372,11 @@ def _settlement_confirmed(book: Book, event: SettlementConfirmed, _at_us: int) -
     asset = event.collateral.asset
     book.backing[asset] = book.backing.get(asset, 0) + sign * event.collateral.atoms
     book.issued += sign * event.issued.atoms
-    asked = book.settlements[event.settlement_id].requested
+    settlement, request = book.settlements[event.settlement_id], book.requests[event.request_id]
+    asked = settlement.requested
+    if settlement.settled is None:  # final without a block told: a chain that is only simulated
+        _reserve(book, request.accepted, -1)
     chains.put_in_custody(book.onchain, asset, event.collateral.atoms, (asked.custodians, asked.ratios))
-    request = book.requests[event.request_id]
     book.requests[event.request_id] = msgspec.structs.replace(request, stage=Stage.SETTLED)
     pair = book.pair(request.accepted.pair)
     if request.hedge_id is None and pair is not None and pair.hedging is Hedging.PERPETUAL:
@@ -467,11 +470,7 @@ _APPLY: dict[type[Event], Callable[[Book, Any, int], None]] = {
     OrderClosed: _order_closed,
     FillRecorded: _fill_recorded,
     SettlementSubmissionRequested: _settlement_requested,
-    SettlementSubmitted: _settlement_submitted,
-    SettlementReplaced: _settlement_replaced,
-    SettlementIncluded: _settlement_included,
-    SettlementReorged: _settlement_reorged,
-    SettlementCancelRequested: _settlement_cancelling,
+    **dict.fromkeys(settlements.FOLDS, _settlement_moved),
     SettlementConfirmed: _settlement_confirmed,
     SettlementReverted: _settlement_reverted,
     LimitSet: _limit_set,

@@ -4,6 +4,8 @@ A settlement is tried by attempts, each at a nonce of its own; within an attempt
 which at most is included. The minting contract takes an order once, so of all attempts at most one succeeds.
 """
 
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -162,19 +164,24 @@ class OpenSettlement(msgspec.Struct, frozen=True, gc=False):
     @property
     def live(self) -> tuple[Transaction, ...]:
         """Return the transactions of the last attempt: the first one, then what replaced it."""
-        return self.at_nonce(self.transactions[-1].nonce) if self.transactions else ()
+        return self.at_nonce(self._nonce) if self.transactions else ()
 
     @property
     def included(self) -> Receipt | None:
         """Return the receipt that counts: of the call that succeeded, else what the last attempt's nonce came to."""
         if self.settled is not None:
             return self.settled
-        return self.receipt_at(self.transactions[-1].nonce) if self.transactions else None
+        return self.receipt_at(self._nonce) if self.transactions else None
 
     @property
     def settled(self) -> Receipt | None:
         """Return the receipt of the call that succeeded, if one stands."""
         return next((each for each in self.receipts if each.succeeded and not self.is_cancel(each.tx_hash)), None)
+
+    @property
+    def _nonce(self) -> int:
+        """Return the last attempt's nonce: an earlier one may have been replaced since, when it was open again."""
+        return max(each.nonce for each in self.transactions)
 
     def at_nonce(self, nonce: int) -> tuple[Transaction, ...]:
         """Return the transactions at one nonce, in order."""
@@ -199,30 +206,37 @@ class OpenSettlement(msgspec.Struct, frozen=True, gc=False):
         """Say whether the last attempt came to an end that lets the same order be tried again."""
         if not self.transactions:
             return True
-        receipt = self.receipt_at(self.transactions[-1].nonce)
+        receipt = self.receipt_at(self._nonce)
         return receipt is not None and not receipt.succeeded and receipt.error in TRANSIENT_ERRORS
 
 
-def submitted(before: OpenSettlement, event: SettlementSubmitted) -> OpenSettlement:
-    """Return the settlement with a new attempt."""
-    return msgspec.structs.replace(
-        before, attempt=event.attempt, transactions=(*before.transactions, event.transaction)
-    )
+Moved = SettlementSubmitted | SettlementReplaced | SettlementIncluded | SettlementReorged | SettlementCancelRequested
 
 
-def replaced(before: OpenSettlement, event: SettlementReplaced) -> OpenSettlement:
-    """Return the settlement with one more transaction at the last attempt's nonce."""
-    return msgspec.structs.replace(before, transactions=(*before.transactions, event.transaction))
+def _sent(before: OpenSettlement, event: SettlementSubmitted | SettlementReplaced) -> OpenSettlement:
+    attempt = event.attempt if isinstance(event, SettlementSubmitted) else before.attempt
+    return msgspec.structs.replace(before, attempt=attempt, transactions=(*before.transactions, event.transaction))
 
 
-def included(before: OpenSettlement, event: SettlementIncluded) -> OpenSettlement:
-    """Return the settlement with one more receipt."""
+def _included(before: OpenSettlement, event: SettlementIncluded) -> OpenSettlement:
     return msgspec.structs.replace(before, receipts=(*before.receipts, event.receipt))
 
 
-def reorged(before: OpenSettlement, event: SettlementReorged) -> OpenSettlement:
-    """Return the settlement without the receipt that no longer stands."""
-    kept = tuple(
-        each for each in before.receipts if (each.tx_hash, each.block_hash) != (event.tx_hash, event.block_hash)
-    )
+def _reorged(before: OpenSettlement, event: SettlementReorged) -> OpenSettlement:
+    gone = (event.tx_hash, event.block_hash)
+    kept = tuple(each for each in before.receipts if (each.tx_hash, each.block_hash) != gone)
     return msgspec.structs.replace(before, receipts=kept)
+
+
+def _cancelling(before: OpenSettlement, _event: SettlementCancelRequested) -> OpenSettlement:
+    return msgspec.structs.replace(before, cancelling=True)
+
+
+FOLDS: dict[type[Event], Callable[[OpenSettlement, Any], OpenSettlement]] = {
+    SettlementSubmitted: _sent,
+    SettlementReplaced: _sent,
+    SettlementIncluded: _included,
+    SettlementReorged: _reorged,
+    SettlementCancelRequested: _cancelling,
+}
+"""How each event of an open settlement is folded."""

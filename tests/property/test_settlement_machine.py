@@ -217,6 +217,12 @@ class SettlementMachine(CalmMachine):
             assert self.waiting(event.side) * 10_000 <= every * 9_500
 
     @invariant()
+    def what_is_reserved_is_what_waits(self) -> None:
+        for side in Side:
+            for asset in ("WETH", "USDT", ""):
+                assert self.desk.book.reserve(side, asset) == self.waiting(side, asset)
+
+    @invariant()
     def nonces_follow_each_other(self) -> None:
         nonces = [event.transaction.nonce for event in self.events(SettlementSubmitted)]
         assert nonces == list(range(len(nonces)))

@@ -126,6 +126,14 @@ def test_an_asset_that_becomes_inactive_ends_its_requests_only():
     assert [each.accepted.collateral.asset for each in desk.book.requests.values()] == ["WETH"]
 
 
+def test_one_whom_the_settings_name_no_more_is_revoked_too():
+    desk = seeing()
+    desk.accept(desk.quote("100", pair="USDT/USDe"))
+    policy = a_policy(custodians=TARGETS, benefactors=(OTHER,))
+    desk.do("policy.adopt", {"policy": policy}, actor="system")
+    assert [tags(each.events) for each in desk.wake()] == [["request.cancelled"]]
+
+
 def test_one_who_is_admitted_again_before_it_bites_is_let_be():
     desk = seeing()
     desk.accept(desk.quote("100", pair="USDT/USDe"))
