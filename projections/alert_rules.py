@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.book import Book
 from domain.event import Event
 from domain.exposure import exposure
 from domain.fill import FillRecorded
@@ -16,11 +17,14 @@ from domain.hedge import HedgeAbandoned
 from domain.ids import natural_id
 from domain.limit import Control, LimitRemoved, LimitSet
 from domain.mode import Mode, ModeChanged
+from domain.onchain import ContractChanged, PartyChange, PartyKind, PartyRemoved, SenderSkipped
 from domain.order import OrderAcknowledged, OrderClosed, OrderOutcomeUnknown, OrderSubmissionRequested
 from domain.policy import PolicyAdopted
 from domain.quantity import ZERO
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
+from domain.settlement import SettlementCancelRequested, SettlementReorged, SettlementReplaced
 from domain.suspension import AssetSuspended, InstrumentSuspended, OracleSuspended, Suspended, VenueSuspended
+from domain.treasury import TopupProposed
 from domain.watch import (
     MARKET_DATA,
     SUSPENSION_AREA,
@@ -29,6 +33,7 @@ from domain.watch import (
     DependencyRestored,
     Severity,
 )
+from projections.contract import changes
 from projections.exposure import EXPOSURE, Exposures, line, underlyings
 from projections.fills import is_surprise
 
@@ -108,6 +113,31 @@ def _settlement_failed(event: RequestSettlementFailed, position: int) -> Candida
     return _candidate(position, Severity.CRITICAL, "settlement", str(event.request_id), event.text)
 
 
+def _contract_changed(event: ContractChanged, position: int) -> Candidate:
+    """Page a person: setters of the contract tell nobody, and what we price on is not what was checked."""
+    text = f"parameters changed: {'; '.join(changes(event.before, event.terms))}"
+    return _candidate(position, Severity.CRITICAL, "contract", "minting", text)
+
+
+def _sender_skipped(event: SenderSkipped, position: int) -> Candidate:
+    text = f"nonces {event.expected} to {event.nonce - 1} were used by somebody else: its key is not ours alone"
+    return _candidate(position, Severity.CRITICAL, "settlement", event.sender, text)
+
+
+def _cancel_requested(event: SettlementCancelRequested, position: int) -> Candidate:
+    text = f"its transaction is under way and is to be cancelled: {event.text}"
+    return _candidate(position, Severity.WARNING, "settlement", str(event.request_id), text)
+
+
+def _settlement_reorged(event: SettlementReorged, position: int) -> Candidate:
+    text = f"block {event.block_number}, which held {event.tx_hash}, was given up: it is sent again"
+    return _candidate(position, Severity.WARNING, "settlement", str(event.request_id), text)
+
+
+def _topup_proposed(event: TopupProposed, position: int) -> Candidate:
+    return _candidate(position, Severity.WARNING, "treasury", event.amount.asset, f"top up the contract: {event.text}")
+
+
 _RULES: dict[type[Event], Callable[[Any, int], Candidate | None]] = {
     ModeChanged: _mode_changed,
     ControlRefused: _control_refused,
@@ -121,6 +151,11 @@ _RULES: dict[type[Event], Callable[[Any, int], Candidate | None]] = {
     InstrumentSuspended: _suspended,
     OracleSuspended: _suspended,
     AssetSuspended: _suspended,
+    ContractChanged: _contract_changed,
+    SenderSkipped: _sender_skipped,
+    SettlementCancelRequested: _cancel_requested,
+    SettlementReorged: _settlement_reorged,
+    TopupProposed: _topup_proposed,
 }
 
 
@@ -146,8 +181,49 @@ _MAY_WORSEN = frozenset[type[Event]](
 _MAY_MEND = frozenset[type[Event]]({LimitRemoved, RequestSettlementFailed, RequestCancelled, OrderClosed})
 
 
+REPLACED_OFTEN = 4
+"""A call that was replaced this often is told of: fees run away, or no node takes it."""
+
+
+def _replaced_often(book: Book, event: SettlementReplaced, position: int) -> tuple[Candidate, ...]:
+    replacements = len(book.settlements[event.settlement_id].live) - 1
+    if replacements != REPLACED_OFTEN:
+        return ()
+    text = f"its transaction was replaced {replacements} times and is in no block, at nonce {event.transaction.nonce}"
+    return (_candidate(position, Severity.WARNING, "settlement", str(event.request_id), text),)
+
+
+def _rests(change: PartyChange, accepted: RequestAccepted) -> bool:
+    """Say whether a request needs the right that this change is about."""
+    match change.kind:
+        case PartyKind.BENEFACTOR:
+            return accepted.benefactor == change.party
+        case PartyKind.BENEFICIARY:
+            return (accepted.benefactor, accepted.beneficiary) == (change.owner, change.party)
+        case PartyKind.DELEGATE:
+            return (accepted.benefactor, accepted.signer) == (change.owner, change.party)
+        case PartyKind.CUSTODIAN | PartyKind.ASSET:
+            return False
+
+
+def _removed(book: Book, event: PartyRemoved, position: int) -> tuple[Candidate, ...]:
+    """Tell of a right that the chain took away while requests rest on it."""
+    change = event.change
+    count = sum(_rests(change, request.accepted) for request in book.requests.values())
+    if change.kind in {PartyKind.CUSTODIAN, PartyKind.ASSET}:
+        text = f"the contract admits this {change.kind} no more"
+    elif count:
+        text = f"is no {change.kind} any more, and {count} open requests rest on it"
+    else:
+        return ()
+    return (_candidate(position, Severity.WARNING, "party", change.party, text),)
+
+
 class ExposureWatch:
-    """Watch the invariant that exposure lies inside its limits: tell each time it leaves them, not while it is out."""
+    """Watch the invariant that exposure lies inside its limits: tell each time it leaves them, not while it is out.
+
+    With the Book at hand, it tells as well of what only the open requests and settlements give a meaning.
+    """
 
     def __init__(self, state: Exposures) -> None:
         self._state = state
@@ -156,6 +232,10 @@ class ExposureWatch:
     def step(self, event: Event, position: int, at_us: int) -> tuple[Candidate, ...]:
         """Fold an event; return an alert for each underlying whose worst case it took out of its limit."""
         EXPOSURE.fold(self._state, event, position, at_us)
+        if isinstance(event, SettlementReplaced):
+            return _replaced_often(self._state.book, event, position)
+        if isinstance(event, PartyRemoved):
+            return _removed(self._state.book, event, position)
         if not (type(event) in _MAY_WORSEN or (self._outside and type(event) in _MAY_MEND)):
             return ()
         book = self._state.book
@@ -172,5 +252,5 @@ class ExposureWatch:
         return tuple(told)
 
 
-WATCHED_TOPICS = frozenset(event_type.TOPIC for event_type in _RULES) | EXPOSURE.topics
+WATCHED_TOPICS = frozenset(event_type.TOPIC for event_type in _RULES) | EXPOSURE.topics | {PartyRemoved.TOPIC}
 """The tags of the events that can be causes."""

@@ -2,6 +2,7 @@
 
 from projections.alerts import ALERTS
 from projections.balances import BALANCES, MARGIN
+from projections.contract import CONTRACT
 from projections.dependencies import DEPENDENCIES
 from projections.exposure import EXPOSURE
 from projections.fills import FILLS
@@ -10,11 +11,13 @@ from projections.instruments import INSTRUMENTS
 from projections.limits import LIMITS
 from projections.modes import MODES
 from projections.orders import ORDERS
+from projections.parties import PARTIES
 from projections.portfolio import PORTFOLIO
 from projections.positions import POSITIONS
 from projections.quotes import QUOTES
 from projections.requests import REQUESTS
 from projections.suspensions import SUSPENSIONS
+from projections.transactions import TRANSACTIONS
 from projections.view import View
 
 VIEWS: dict[str, View] = {
@@ -36,5 +39,8 @@ VIEWS: dict[str, View] = {
         BALANCES,
         MARGIN,
         FUNDING,
+        TRANSACTIONS,
+        CONTRACT,
+        PARTIES,
     )
 }

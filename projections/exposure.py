@@ -22,7 +22,15 @@ from domain.order import (
 from domain.policy import PolicyAdopted
 from domain.quantity import Num
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
-from domain.settlement import SettlementConfirmed, SettlementReverted, SettlementSubmissionRequested
+from domain.settlement import (
+    SettlementConfirmed,
+    SettlementIncluded,
+    SettlementReorged,
+    SettlementReplaced,
+    SettlementReverted,
+    SettlementSubmissionRequested,
+    SettlementSubmitted,
+)
 from projections.view import Row, Rows, View
 
 
@@ -118,6 +126,10 @@ _FOLLOWED: tuple[type[Event], ...] = (
     OrderClosed,
     FillRecorded,
     SettlementSubmissionRequested,
+    SettlementSubmitted,
+    SettlementReplaced,
+    SettlementIncluded,
+    SettlementReorged,
     SettlementConfirmed,
     SettlementReverted,
     LimitSet,

@@ -38,6 +38,9 @@ READ_MODELS = (
     "balances",
     "margin",
     "funding",
+    "transactions",
+    "contract",
+    "parties",
     "events",
 )
 
