@@ -33,7 +33,8 @@ from domain.refusal import Rejected, Unavailable
 from domain.transaction import Block, Receipt
 
 ASSETS_MAX = 64
-ADDRESS_DIGITS = 40
+# How often a block that a WebSocket told of is asked for at the faster pace, until the quorum has it.
+CHASES_MAX = 10
 
 T = TypeVar("T")
 
@@ -100,12 +101,17 @@ class Chain:
 
     async def wait_head(self, after: Block | None) -> Block:
         """Wait for a head that differs from `after`; woken by WebSockets, else by the clock."""
+        chases = 0
         while True:
+            seen = self.lines.told
             head = await self.head()
             if after is None or head.block_hash != after.block_hash:
                 return head
-            wait_ms = self.settings.quiet_poll_ms if self.lines.up else self.settings.poll_ms
-            await self.lines.wait(wait_ms / 1_000)
+            # One that tells first tells of a block that the quorum is about to have: then it is asked for soon again.
+            slow = self.lines.up and not chases
+            wait_ms = self.settings.quiet_poll_ms if slow else self.settings.poll_ms
+            told = await self.lines.wait(seen, wait_ms / 1_000)
+            chases = CHASES_MAX if told else max(chases - 1, 0)
 
     async def block(self, number: int) -> Block | None:
         """Return the canonical block of a number, None when a quorum has none yet."""
@@ -196,6 +202,7 @@ class Chain:
         """Return the contract's parameters and hot balances at a block."""
         if len(assets) > ASSETS_MAX:
             raise ValueError(f"{len(assets)} assets are more than {ASSETS_MAX}")
+        assets = [asset.lower() for asset in assets]
         calls = [Call(self.contract, GLOBAL_CONFIG), Call(self.contract, STABLES_DELTA_LIMIT)]
         for asset in assets:
             calls += [Call(self.contract, token_config(asset)), Call(asset, balance_of(self.contract))]

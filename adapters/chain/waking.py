@@ -28,6 +28,12 @@ class HeadLines:
         self._settings = settings
         self._up: set[str] = set()
         self._changed = asyncio.Event()
+        self._told = 0
+
+    @property
+    def told(self) -> int:
+        """Return how often anything was told: what `wait` is given, taken before the chain is asked."""
+        return self._told
 
     @property
     def up(self) -> Sequence[str]:
@@ -49,12 +55,21 @@ class HeadLines:
 
         resources.push_async_callback(stop)
 
-    async def wait(self, timeout_s: float) -> None:
-        """Return when a block was told of or a line went up or down since the last call, or in time."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._changed.wait()
-        self._changed.clear()
+    async def wait(self, seen: int, timeout_s: float) -> bool:
+        """Say whether a block was told of, or a line went up or down, since `seen`; return at once or in time.
+
+        Any number may wait: nobody takes another's wake away.
+        """
+        if self._told == seen:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._changed.wait()
+        return self._told != seen
+
+    def _tell(self) -> None:
+        self._told += 1
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     async def _listen(self, endpoint: Endpoint) -> None:
         pause_s = PAUSE_FIRST_S
@@ -67,7 +82,7 @@ class HeadLines:
             was_up = endpoint.name in self._up
             self._up.discard(endpoint.name)
             if was_up:
-                self._changed.set()
+                self._tell()
                 pause_s = PAUSE_FIRST_S
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, PAUSE_MOST_S)
@@ -86,4 +101,4 @@ class HeadLines:
                     return
                 if '"eth_subscription"' in message.data:
                     self._up.add(endpoint.name)
-                    self._changed.set()
+                    self._tell()

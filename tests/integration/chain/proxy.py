@@ -42,6 +42,7 @@ class Proxy:
         self.fault = ""
         self.asked: list[str] = []
         self.was_asked = asyncio.Event()
+        self.frozen: int | None = None  # the newest block it says it has
         self.sockets: set[web.WebSocketResponse] = set()
         self.url = ""
         self.ws_url = ""
@@ -108,6 +109,8 @@ class Proxy:
         answer = await self.upstream(asked)
         if self.fault == "other_id":
             answer["id"] = asked["id"] + 1
+        elif self.frozen is not None and asked["method"] == "eth_blockNumber":
+            answer["result"] = hex(min(int(answer["result"], 16), self.frozen))
         elif "result" in answer:
             answer["result"] = self._spoilt(asked["method"], answer["result"])
         return answer

@@ -11,11 +11,13 @@ from eth_hash.auto import keccak
 from adapters.chain.eip712 import ContractDomain
 from adapters.chain.reading import Chain
 from adapters.chain.signature import OrderVerifier, Recovered, SignedOrder, address_of, sign_order
+from adapters.rpc.settings import Endpoint
 from adapters.simulators.chain.contracts.artefacts import artefact
 from commands.chain_ports import MintingOrder
 from domain.onchain import PartyKind
 from domain.refusal import Rejected, Unavailable
 from domain.transaction import Block
+from tests.integration.chain.proxy import Proxy
 from tests.integration.chain.rig import DOLLAR, Rig
 
 WITHIN_S = 10.0
@@ -188,12 +190,51 @@ async def test_a_head_is_told_as_soon_as_a_socket_tells_of_it(rig: Rig) -> None:
         assert (await waiting).parent_hash == head.block_hash
 
 
+async def test_everybody_who_waits_is_woken(rig: Rig) -> None:
+    async with Chain(rig.settings(poll_ms=60_000, quiet_poll_ms=60_000)) as chain:
+        await socket_up(rig, chain, await chain.head())
+        for _ in range(5):
+            head = await chain.head()
+            waiting = [asyncio.create_task(next_head(chain, head)) for _ in range(4)]
+            await asyncio.sleep(0)
+            await rig.node.admin.mine()
+            assert {each.parent_hash for each in await asyncio.gather(*waiting)} == {head.block_hash}
+
+
+async def test_a_block_that_is_told_of_before_a_quorum_has_it_is_chased(three: Rig) -> None:
+    one, two, last = three.proxies
+    endpoints = tuple(
+        Endpoint(name=str(at), url=each.url, ws_url=each.ws_url if each is last else "")
+        for at, each in enumerate(three.proxies)
+    )
+    async with Chain(three.settings(quiet_poll_ms=60_000, endpoints=endpoints)) as chain:
+        await socket_up(three, chain, await chain.head())
+        head = await chain.head()
+        one.frozen = two.frozen = head.number
+        waiting = asyncio.create_task(next_head(chain, head))
+        await asked_again(one)
+        await three.node.admin.mine()
+        await asked_again(one)  # woken by the block, which two do not have yet
+        assert not waiting.done()
+        one.frozen = two.frozen = None
+        assert (await waiting).number == head.number + 1
+
+
+async def asked_again(proxy: Proxy) -> None:
+    """Return once it is asked for the block that follows from what it said was the newest."""
+    proxy.asked.clear()
+    async with asyncio.timeout(WITHIN_S):
+        while "eth_getBlockByNumber" not in proxy.asked:
+            proxy.was_asked.clear()
+            await proxy.was_asked.wait()
+
+
 async def socket_up(rig: Rig, chain: Chain, head: Block) -> None:
     """Make blocks until a socket has told of one."""
     async with asyncio.timeout(WITHIN_S):
         while not chain.lines.up:
             await rig.node.admin.mine()
-            await chain.lines.wait(0.1)
+            await chain.lines.wait(chain.lines.told, 0.1)
 
 
 async def test_heads_are_polled_while_no_socket_is_up_and_the_socket_comes_back(rig: Rig) -> None:
@@ -205,7 +246,7 @@ async def test_heads_are_polled_while_no_socket_is_up_and_the_socket_comes_back(
             await socket.close()
         async with asyncio.timeout(WITHIN_S):
             while chain.lines.up:
-                await chain.lines.wait(0.1)
+                await chain.lines.wait(chain.lines.told, 0.1)
         head = await chain.head()
         waiting = asyncio.create_task(next_head(chain, head))
         await rig.node.admin.mine()
