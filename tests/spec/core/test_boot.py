@@ -15,6 +15,7 @@ from domain.depth import BookEvidence
 from domain.limit import limit_key
 from domain.log import Batch, Head, KeptCommand, NewEvent, Snapshot, StoredEvent
 from domain.market import Witness
+from tests.simulation.faults import Plan
 from tests.simulation.world import settings
 from tests.support.desk import START_US, Desk
 
@@ -84,7 +85,7 @@ def in_force(book: Book, wanted: Settings) -> dict[str, str]:
 
 @pytest.mark.parametrize("done", [0, 1, 3])
 async def test_a_core_killed_half_way_through_its_beginning_goes_on_there(done: int) -> None:
-    wanted = settings()
+    wanted = settings(Plan(seed=1))
     desk = Desk(limits=False, policy=wanted.book_policy())
     for item in wanted.limits[:done]:
         body = {"control": item.control, "scope": item.scope, "value": str(item.value), "reason": "initial settings"}
@@ -94,7 +95,7 @@ async def test_a_core_killed_half_way_through_its_beginning_goes_on_there(done: 
 
 
 async def test_a_limit_that_people_tightened_or_removed_stays_so() -> None:
-    wanted = settings()
+    wanted = settings(Plan(seed=1))
     desk = Desk(limits=False, policy=wanted.book_policy())
     await boot(desk.handler, wanted)
     first, second = wanted.limits[:2]
