@@ -105,7 +105,7 @@ class Proxy:
         if self.fault == "amnesia" and asked["method"].startswith(("eth_getTransaction", "eth_getLogs")):
             return plain | {"result": [] if asked["method"] == "eth_getLogs" else None}
         if self.fault == "lag" and await self._beyond(asked):
-            return plain | {"result": None}
+            return plain | {"result": [] if asked["method"] == "eth_getLogs" else None}
         answer = await self.upstream(asked)
         if self.fault == "other_id":
             answer["id"] = asked["id"] + 1
@@ -116,10 +116,12 @@ class Proxy:
         return answer
 
     async def _beyond(self, asked: dict[str, Any]) -> bool:
-        if asked["method"] != "eth_getBlockByNumber":
+        if asked["method"] not in {"eth_getBlockByNumber", "eth_getLogs"}:
             return False
+        first = asked["params"][0]
+        number = int(first["toBlock"] if isinstance(first, dict) else first, 16)
         head = await self.upstream({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []})
-        return int(asked["params"][0], 16) > int(head["result"], 16) - LAG_BLOCKS
+        return number > int(head["result"], 16) - LAG_BLOCKS
 
     def _spoilt(self, method: str, result: Any) -> Any:
         match self.fault, method:

@@ -204,6 +204,26 @@ async def test_a_transaction_that_is_reorged_out_gets_in_again(rig: Rig) -> None
         assert again.block_hash != included.block_hash
 
 
+async def test_a_receipt_that_is_left_over_from_a_fork_is_none(rig: Rig) -> None:
+    async with rig.calls() as (chain, minting):
+        made = await rig.settle(minting, rig.order())
+        proxy = rig.proxies[0]
+        answer = proxy.upstream
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "eth_getTransactionReceipt", "params": [made.tx_hash]}
+        kept = (await answer(asked))["result"]
+
+        async def remembering(asked: dict[str, Any]) -> dict[str, Any]:
+            if asked["method"] == "eth_getTransactionReceipt":
+                return {"jsonrpc": "2.0", "id": asked["id"], "result": kept}
+            return await answer(asked)
+
+        proxy.upstream = remembering
+        assert await chain.receipt(made.tx_hash) is not None
+        await rig.node.admin.reorg(1, include=[])
+        await rig.node.admin.mine()
+        assert await chain.receipt(made.tx_hash) is None
+
+
 async def test_who_cannot_pay_is_told_so(rig: Rig) -> None:
     await rig.node.admin.set_balance(address_of(rig.node.keys["settler"]), 1)
     async with rig.calls() as (_chain, minting):
