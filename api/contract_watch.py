@@ -152,7 +152,7 @@ class Parties:
     async def _tell_differences(self, removed: dict[str, PartyChange], head: Block, final: int) -> None:
         chain = self._replica.book.onchain
         for key in [*self._settled, *(self._early.keys() - self._settled.keys()), *removed]:
-            change = removed.get(key) or self._settled.get(key) or self._given_up(key, final)
+            change = removed.get(key) or self._in_force(key, final)
             if change is None:
                 continue  # a removal whose block is not final yet: it counts
             if change.admitted == chain.admitted(change.kind, change.party, change.owner):
@@ -164,9 +164,11 @@ class Parties:
                 change = msgspec.structs.replace(change, block_number=head.number, block_hash=head.block_hash)
             await self._tell(key, change)
 
-    def _given_up(self, key: str, final: int) -> PartyChange | None:
-        """Return the admission that is in force again when a removal's block was given up, once that is certain."""
-        early = self._early[key]
+    def _in_force(self, key: str, final: int) -> PartyChange | None:
+        """Return the last final change; after a removal whose block was given up an admission, once that is certain."""
+        early = self._early.get(key)
+        if early is None:
+            return self._settled.get(key)
         return msgspec.structs.replace(early, admitted=True) if early.block_number <= final else None
 
     def _shown(self, key: str, removed: dict[str, PartyChange]) -> None:

@@ -24,8 +24,8 @@ from commands.settlement import (
 )
 from domain.book import Book
 from domain.event import Event
-from domain.instant import SECOND_US
-from domain.refusal import Reason, Refusal, Rejected
+from domain.instant import MILLISECOND_US, SECOND_US
+from domain.refusal import Refusal, Rejected
 from domain.settlement import TRANSIENT_ERRORS, OpenSettlement
 from domain.transaction import Errand, Fees, Transaction, replacement_fees
 
@@ -103,10 +103,11 @@ class Attempts:
         settlement, nonce = self._replica.book.settlements.get(settlement_id), self._next_nonce(sight)
         if settlement is None or nonce is None:
             return
+        if self._expires(settlement):
+            await self._give_up(settlement, "order_expired: it could not be included in time")
+            return
         draft = self._submission(settlement, _draft(Errand.SETTLE, self._minting.sender, nonce), sight)
         refusal = self._refusal(submit_settlement, draft)
-        if refusal is not None and refusal.reason is Reason.ORDER_EXPIRED:
-            await self._give_up(settlement, refusal.text)
         if refusal is not None or self._refused_at.get(settlement_id) == sight.head.block_hash:
             return  # not permitted now, or tried out at this head already
         order, route = self._order(settlement), _route(settlement)
@@ -208,6 +209,12 @@ class Attempts:
             "settlement.reverted", f"reverted|{key}", RecordReverted(settlement_id=key, text=text, transactions=0)
         )
         await self._recorded(settlement)
+
+    def _expires(self, settlement: OpenSettlement) -> bool:
+        """Say whether an order expires too soon for the Book to permit it, whatever else keeps it."""
+        book = self._replica.book
+        margin_us = book.policy.submission_expiry_margin_ms * MILLISECOND_US if book.policy is not None else 0
+        return self._clock.now_us() + margin_us >= book.requests[settlement.requested.request_id].accepted.expiry_us
 
     def _order(self, settlement: OpenSettlement) -> MintingOrder:
         book = self._replica.book

@@ -137,10 +137,10 @@ def _ended(settlement: OpenSettlement, sight: Sight, bounds: Bounds, expiry_us: 
     receipt = settlement.receipt_at(settlement.transactions[-1].nonce)
     if receipt is None:
         nonce = settlement.transactions[-1].nonce
-        return Reverted(f"nonce {nonce} was used by a transaction that is not the book's", by_others=True)
+        return Reverted(f"nonce_taken: nonce {nonce} was used by a transaction that is not the book's", by_others=True)
     if settlement.is_cancel(receipt.tx_hash):
-        return Reverted(f"cancelled by {receipt.tx_hash}")
-    return Reverted(f"{receipt.tx_hash} failed: {receipt.error or 'for a reason that cannot be told'}")
+        return Reverted(f"{'revoked' if settlement.cancelling else 'order_expired'}: cancelled by {receipt.tx_hash}")
+    return Reverted(f"{receipt.error or 'REVERTED'}: {receipt.tx_hash} failed")
 
 
 def _may_try_again(settlement: OpenSettlement, sight: Sight, bounds: Bounds, expiry_us: int) -> bool:

@@ -29,6 +29,7 @@ CHEAP_WEI, DEAR_WEI = (10, 10), (25, 45)
 DEAR_BLOCKS = (3, 16)
 IGNORED_BLOCKS = (1, 45)
 REVOKED_BLOCKS = (1, 6)
+NEVER = 10**9
 OUTAGE_US = (500_000, 8_000_000)
 
 SITES = (
@@ -100,6 +101,9 @@ class ModelChain:
         self._ignored_until = -1
         self._dear_wei = DEAR_WEI[0]
         self._revoked: dict[str, int] = {}
+        self._ordered: list[tuple[PartyKind, str, bool]] = []
+        self.wanted: set[str] = set()
+        self.cap_per_block = CAP_PER_BLOCK
         parties = [(PartyKind.BENEFACTOR, each) for each in self.benefactors]
         parties += [(PartyKind.CUSTODIAN, each) for each in CUSTODIANS]
         parties += [(PartyKind.ASSET, each) for each in SYMBOLS]
@@ -199,7 +203,7 @@ class ModelChain:
     def _mine(self, *, empty: bool) -> None:
         faults, number = self.sim.faults, len(self.blocks)
         due = self.state.nonces.get(SENDER, 0) in self.pool
-        capped, reverted, foreign = (due and faults.hit(f"block.{name}") for name in ("capped", "reverted", "foreign"))
+        capped, reverted, foreign = (due and self._befalls(name) for name in ("capped", "reverted", "foreign"))
         if due and faults.hit("block.ignored"):
             self._ignored_until = number + faults.between("block.ignored_for", *IGNORED_BLOCKS)
         ignored = number < self._ignored_until and not faults.healed
@@ -230,6 +234,44 @@ class ModelChain:
         self.pool = {nonce: each for nonce, each in self.pool.items() if nonce >= used}
         for transaction, receipt in zip(included, self.head.receipts, strict=True):
             self.sim.note("chain", f"block {number}", transaction.errand, transaction.nonce, receipt.error or "done")
+
+    def _befalls(self, name: str) -> bool:
+        """Say whether a fault befalls this block: by chance, or because a test wants it to."""
+        hit, wanted = self.sim.faults.hit(f"block.{name}"), name in self.wanted
+        self.wanted.discard(name)
+        return hit or wanted
+
+    # What a test may want of it
+
+    def ignore(self, blocks: int) -> None:
+        """Take none of our transactions into so many blocks."""
+        self._ignored_until = len(self.blocks) + blocks
+
+    def reorg(self, depth: int, *, empty: bool) -> None:
+        """Give blocks up for others, one more of them."""
+        self._give_up(depth)
+        for _ in range(depth + 1):
+            self._mine(empty=empty)
+        self._announce()
+
+    def come_back(self) -> None:
+        """Let the blocks given up last be the chain again."""
+        self._switch_back()
+        self._mine(empty=True)
+        self._announce()
+
+    def outage(self, seconds: int) -> None:
+        """Answer nobody for a while."""
+        self._away_until_us = self.sim.loop.now_us + seconds * 1_000_000
+
+    def order(self, kind: PartyKind, party: str, *, admitted: bool) -> None:
+        """Admit or remove somebody in the next block."""
+        self._ordered.append((kind, party, admitted))
+
+    def revoke(self, benefactor: str) -> None:
+        """Remove a benefactor in the next block, for good."""
+        self._revoked[benefactor] = NEVER
+        self._ordered.append((PartyKind.BENEFACTOR, benefactor, False))
 
     def _append(
         self,
@@ -280,13 +322,16 @@ class ModelChain:
         )
         until = number + faults.between("contract.revoked_for", *REVOKED_BLOCKS)
         who = self.benefactors[chosen]
+        ordered, self._ordered = self._ordered, []
+        yield from ordered
         admitted = {each for each in self.benefactors if f"benefactor|{each}" in self.state.parties}
         if hit and who in admitted:
             self._revoked[who] = until
             self.sim.note("chain", "revoked", who)
             yield (PartyKind.BENEFACTOR, who, False)
         for each in self.benefactors:
-            if each not in admitted and (self._revoked.get(each, 0) <= number or faults.healed):
+            again = self._revoked.get(each, 0)
+            if each not in admitted and (again <= number or (faults.healed and again != NEVER)):
                 yield (PartyKind.BENEFACTOR, each, True)
 
     def _announce(self) -> None:
@@ -309,7 +354,7 @@ class ModelChain:
                 address=address,
                 stable=symbol == "USDT",
                 active=True,
-                max_mint_per_block=CAP_PER_BLOCK,
+                max_mint_per_block=self.cap_per_block,
                 max_redeem_per_block=CAP_PER_BLOCK,
                 hot_balance=held.get(symbol, 0),
             )
@@ -318,7 +363,7 @@ class ModelChain:
         return ContractTerms(
             block_number=mined.block.number,
             block_hash=mined.block.block_hash,
-            global_max_mint_per_block=CAP_PER_BLOCK,
+            global_max_mint_per_block=self.cap_per_block,
             global_max_redeem_per_block=CAP_PER_BLOCK,
             stables_delta_limit_bps=0,
             assets=assets,
