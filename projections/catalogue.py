@@ -18,6 +18,7 @@ from projections.quotes import QUOTES
 from projections.requests import REQUESTS
 from projections.suspensions import SUSPENSIONS
 from projections.transactions import TRANSACTIONS
+from projections.treasury import TREASURY
 from projections.view import View
 
 VIEWS: dict[str, View] = {
@@ -42,5 +43,6 @@ VIEWS: dict[str, View] = {
         TRANSACTIONS,
         CONTRACT,
         PARTIES,
+        TREASURY,
     )
 }

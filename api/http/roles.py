@@ -41,6 +41,7 @@ READ_MODELS = (
     "transactions",
     "contract",
     "parties",
+    "treasury",
     "events",
 )
 
