@@ -11,7 +11,7 @@ from api.chain_settings import ChainSettings
 from api.gatekeeping_settings import GatekeeperSettings
 from domain.codec import from_json
 from domain.market import Integrity
-from domain.policy import Asset, CustodianTarget, Instrument, Pair, Policy, SettlementOrder
+from domain.policy import Asset, CustodianTarget, Instrument, Pair, Policy, SettlementOrder, TreasuryPolicy
 from domain.quantity import Num
 
 
@@ -88,6 +88,7 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     settlement_attempts_max: int = 5
     settlement_replacements_max: int = 10
     transaction_cost_wei_max: int = 10**18
+    treasury: TreasuryPolicy = TreasuryPolicy()
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -223,6 +224,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             hedge_slippage_bps=wanted.hedge_slippage_bps,
             hedge_orders_max=wanted.hedge_orders_max,
             hedge_retry_ms=wanted.hedge_retry_ms,
+            chain_required=True,
             settlement_order=wanted.settlement_order,
             delegate_slippage_bps_max=wanted.delegate_slippage_bps_max,
             capacity_margin_bps=wanted.capacity_margin_bps,
@@ -231,6 +233,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             settlement_attempts_max=wanted.settlement_attempts_max,
             settlement_replacements_max=wanted.settlement_replacements_max,
             transaction_cost_wei_max=wanted.transaction_cost_wei_max,
+            treasury=wanted.treasury,
         )
 
 

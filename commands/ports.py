@@ -9,7 +9,6 @@ from domain.approval import Approved
 from domain.depth import BookEvidence
 from domain.log import Batch, Head, KeptCommand, NewEvent, Snapshot, StoredEvent
 from domain.market import Witness
-from domain.settlement import SettlementSubmissionRequested
 from domain.venue import AccountEvent, Acknowledgement, FillReport, OrderReport, VenueOrder
 
 
@@ -175,14 +174,6 @@ class Venue(Protocol):
 
     def account_events(self) -> AsyncGenerator[AccountEvent, None]:
         """Stream fills, order states, and every connect and disconnect; it reconnects by itself."""
-        ...
-
-
-class Settlements(Protocol):
-    """Settle requests on chain."""
-
-    async def settle(self, requested: SettlementSubmissionRequested) -> str:
-        """Settle, idempotently by its id, and return the transaction's hash once final; raise `Rejected`."""
         ...
 
 

@@ -6,7 +6,7 @@ A seed fixes their keys, sizes and pauses; how their requests fall together is l
 import asyncio
 import hashlib
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,15 +17,19 @@ import msgspec
 
 PAUSE_S = (0.3, 1.2)
 EXPIRY_S = 120
-TIMEOUT_S = 15.0
+TIMEOUT_S = 30.0
 RETRIES_MAX = 5
 RETRY_PAUSE_S = 0.3
+# What was minted is on chain, final and seen after about so long: only then is it redeemed.
+FINAL_S = 8.0
 # A benefactor redeems at most this share of what it minted: fees and gas leave less than it put in.
 REDEEM_SHARE = Decimal("0.5")
 REDEEM_MIN = Decimal(200)
 HELD_ODDS, BTC_ODDS, REDEEM_ODDS = 0.3, 0.25, 0.45
 
-OK, ACCEPTED, FIRST_ERROR = 200, 202, 400
+OK, FIRST_ERROR = 200, 400
+# An order is taken: with its transaction, or before there is one.
+TAKEN = frozenset({200, 202})
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +70,8 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter[str])
     unreachable: int = 0
     accepted_ids: list[str] = field(default_factory=list[str])
+    transactions: int = 0
+    last_transaction: str = ""
 
 
 class Benefactor:
@@ -81,6 +87,7 @@ class Benefactor:
         self._random = random.Random(f"{seed}:{wallet.address}")  # noqa: S311 - a seeded choice of sizes, no secret
         self._tally = tally
         self._minted: dict[str, Decimal] = {}
+        self._minting: deque[tuple[float, str, Decimal]] = deque()
         self._nonce = 0
 
     async def run(self, session: aiohttp.ClientSession, stop: asyncio.Event) -> None:
@@ -96,6 +103,7 @@ class Benefactor:
 
     def _choose(self) -> tuple[str, str, Decimal]:
         """Return a pair, a side and a size: collateral to mint with, dollars to redeem."""
+        self._count_final()
         drawn = self._random.random()
         pair = "USDT/USDe" if drawn < HELD_ODDS else "WBTC/USDe" if drawn < HELD_ODDS + BTC_ODDS else "WETH/USDe"
         redeemable = self._minted.get(pair, Decimal(0)) * REDEEM_SHARE
@@ -120,14 +128,20 @@ class Benefactor:
         signature = self._sign(terms, self._wallet.private_key)
         for _ in range(RETRIES_MAX):
             status, answer = await self._call(session, "POST", "/order", params={"signature": signature}, data=body)
-            if status == ACCEPTED:
+            if status in TAKEN:
                 self._tally.accepted += 1
                 self._tally.accepted_ids.append(terms.order_id)
+                self._note_transaction(str(answer.get("tx", "")))
                 self._note(pair, side, terms)
                 return
             if answer.get("error_code") not in {"1", "21", ""}:
                 return
             await asyncio.sleep(RETRY_PAUSE_S)
+
+    def _note_transaction(self, tx_hash: str) -> None:
+        if tx_hash:
+            self._tally.transactions += 1
+            self._tally.last_transaction = tx_hash
 
     def _terms(self, quote: Mapping[str, Any], side: str) -> Terms:
         now_s = int(self._now_s())
@@ -146,7 +160,16 @@ class Benefactor:
 
     def _note(self, pair: str, side: str, terms: Terms) -> None:
         dollars = Decimal(terms.usde_amount) / Decimal(10) ** 18
-        self._minted[pair] = self._minted.get(pair, Decimal(0)) + (dollars if side == "MINT" else -dollars)
+        if side == "MINT":
+            self._minting.append((self._now_s() + FINAL_S, pair, dollars))
+        else:
+            self._minted[pair] = self._minted.get(pair, Decimal(0)) - dollars
+
+    def _count_final(self) -> None:
+        """Count what was minted long enough ago as ours to redeem."""
+        while self._minting and self._minting[0][0] <= self._now_s():
+            _, pair, dollars = self._minting.popleft()
+            self._minted[pair] = self._minted.get(pair, Decimal(0)) + dollars
 
     async def _call(
         self, session: aiohttp.ClientSession, method: str, path: str, **options: Any

@@ -14,6 +14,7 @@ from domain.hedge import HedgeAbandoned
 from domain.limit import Control
 from domain.quantity import ZERO, add
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
+from domain.settlement import SettlementConfirmed
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -22,6 +23,16 @@ class Verdict(msgspec.Struct, frozen=True):
     held: bool
     invariant: str
     found: str
+
+
+class OnChain(msgspec.Struct, frozen=True, order=True):
+    """Hold a mint or redeem as the chain shows it: which transaction, and atoms of collateral and issued dollars."""
+
+    tx_hash: str
+    side: str
+    collateral_address: str
+    collateral: int
+    issued: int
 
 
 class Evidence(Protocol):
@@ -51,6 +62,10 @@ class Evidence(Protocol):
         """Walk the hash chain; return "" when it verifies, else what is wrong."""
         ...
 
+    async def on_chain(self) -> Sequence[OnChain]:
+        """Return every mint and redeem that the minting contract logged."""
+        ...
+
     async def venue_positions(self) -> Mapping[tuple[str, str], Decimal]:
         """Return the venues' own positions by venue and symbol."""
         ...
@@ -63,6 +78,7 @@ async def check(evidence: Evidence, accepted_ids: Sequence[str]) -> list[Verdict
         await _positions(evidence, book, events),
         _exposures(book),
         _requests(book, events, accepted_ids),
+        await _settlements(evidence, book, events),
         await events_there(evidence),
         await _chain(evidence),
     ]
@@ -118,6 +134,29 @@ def _requests(book: Book, events: Sequence[Event], accepted_ids: Sequence[str]) 
     if open_ones or lost or book.requests:
         found += f"; {len(open_ones)} still open, {len(lost)} acknowledged but not in the log"
     return Verdict(not open_ones and not lost, "every accepted request hedged and settled, or reported", found)
+
+
+async def _settlements(evidence: Evidence, book: Book, events: Sequence[Event]) -> Verdict:
+    """Judge whether the chain did exactly what the log says was confirmed: each once, for its amounts."""
+    told = sorted(
+        OnChain(
+            event.reference,
+            event.side.value,
+            book.asset(event.collateral.asset).address,
+            event.collateral.atoms,
+            event.issued.atoms,
+        )
+        for event in events
+        if isinstance(event, SettlementConfirmed)
+    )
+    there = sorted(await evidence.on_chain())
+    found = f"{len(there)} transactions"
+    if told != there:
+        unknown, missing = set(there) - set(told), set(told) - set(there)
+        found += (
+            f"; {len(unknown)} on chain that the log has not confirmed, {len(missing)} confirmed that are not there"
+        )
+    return Verdict(told == there, "every settlement is on chain once, and nothing else is", found)
 
 
 async def events_there(evidence: Evidence) -> Verdict:

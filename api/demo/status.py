@@ -71,6 +71,7 @@ class Status:
         return (
             f"{now_s(self._started):>5.0f} s  events {self._replica.position} ({self._rate:.0f}/s)  "
             f"quoted {tally.quoted}  accepted {tally.accepted}  refused {refused}  open {len(book.requests)}  "
+            f"transactions {tally.transactions} {tally.last_transaction[:10]}  "
             f"exposure {exposures}  unknown {sum(order.unknown for order in book.orders.values())}  {note}"
         )
 

@@ -134,6 +134,11 @@ class _Card:
             "auditor_dsn": settings.services.postgres_auditor,
             "nats": settings.services.nats_subscriber,
             "pids": self._pids,
+            "chain": {
+                "rpc": settings.chain.rpc[0],
+                "chain_id": settings.chain.chain_id,
+                "minting_contract": settings.chain.minting_contract,
+            },
         }
         write_private(self._path, msgspec.json.encode(card))
 

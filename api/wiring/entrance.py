@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from adapters.postgres.views import PostgresViews
 from adapters.postgres.views_log import PostgresLog
 from adapters.postgres.views_reach import reading_pool
 from adapters.postgres.views_watch import PostgresCheckpointWatch
+from api.following import Following
 from api.http.app import create_app
 from api.http.house import HttpSettings, Ports
 from api.http.keys import KeyEntry, KeyRing
@@ -30,8 +31,9 @@ from api.http.stream import Broadcast
 from api.http.throttle import Rate
 from api.http.views import LoggedViews
 from api.markets import Markets
-from api.replica import Replica, restore_replica
+from api.replica import Recorded, Replica, restore_replica
 from api.settings import Settings, SettingsError
+from api.wiring.chain import open_chain
 from api.wiring.hearing import hear_markets
 from api.wiring.process import API_INBOX, Process, beat
 from commands.envelope import Reply
@@ -98,7 +100,7 @@ class _Dependencies:
     async def check(self) -> Mapping[str, str]:
         """Return each dependency with what is wrong with it, "" when nothing is."""
         found = {"postgres": await self._postgres(), "nats": "" if self._bus.connected else "not connected"}
-        for role in ("core", "market", "execution", "projections"):
+        for role in ("core", "market", "execution", "chain", "projections"):
             age_s = self._heartbeats.age_s(role)
             silent = age_s is None or age_s > HEARTBEAT_AGE_S_MAX
             found[role] = ("never heard" if age_s is None else f"silent for {age_s:.0f} s") if silent else ""
@@ -157,6 +159,9 @@ def _http_settings(settings: Settings) -> HttpSettings:
         benefactor_rate=Rate(per_s=http.benefactor_rate_per_s, burst=http.benefactor_burst),
         allow_origins=http.cors_origins,
         trusted_proxies=frozenset(http.trusted_proxies),
+        order_wait_ms=http.order_wait_ms,
+        wallet_wait_ms=http.wallet_wait_ms,
+        issued_token=settings.chain.issued_token,
     )
 
 
@@ -168,6 +173,8 @@ async def run_api(process: Process) -> None:
         log = await stack.enter_async_context(process.followed_log())
         pool, views = await stack.enter_async_context(_reading(process))
         replica, heartbeats = await restore_replica(log), _Heartbeats()
+        chain = await stack.enter_async_context(open_chain(process))
+        following = Following(replica)
         signals = Signals(bus, process.prefix)
         await signals.on_health(heartbeats.hear)
         markets = Markets()
@@ -176,11 +183,15 @@ async def run_api(process: Process) -> None:
         def policy() -> Policy | None:
             return replica.book.policy
 
-        chain = ContractDomain(chain_id=settings.chain.chain_id, verifying_contract=settings.chain.minting_contract)
+        domain = ContractDomain(chain_id=settings.chain.chain_id, verifying_contract=settings.chain.minting_contract)
         ports = Ports(
             commands=_Commands(CommandClient(bus, process.prefix)),
             views=views,
-            orders=OrderVerifier(chain),
+            orders=OrderVerifier(domain),
+            requests=following,
+            chain=chain,
+            parties=following,
+            contract=following.terms,
             keys=_read_keys(settings),
             policy=policy,
             dependencies=_Dependencies(pool, bus, heartbeats),
@@ -197,18 +208,26 @@ async def run_api(process: Process) -> None:
         app = create_app(ports, broadcast, _http_settings(settings))
         async with asyncio.TaskGroup() as tasks:
             beating = tasks.create_task(beat(process, bus, "api", Registry(), lambda: replica.position))
-            following = tasks.create_task(_follow(process, bus, log, replica, broadcast))
+            reading = tasks.create_task(_follow(process, bus, log, replica, following.see, broadcast))
             await serve(
                 app, settings.http.host, settings.http.port, ready=lambda _port: process.ready(), stop=process.stop
             )
             beating.cancel()
-            following.cancel()
+            reading.cancel()
 
 
-async def _follow(process: Process, bus: Connection, log: PatientLog, replica: Replica, broadcast: Broadcast) -> None:
-    """Follow the log for the policy in force, and tell subscribers of alerts."""
+async def _follow(
+    process: Process,
+    bus: Connection,
+    log: PatientLog,
+    replica: Replica,
+    see: Callable[[Recorded], None],
+    broadcast: Broadcast,
+) -> None:
+    """Follow the log for the policy in force, for those who wait for a transaction, and for subscribers of alerts."""
     async with Tail(bus, process.prefix, log, after=replica.position) as tail:
         while True:
             for recorded in await replica.follow(tail):
+                see(recorded)
                 if isinstance(recorded.event, AlertRaised):
                     broadcast.publish("alert", msgspec.json.encode(recorded.event))

@@ -9,7 +9,9 @@ from adapters.nats.connection import Connection
 from adapters.nats.streams import stream_name
 from adapters.postgres.patient import PatientLog
 from adapters.postgres.verify import verify
+from api.demo.checks import OnChain
 from api.replica import Replica
+from api.wiring.chain import open_chain
 from api.wiring.process import Process
 from api.wiring.venues import open_venue
 from domain.book import Book
@@ -73,6 +75,16 @@ class HouseEvidence:
         """Walk the hash chain under the role that may only select."""
         result = await verify(self._process.secret(self._process.settings.services.postgres_auditor))
         return "" if result.bad_position is None else f"position {result.bad_position}: {result.reason}"
+
+    async def on_chain(self) -> Sequence[OnChain]:
+        """Return every mint and redeem that the minting contract logged, up to the newest block."""
+        first = self._process.settings.chain.from_block
+        async with open_chain(self._process) as chain:
+            settled = await chain.settled_since(first, (await chain.head()).number)
+        return [
+            OnChain(each.tx_hash, each.order_type, each.collateral_asset, each.collateral_amount, each.usde_amount)
+            for each in settled
+        ]
 
     async def venue_positions(self) -> Mapping[tuple[str, str], Decimal]:
         """Return the venues' own positions by venue and symbol."""

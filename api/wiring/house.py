@@ -19,6 +19,7 @@ from adapters.postgres.migrate import migrate
 from adapters.postgres.roles import Login, create_logins, login_dsn
 from api.settings import LoopbackSettings, Settings, secret
 from api.starting import CannotStart, require_port
+from api.wiring.simulated_chain import CHAINSIM, is_simulated, with_simulated_chain
 from domain.codec import encode
 
 SERVICE, AUDITOR = "ballast_service", "ballast_reader"
@@ -32,12 +33,13 @@ ADMIN_TOKEN, PYTH_SIGNERS, REDSTONE_SIGNERS = "admin_token", "pyth_signers.json"
 PROCESSES: dict[str, tuple[str, ...]] = {
     "core": ("core",),
     "market": ("market",),
-    "execution": ("execution", "chain"),
+    "execution": ("execution",),
+    "chain": ("chain",),
     "projections": ("projections", "watch"),
     "api": ("api",),
 }
-SIMULATOR = "simulator"
-FIRST = frozenset({SIMULATOR, "core"})
+SIMULATOR, GATEKEEPER = "simulator", "gatekeeper"
+FIRST = frozenset({SIMULATOR, CHAINSIM, "core"})
 
 OnPids = Callable[[Mapping[str, int]], None]
 OnFailed = Callable[[str, str], None]
@@ -85,14 +87,23 @@ async def open_house(
         with _said():
             settings = await _open_services(supervisor, settings, folder)
             settings = await _open_log(settings, folder)
-            settings = _open_simulator(settings)
+            settings = with_simulated_chain(_open_simulator(settings))
             run = data_dir / "run"
             run.mkdir(exist_ok=True, mode=0o700)
             resolved = run / "settings.json"
             write_private(resolved, encode(settings))
-            processes = {**({SIMULATOR: (SIMULATOR,)} if settings.simulator.enabled else {}), **PROCESSES}
-            await _launch(supervisor, processes, resolved, data_dir)
+            await _launch(supervisor, _processes(settings), resolved, data_dir)
         yield House(settings, supervisor)
+
+
+def _processes(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return each process that these settings ask for, and its roles."""
+    optional = {
+        SIMULATOR: settings.simulator.enabled,
+        CHAINSIM: is_simulated(settings),
+        GATEKEEPER: settings.gatekeeper.enabled,
+    }
+    return {**{name: (name,) for name, wanted in optional.items() if wanted}, **PROCESSES}
 
 
 @contextmanager

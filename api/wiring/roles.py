@@ -21,12 +21,15 @@ ROLES: dict[str, tuple[str, str]] = {
     "core": ("api.wiring.core", "run_core"),
     "market": ("api.wiring.workers", "run_market"),
     "execution": ("api.wiring.workers", "run_execution"),
+    "chain": ("api.wiring.settling", "run_chain"),
+    "gatekeeper": ("api.wiring.gatekeeper", "run_gatekeeper"),
     "projections": ("api.wiring.reading", "run_projections"),
     "api": ("api.wiring.entrance", "run_api"),
     "simulator": ("api.wiring.simulating", "run_simulator"),
+    "chainsim": ("api.wiring.chainsim", "run_chainsim"),
 }
 # Roles that run inside another's process: asking for both starts one.
-WITHIN = {"chain": "execution", "watch": "projections"}
+WITHIN = {"watch": "projections"}
 
 
 def known_roles() -> set[str]:

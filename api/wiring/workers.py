@@ -1,4 +1,4 @@
-"""The workers' processes: what acts at the venues and on the chain, and what hears the markets."""
+"""The workers' processes: what acts at the venues, and what hears the markets."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,7 +20,6 @@ from api.markets import Markets
 from api.replica import Replica, restore_replica
 from api.sampling import Sampler
 from api.settings import RetentionSettings, VenueSettings
-from api.settling import Settling
 from api.surveillance import Surveillance
 from api.telling import readable, tell
 from api.tending import Tended
@@ -28,38 +27,23 @@ from api.wiring.prices import open_oracles
 from api.wiring.process import WORKER_INBOX, Process, beat, until
 from api.wiring.venues import check_venues, open_feed, open_venue
 from commands.ports import Facts, Lease
-from domain.ids import derive_id
-from domain.settlement import SettlementSubmissionRequested
 from domain.venue import VenueFailure
-
-
-class SimulatedSettlements:
-    """Stand in for the chain until it comes: every settlement is final at once, under a hash of its own id."""
-
-    async def settle(self, requested: SettlementSubmissionRequested) -> str:
-        """Return the hash that the same settlement always gets."""
-        first, second = (derive_id(requested.settlement_id, label) for label in ("tx:1", "tx:2"))
-        return "0x" + first.hex + second.hex
-
 
 # A venue that is away is tried again; the others, and the process, go on.
 AWAY = (VenueFailure, VenueUnsuitable)
 
 
 async def run_execution(process: Process) -> None:
-    """Act on every venue account and on the chain, as their only lease-holder."""
+    """Act on every venue account, as its only lease-holder."""
     settings = process.settings
     check_venues(settings)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(process.bus(settings.services.nats_worker, "execution", WORKER_INBOX))
         log = await stack.enter_async_context(process.log())
         facts = InboxPublisher(bus, process.prefix)
-        orders, settlements = await restore_replica(log), await restore_replica(log)
-        order_tail = await stack.enter_async_context(Tail(bus, process.prefix, log, after=orders.position))
-        chain_tail = await stack.enter_async_context(Tail(bus, process.prefix, log, after=settlements.position))
-        chain_lease = await stack.enter_async_context(process.lease("chain"))
-        settling = Settling(settlements, chain_tail, SimulatedSettlements(), facts, chain_lease)
-        accounts = Accounts(orders, order_tail)
+        orders = await restore_replica(log)
+        tail = await stack.enter_async_context(Tail(bus, process.prefix, log, after=orders.position))
+        accounts = Accounts(orders, tail)
         tended = list[Tended]()
         for wanted in settings.venues:
             if wanted.private:
@@ -69,11 +53,9 @@ async def run_execution(process: Process) -> None:
         async def work() -> None:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(accounts.run())
-                tasks.create_task(settling.run())
                 for venue in tended:
                     tasks.create_task(venue.run())
                 tasks.create_task(beat(process, bus, "execution", Registry(), lambda: orders.position))
-                tasks.create_task(beat(process, bus, "chain", Registry(), lambda: settlements.position))
                 process.ready()
 
         await until(process.stop, work())

@@ -27,7 +27,19 @@ TAKEN_OVER = "another core took the book over"
 ANSWERED_WITHIN_S = 12.0
 SHORT_S = 8
 # Each in its turn, in the middle of trading. NATS loses its streams as well, once.
-KILLED = ("core", "postgres", "nats", "execution", "simulator", "projections", "api", "market")
+KILLED = (
+    "core",
+    "postgres",
+    "nats",
+    "execution",
+    "chain",
+    "chainsim",
+    "simulator",
+    "projections",
+    "api",
+    "market",
+    "gatekeeper",
+)
 
 
 @contextmanager

@@ -27,7 +27,21 @@ GONE_WITHIN_S = 15.0
 POLL_S = 0.05
 OUTPUT_SHOWN = 6_000
 
-ROLES = frozenset({"postgres", "nats", "simulator", "core", "market", "execution", "projections", "api"})
+ROLES = frozenset(
+    {
+        "postgres",
+        "nats",
+        "simulator",
+        "chainsim",
+        "core",
+        "market",
+        "execution",
+        "chain",
+        "gatekeeper",
+        "projections",
+        "api",
+    }
+)
 
 Found = TypeVar("Found")
 
@@ -49,8 +63,16 @@ class Keys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     auditor: str
 
 
+class ChainCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Hold where the chain is."""
+
+    rpc: str
+    chain_id: int
+    minting_contract: str
+
+
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Hold demo.json: exactly the shape of the contract."""
+    """Hold demo.json: exactly the shape of the contract, and where the chain is."""
 
     url: str
     keys: Keys
@@ -59,6 +81,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     auditor_dsn: str
     nats: str
     pids: dict[str, int]
+    chain: ChainCard
 
 
 def free_port() -> int:

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from api.demo.checks import check, events_there
+from api.demo.checks import OnChain, check, events_there
 from domain.book import Book
 from domain.event import Event
+from domain.settlement import SettlementConfirmed
 from tests.support.desk import Desk
 
 VENUE, SYMBOL = "binanceusdm", "ETH/USDT:USDT"
@@ -26,6 +28,7 @@ class House:
     missing: int = 0
     models: dict[str, int] = field(default_factory=lambda: {"portfolio": 10, "orders": 10})
     broken: str = ""
+    settled: list[OnChain] = field(default_factory=list[OnChain])
 
     async def history(self) -> tuple[Book, Sequence[Event]]:
         return self.desk.book, self.events
@@ -45,6 +48,9 @@ class House:
     async def chain(self) -> str:
         return self.broken
 
+    async def on_chain(self) -> Sequence[OnChain]:
+        return self.settled
+
     async def venue_positions(self) -> Mapping[tuple[str, str], Decimal]:
         return self.venue
 
@@ -54,7 +60,10 @@ def house() -> House:
     """Mint ten, hedged and settled."""
     desk = Desk()
     desk.held()
-    return House(desk, {(VENUE, SYMBOL): Decimal(-10)}, list(desk.events))
+    (confirmed,) = [event for event in desk.events if isinstance(event, SettlementConfirmed)]
+    address, amounts = desk.book.asset("WETH").address, (confirmed.collateral.atoms, confirmed.issued.atoms)
+    settled = OnChain(confirmed.reference, "MINT", address, *amounts)
+    return House(desk, {(VENUE, SYMBOL): Decimal(-10)}, list(desk.events), settled=[settled])
 
 
 async def _broken(house: House, accepted: Sequence[str] = ()) -> list[str]:
@@ -84,6 +93,29 @@ async def test_a_fill_that_is_not_in_the_log_is_found(house: House) -> None:
 async def test_a_fill_that_is_in_the_log_twice_is_found(house: House) -> None:
     house.events += [event for event in house.events if event.TOPIC.startswith("fill.")]
     assert await _broken(house) == ["1 fills stand in the log twice"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"issued": 1}, "1 transactions; 1 on chain that the log has not confirmed, 1 confirmed that are not there"),
+        ({"tx_hash": "0xother"}, "1 on chain that the log has not confirmed, 1 confirmed that are not there"),
+        ({"collateral_address": "0xother"}, "1 on chain that the log has not confirmed"),
+    ],
+)
+async def test_a_settlement_that_the_chain_made_otherwise_is_found(
+    house: House, change: dict[str, object], said: str
+) -> None:
+    house.settled = [msgspec.structs.replace(house.settled[0], **change)]
+    (found,) = await _broken(house)
+    assert said in found
+
+
+async def test_a_settlement_that_was_made_twice_or_not_at_all_is_found(house: House) -> None:
+    house.settled *= 2
+    assert "2 transactions" in (await _broken(house))[0]
+    house.settled = []
+    assert "1 confirmed that are not there" in (await _broken(house))[0]
 
 
 async def test_a_request_that_is_acknowledged_and_not_in_the_log_is_found(house: House) -> None:

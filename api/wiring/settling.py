@@ -1,0 +1,51 @@
+"""The chain's role: it settles what the book permits, and mirrors what the minting contract and its logs say."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from adapters.nats.inbox import InboxPublisher
+from adapters.nats.tail import Tail
+from api.contract_watch import ContractWatch, Watched
+from api.http.metrics import Registry
+from api.replica import restore_replica
+from api.settling_on_chain import Chain, ChainSettling
+from api.wiring.chain import open_chain, open_minting
+from api.wiring.process import WORKER_INBOX, Process, beat, until
+
+
+async def run_chain(process: Process) -> None:
+    """Act on the chain as the only lease-holder of the sender, until told to stop."""
+    settings = process.settings
+    async with AsyncExitStack() as stack:
+        bus = await stack.enter_async_context(process.bus(settings.services.nats_worker, "chain", WORKER_INBOX))
+        log = await stack.enter_async_context(process.log())
+        facts = InboxPublisher(bus, process.prefix)
+        reader = await stack.enter_async_context(open_chain(process))
+        minting = await stack.enter_async_context(open_minting(process, reader))
+        replica = await restore_replica(log)
+        tail = await stack.enter_async_context(Tail(bus, process.prefix, log, after=replica.position))
+        lease = await stack.enter_async_context(process.lease("chain"))
+        wanted = settings.chain
+        chain = Chain(
+            reader=reader,
+            minting=minting,
+            finality_blocks=wanted.finality_blocks,
+            stuck_blocks=wanted.stuck_blocks,
+        )
+        watched = Watched(
+            reader=reader,
+            finality_blocks=wanted.finality_blocks,
+            first_block=wanted.from_block,
+            terms_blocks=wanted.terms_every_blocks,
+        )
+        settling = ChainSettling(replica, tail, chain, facts, process.clock, lease)
+        watch = ContractWatch(replica, watched, facts, process.clock)
+
+        async def work() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(settling.run())
+                tasks.create_task(watch.run())
+                tasks.create_task(beat(process, bus, "chain", Registry(), lambda: replica.position))
+                process.ready()
+
+        await until(process.stop, work())
