@@ -67,7 +67,9 @@ def test_a_total_that_overflows_panics(stage: Stage):
     stage.mint(_order(stage, "MINT", UNIT, 1))
     stage.minting.send(ADMIN, "setMaxMintPerBlock", most, stage.dai.address)
     with pytest.raises(Reverted, match="Panic: 17"):
-        stage.mint(_order(stage, "MINT", most, 2))
+        stage.mint(_order(stage, "MINT", most - UNIT + 1, 2))
+    with pytest.raises(Reverted, match="GlobalMaxMintPerBlockExceeded"):  # the most that a total holds is no overflow
+        stage.mint(_order(stage, "MINT", most - UNIT, 2))
 
 
 def test_caps_are_changed_with_a_word_and_caps_of_all_without(stage: Stage):

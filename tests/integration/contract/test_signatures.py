@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from adapters.chain.signature import CURVE_ORDER, OrderVerifier, Recovered
+from adapters.chain.signature import CURVE_ORDER, S_MAX, OrderVerifier, Recovered
 from tests.integration.contract.rig import Reverted
 from tests.integration.contract.stage import (
     ADMIN,
@@ -41,6 +41,8 @@ MALFORMED: dict[str, tuple[Any, str]] = {
     "66 bytes": (lambda raw: raw + b"\x00", LENGTH),
     "compact": (lambda raw: raw[:64], LENGTH),
     "s in the upper half": (_high, HIGH_S),
+    "s at the very half": (lambda raw: raw[:32] + S_MAX.to_bytes(32) + raw[64:], "InvalidEIP712Signature"),
+    "s just above the half": (lambda raw: raw[:32] + (S_MAX + 1).to_bytes(32) + raw[64:], HIGH_S),
     "s of all ones": (lambda raw: raw[:32] + b"\xff" * 32 + raw[64:], HIGH_S),
     "v of 0": (lambda raw: raw[:64] + b"\x00", INVALID),
     "v of 1": (lambda raw: raw[:64] + b"\x01", INVALID),
