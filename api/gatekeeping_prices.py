@@ -73,13 +73,6 @@ class Prices:
         """Return each source's word on an asset that was nearest to an instant, with its distance from it as age."""
         return tuple(_witness(feed, as_of_us) for feed in self._feeds.values() if feed.base == base)
 
-    def newest_us(self) -> dict[str, int]:
-        """Return when each source last published anything, by its name."""
-        newest: dict[str, int] = {}
-        for feed in self._feeds.values():
-            newest[feed.oracle] = max(newest.get(feed.oracle, 0), feed.samples[-1].published_us)
-        return newest
-
 
 def _witness(feed: _Feed, as_of_us: int) -> Witness:
     sample = min(feed.samples, key=lambda each: abs(each.published_us - as_of_us))

@@ -146,16 +146,15 @@ def _custody(treasury: Treasury, event: CustodyProposed, _chain: OnChain) -> Non
 
 
 def _withdrawn(treasury: Treasury, event: ProposalWithdrawn, _chain: OnChain) -> None:
-    treasury.proposals.pop(_key(event.asset, event.direction), None)
+    del treasury.proposals[_key(event.asset, event.direction)]
 
 
 def _completed(treasury: Treasury, event: ProposalCompleted, chain: OnChain) -> None:
     """End a proposal; what went to custodians counts among what they hold."""
     asset = event.amount.asset
-    proposal = treasury.proposals.pop(_key(asset, event.direction), None)
-    if proposal is not None:
-        for custodian, part in zip(proposal.custodians, proposal.parts, strict=True):
-            put_in_custody(chain, asset, part, ((custodian,), (RATIO_SUM,)))
+    proposal = treasury.proposals.pop(_key(asset, event.direction))
+    for custodian, part in zip(proposal.custodians, proposal.parts, strict=True):
+        put_in_custody(chain, asset, part, ((custodian,), (RATIO_SUM,)))
 
 
 FOLDS: dict[type[Event], Callable[[Treasury, Any, OnChain], None]] = {

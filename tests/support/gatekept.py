@@ -39,6 +39,7 @@ class FakeChain:
         self.away = ""
         self.gate_away = ""
         self.refuses = ""
+        self.not_taken: Exception | None = None
         self.reverts = False
         self.fork = 0
         self.caps_set = OPEN
@@ -150,6 +151,8 @@ class FakeChain:
     async def broadcast(self, transaction: Transaction) -> None:
         if self.gate_away:
             raise Unavailable(self.gate_away)
+        if self.not_taken is not None:
+            raise self.not_taken
         self.sent.append(transaction)
         if transaction.tx_hash not in self.included:
             self.pool[transaction.nonce] = transaction

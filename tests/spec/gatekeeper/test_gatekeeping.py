@@ -12,6 +12,8 @@ from api.gatekeeping_state import STATE_FILE, State, StateForeign
 from domain.gatekeeping import Caps
 from domain.oracle import OracleLost
 from domain.quote import Side
+from domain.refusal import Rejected, Unavailable, Unknown
+from domain.transaction import Fees
 from tests.support.gatekeeping import UNKNOWN, a_flow
 from tests.support.gatekept import OPEN, SHUT, Kept, honest, off_market
 
@@ -178,6 +180,57 @@ async def test_what_is_not_included_is_replaced_at_the_same_nonce_for_more(kept:
         assert after.fees.priority_fee_wei * 100 >= before.fees.priority_fee_wei * 110
     # It is sent on and on, so that a node that forgets it has it again.
     assert kept.chain.sent[-1] == signed[-1]
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (Rejected("INSUFFICIENT_FUNDS", "no ether"), "not_taken"),
+        (Unavailable("no endpoint is there"), "not_sent"),
+        (Unknown("no endpoint says so"), "not_sent"),
+    ],
+)
+async def test_what_no_node_takes_is_sent_again(
+    kept: Kept, caplog: pytest.LogCaptureFixture, failure: Exception, said: str
+):
+    kept.chain.not_taken = failure
+    await kept.block(off_market())
+    assert said in caplog.text
+    assert kept.heartbeat.transaction == kept.chain.signed[0].tx_hash
+    kept.chain.not_taken = None
+    await kept.turn()
+    assert kept.chain.sent == kept.chain.signed[:1]
+
+
+async def test_what_cannot_be_replaced_is_sent_again_as_it_is(kept: Kept, caplog: pytest.LogCaptureFixture):
+    await kept.block(off_market())
+
+    async def none_left(_tries: int) -> Fees:
+        raise Unavailable("fees_above_bound")
+
+    kept.chain.fees = none_left  # pyright: ignore[reportAttributeAccessIssue] - a stand-in for the port
+    for _ in range(3):
+        await kept.block()
+    assert "cannot_replace" in caplog.text
+    assert len(kept.chain.signed) == 1
+    assert len(kept.chain.sent) == 4
+
+
+async def test_opened_within_the_block_that_shut_it_is_opened_by_people(kept: Kept):
+    await kept.block(off_market())
+    kept.chain.mine(include=True)
+    kept.chain.set_caps(OPEN)
+    kept.chain.mine()
+    await kept.turn()
+    assert kept.heartbeat.state == "watching"
+    assert len(kept.chain.signed) == 1
+
+
+async def test_a_loss_without_a_feed_is_of_all_of_the_source(kept: Kept):
+    kept.prices.take(OracleLost(oracle="pyth", feed="", reason="", at_us=kept.clock.us))
+    await kept.turn()
+    assert kept.heartbeat.state == "unpriced"
+    assert len(kept.heartbeat.trouble) == 2
 
 
 async def test_a_transaction_that_reverts_is_followed_by_another(kept: Kept, caplog: pytest.LogCaptureFixture):

@@ -21,6 +21,7 @@ from domain.gatekeeping import (
     take,
 )
 from domain.market import Witness
+from domain.policy import Asset
 from domain.quantity import Num
 from domain.quote import Side
 from tests.support.gatekeeping import (
@@ -244,6 +245,23 @@ def test_what_stood_in_dropped_blocks_is_forgotten():
     assert forget_after(memory, 100) == before
     waiting, _ = judged(*dropped, before=before, look=SILENCE)
     assert forget_after(waiting, 100) == before
+
+
+def test_what_is_priced_after_its_window_is_still_judged_by_itself():
+    memory, _ = judged(a_flow(issued=4_000, number=1), look=SILENCE)
+    memory, findings = judged(a_flow(number=700), before=memory)
+    assert verdicts(findings) == [(Verdict.OFF_MARKET, True)]
+    assert [tally.number for tally in memory.tallies] == [700]
+
+
+def test_what_is_a_dollar_by_name_needs_no_source():
+    under = terms()
+    dollar = Asset(symbol="USDD", decimals=6, address=USDT, underlying="USD")
+    under = msgspec.structs.replace(under, assets={USDT: dollar})
+    flow = a_flow(asset=USDT, collateral=1_000_000_000, issued=1_000)
+    assert judged(flow, under=under, look=SILENCE) == (judged(flow, under=under)[0], ())
+    short = msgspec.structs.replace(flow, collateral=900_000_000)
+    assert verdicts(judged(short, under=under, look=SILENCE)[1]) == [(Verdict.OFF_MARKET, True)]
 
 
 def test_what_is_remembered_is_written_and_read_the_same():

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from commands.handler import Decision
+from commands.treasury import react_terms
+from domain.book import Book
 from domain.event import Event
+from domain.onchain import ContractObserved
 from domain.policy import CustodianTarget, HotBand, TreasuryPolicy
 from domain.quantity import Num
 from domain.safe import checksum
@@ -218,6 +221,27 @@ def test_each_collateral_has_its_own_band_in_its_own_decimals():
     assert tags(proposed) == ["treasury.custody_proposed", "treasury.topup_proposed"]
     assert isinstance(proposed[1], TopupProposed)
     assert (proposed[1].amount.asset, proposed[1].amount.atoms) == ("USDT", 150_000_000)
+
+
+def test_what_nobody_knows_is_not_judged():
+    """A band of no asset of the policy's, an asset that the contract does not support, a contract without a policy."""
+    treasurer = Treasurer(HotBand(asset="GOLD", minimum=Num(1), target=Num(2), maximum=Num(3)), BAND)
+    terms = some_terms(block_number=200, assets=(asset_terms(USDT),))
+    assert tags(treasurer.desk.observe(terms).events) == ["contract.changed"]
+    assert react_terms(Book(), ContractObserved(terms=terms), 0) == ()
+
+
+def test_redemptions_of_another_collateral_take_nothing():
+    treasurer = Treasurer()
+    desk = treasurer.desk
+    desk.accept(desk.quote("100", pair="USDT/USDe"))
+    desk.submit()
+    desk.include()
+    desk.finalise()
+    desk.accept(desk.quote("50", pair="USDT/USDe", side="REDEEM"), nonce=2)
+    (proposed,) = treasurer.holds("5")
+    assert isinstance(proposed, TopupProposed)
+    assert proposed.owed.atoms == 0
 
 
 def test_the_builders_own_example_has_the_builders_checksum():
