@@ -5,7 +5,7 @@ regard to capitals. anvil, unlike geth and ours: replaces a transaction at any h
 fields); refuses one below the base fee (geth lets it wait); takes a priority fee of 0; answers most refusals with code
 -32003; calls a transaction that it has "already imported"; refuses a block of the future with -32602; keeps the height
 at a reorg, does not pool what it takes out, and tells of no removed logs; makes blocks of one second; estimates gas on
-top of what waits; calls a body that is no JSON an invalid request.
+top of what waits; calls a body that is no JSON an invalid request; finds logs of fewer topics than a filter has places.
 """
 
 import asyncio

@@ -82,7 +82,11 @@ async def start_founded(settings: NodeSettings, plan: DeploymentPlan) -> tuple[S
     node = SimulatedNode(msgspec.structs.replace(settings, begin=kept))
     await node.start()
     if kept is None:
-        known = await welcome(NodeTarget(node), plan, known)
+        try:
+            known = await welcome(NodeTarget(node), plan, known)
+        except BaseException:
+            await node.stop()
+            raise
     return node, known
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.contract.chain_node import MINT_TOPIC, subscribed, told
+from adapters.simulators.chain.works import FORWARDER, data_of
+from tests.contract.chain_node import MINT_TOPIC, NOBODY, subscribed, told
 from tests.support.devchain import RpcError, devchain
 
 
@@ -137,6 +138,50 @@ async def test_a_transaction_that_can_no_longer_pay_is_dropped_and_stops_nobody_
         await chain.admin.mine()
         assert (await chain.rpc("eth_getBlockByNumber", "latest", False))["transactions"] == [other]
         assert await chain.rpc("eth_getTransactionByHash", poor) is None
+
+
+async def test_one_that_finds_no_room_keeps_its_place_and_those_after_it_wait_too() -> None:
+    async with devchain() as chain:
+        first = await chain.send("benefactor", maxPriorityFeePerGas=10**9 + 1)
+        big = await chain.send("settler", nonce=0, gas=29_990_000)
+        small = await chain.send("settler", nonce=1)
+        await chain.admin.mine()
+        assert (await chain.rpc("eth_getBlockByNumber", "latest", False))["transactions"] == [first]
+        await chain.admin.mine()
+        assert (await chain.rpc("eth_getBlockByNumber", "latest", False))["transactions"] == [big, small]
+
+
+async def test_an_estimate_leaves_enough_for_calls_within_calls() -> None:
+    async with devchain() as chain:
+        settler, usdt = chain.addresses["settler"], chain.deployed.assets["USDT"]
+        await chain.admin.set_code(NOBODY, FORWARDER)
+        approve = data_of("approve(address,uint256)", settler, 5)
+        call = {"from": settler, "to": NOBODY, "data": f"0x{usdt[2:]:0>64}{approve[2:]}"}
+        gas = int(await chain.rpc("eth_estimateGas", call), 16)
+        with pytest.raises(RpcError):
+            await chain.rpc("eth_estimateGas", {**call, "gas": hex(gas * 62 // 64)})
+        tx_hash = await chain.send("settler", to=NOBODY, data=call["data"], value=0, gas=gas)
+        await chain.admin.mine()
+        receipt = await chain.rpc("eth_getTransactionReceipt", tx_hash)
+        assert receipt["status"] == "0x1"
+        assert gas <= int(receipt["gasUsed"], 16) * 64 // 63 + 1_000
+
+
+async def test_a_change_of_the_state_is_seen_at_once_and_stays() -> None:
+    async with devchain() as chain:
+        for word in (5, 6):
+            await chain.admin.set_code(NOBODY, f"0x60{word:02x}60005260206000f3")
+            assert int(await chain.rpc("eth_call", {"to": NOBODY}, "latest"), 16) == word
+        await chain.admin.set_storage(NOBODY, 3, 77)
+        await chain.admin.mine()
+        assert int(await chain.rpc("eth_call", {"to": NOBODY}, "latest"), 16) == 6
+        assert int(await chain.rpc("eth_getStorageAt", NOBODY, "0x3", "latest"), 16) == 77
+
+
+async def test_a_filter_of_four_places_finds_logs_of_four_topics() -> None:
+    async with devchain() as chain:
+        four = await chain.rpc("eth_getLogs", {"fromBlock": "0x0", "toBlock": "latest", "topics": [None] * 4})
+        assert {len(log["topics"]) for log in four} == {4}
 
 
 async def test_the_pool_has_its_bounds() -> None:
