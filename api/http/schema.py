@@ -91,6 +91,8 @@ def _errors(method: str, path: str) -> dict[str, Any]:
         "503": "Not now; nothing was done.",
         "504": "Waited in vain, or the outcome is not known yet.",
     }
+    if method == "POST" or "{" in path:
+        words["404"] = "Nothing of that name: a pair, a table, a control, an alert."
     if method == "POST":
         words["409"] = "Refused by the book's state; the code is the reason."
     return {status: {"description": text, "content": {"application/json": content}} for status, text in words.items()}
@@ -136,6 +138,8 @@ def _completed(path: str, method: str, operation: dict[str, Any]) -> None:
         responses["200"]["content"] = {"application/json": _answer(*_ANSWERS[path])}
     if path in _FOLLOWED:
         responses["200"].setdefault("content", {})["text/event-stream"] = {"schema": {"type": "string"}}
+    if path == "/schema":
+        responses["200"]["content"] = {"application/json": {"schema": {"type": "object"}}}
     access = ROUTES[(method, path)]
     if not access.open:
         roles = ", ".join(sorted(access.roles))
