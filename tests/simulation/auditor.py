@@ -32,7 +32,8 @@ from domain.transaction import Transaction
 from domain.venue import FillReport
 from tests.simulation.appraiser import Appraiser
 from tests.simulation.log import LogStore
-from tests.simulation.model_chain import SENDER, ModelChain
+from tests.simulation.model_chain import ModelChain
+from tests.simulation.model_contract import SENDER
 from tests.simulation.sim import Sim
 from tests.simulation.venue import Placed, VenueServer
 

@@ -15,7 +15,8 @@ from domain.onchain import ContractTerms, PartyChange
 from domain.refusal import Rejected, Unavailable, Unknown
 from domain.transaction import Block, Errand, Fees, Receipt, Transaction
 from tests.simulation.loop import Process, SimFuture
-from tests.simulation.model_chain import SENDER, Call, Mined, ModelChain, refuse
+from tests.simulation.model_chain import Mined, ModelChain
+from tests.simulation.model_contract import SENDER, Call, refuse
 from tests.simulation.sim import Sim
 from tests.support.desk import START_US
 

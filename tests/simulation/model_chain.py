@@ -6,25 +6,31 @@ deeper than `FINALITY` is ever given up. What the contract checks, it checks in 
 
 import hashlib
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import msgspec
 
-from commands.chain_ports import MintingOrder, Route
-from domain.onchain import AssetTerms, ContractTerms, PartyChange, PartyKind
+from domain.onchain import ContractTerms, PartyChange, PartyKind
 from domain.refusal import Rejected
 from domain.transaction import REPLACEMENT_BUMP_PERCENT, Block, Errand, Fees, Receipt, Transaction
 from tests.simulation.loop import SimFuture
+from tests.simulation.model_contract import (
+    CAP_PER_BLOCK,
+    SENDER,
+    SYMBOLS,
+    State,
+    read_raw,
+    refuse,
+    settled_by,
+    terms_at,
+    with_parties,
+)
 from tests.simulation.sim import Sim
-from tests.support.desk import START_US, USDT, WETH
+from tests.support.desk import START_US
 
 BLOCK_US = 1_500_000
 FINALITY = 3
 GENESIS_BLOCKS = 2 * FINALITY
-SENDER = "0x00000000000000000000000000000000000000aa"
 CUSTODIANS = ("0x00000000000000000000000000000000000000c1", "0x00000000000000000000000000000000000000c2")
-SYMBOLS = {WETH: "WETH", USDT: "USDT"}
-CAP_PER_BLOCK = 10**24
 CHEAP_WEI, DEAR_WEI = (10, 10), (25, 45)
 DEAR_BLOCKS = (3, 16)
 IGNORED_BLOCKS = (1, 45)
@@ -46,28 +52,6 @@ SITES = (
 )
 
 
-class Call(msgspec.Struct, frozen=True):
-    """What a raw transaction of the model says."""
-
-    errand: Errand
-    order: MintingOrder
-    route: Route
-    sender: str
-    nonce: int
-    fees: Fees
-
-
-class State(msgspec.Struct, frozen=True):
-    """The chain's state after a block."""
-
-    custody: dict[str, int] = {}
-    supply: int = 0
-    nonces: dict[str, int] = {}
-    orders: frozenset[tuple[str, int]] = frozenset()
-    settled: frozenset[str] = frozenset()
-    parties: frozenset[str] = frozenset()
-
-
 class Mined(msgspec.Struct, frozen=True):
     """One block, what is in it, and the state after it."""
 
@@ -76,11 +60,6 @@ class Mined(msgspec.Struct, frozen=True):
     included: tuple[Transaction, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     logs: tuple[PartyChange, ...] = ()
-
-
-def read_raw(transaction: Transaction) -> Call:
-    """Read a transaction's bytes."""
-    return msgspec.json.decode(bytes.fromhex(transaction.raw.removeprefix("0x")), type=Call)
 
 
 class ModelChain:
@@ -209,7 +188,7 @@ class ModelChain:
         ignored = number < self._ignored_until and not faults.healed
         state, changes = self.state, list(self._revocations(number))
         timestamp_s = (START_US + self.sim.loop.now_us) // 1_000_000
-        state = _with_parties(state, changes)
+        state = with_parties(state, changes)
         included: list[Transaction] = []
         receipts: list[Receipt] = []
         if foreign:  # somebody else has our key
@@ -226,7 +205,7 @@ class ModelChain:
                 error = "GlobalMaxMintPerBlockExceeded" if capped and mint else "InvalidRoute" if reverted else ""
             state = _spent(state, SENDER)
             if not error and transaction.errand is Errand.SETTLE:
-                state = _settled(state, read_raw(transaction).order)
+                state = settled_by(state, read_raw(transaction).order)
             included.append(transaction)
             receipts.append(_receipt(transaction, number, error, base))
         self._append(state, number, changes, included, receipts, timestamp_s=timestamp_s, base=base)
@@ -304,7 +283,7 @@ class ModelChain:
             for index, (kind, party, admitted) in enumerate(changes)
         )
         here = tuple(msgspec.structs.replace(each, block_hash=block_hash) for each in receipts)
-        self.blocks.append(Mined(block, _with_parties(state, changes), tuple(included), here, logs))
+        self.blocks.append(Mined(block, with_parties(state, changes), tuple(included), here, logs))
         if included:
             for told in self.on_moved:
                 told()
@@ -348,26 +327,7 @@ class ModelChain:
 
     def terms(self, mined: Mined) -> ContractTerms:
         """Return the contract's parameters at a block."""
-        held = mined.state.custody
-        assets = tuple(
-            AssetTerms(
-                address=address,
-                stable=symbol == "USDT",
-                active=True,
-                max_mint_per_block=self.cap_per_block,
-                max_redeem_per_block=CAP_PER_BLOCK,
-                hot_balance=held.get(symbol, 0),
-            )
-            for address, symbol in SYMBOLS.items()
-        )
-        return ContractTerms(
-            block_number=mined.block.number,
-            block_hash=mined.block.block_hash,
-            global_max_mint_per_block=self.cap_per_block,
-            global_max_redeem_per_block=CAP_PER_BLOCK,
-            stables_delta_limit_bps=0,
-            assets=assets,
-        )
+        return terms_at(mined.block, mined.state, self.cap_per_block)
 
     # The node
 
@@ -399,27 +359,8 @@ def _outbids(new: Fees, old: Fees) -> bool:
     return all(fee * 100 >= paid * (100 + REPLACEMENT_BUMP_PERCENT) for paid, fee in pairs)
 
 
-def _with_parties(state: State, changes: Iterable[tuple[PartyKind, str, bool]]) -> State:
-    parties = set(state.parties)
-    for kind, party, admitted in changes:
-        (parties.add if admitted else parties.discard)(f"{kind}|{party}")
-    return msgspec.structs.replace(state, parties=frozenset(parties))
-
-
 def _spent(state: State, sender: str) -> State:
     return msgspec.structs.replace(state, nonces={**state.nonces, sender: state.nonces.get(sender, 0) + 1})
-
-
-def _settled(state: State, order: MintingOrder) -> State:
-    symbol, sign = SYMBOLS[order.collateral_asset], 1 if order.order_type == "MINT" else -1
-    held = state.custody.get(symbol, 0) + sign * order.collateral_amount
-    return msgspec.structs.replace(
-        state,
-        custody={**state.custody, symbol: held},
-        supply=state.supply + sign * order.usde_amount,
-        orders=state.orders | {(order.benefactor, order.nonce & ((1 << 64) - 1))},
-        settled=state.settled | {order.order_id},
-    )
 
 
 def _receipt(transaction: Transaction, number: int, error: str, base: int) -> Receipt:
@@ -432,22 +373,3 @@ def _receipt(transaction: Transaction, number: int, error: str, base: int) -> Re
         gas_price_wei=base,
         error=error,
     )
-
-
-def refuse(state: State, order: MintingOrder, route: Route, timestamp_s: int) -> str:
-    """Return the contract's error for a call at a state, in the contract's order of checks."""
-    mint = order.order_type == "MINT"
-    held = state.custody.get(SYMBOLS[order.collateral_asset], 0)
-    checks: tuple[tuple[Any, str], ...] = (
-        (f"benefactor|{order.benefactor}" in state.parties, "BenefactorNotWhitelisted"),
-        (timestamp_s <= order.expiry, "SignatureExpired"),
-        (not mint or _is_route(state, route), "InvalidRoute"),
-        ((order.benefactor, order.nonce & ((1 << 64) - 1)) not in state.orders, "InvalidNonce"),
-        (mint or (held >= order.collateral_amount and state.supply >= order.usde_amount), "TransferFailed"),
-    )
-    return next((error for holds, error in checks if not holds), "")
-
-
-def _is_route(state: State, route: Route) -> bool:
-    admitted = all(f"custodian|{each}" in state.parties for each in route.addresses)
-    return admitted and bool(route.addresses) and sum(route.ratios) == 10_000

@@ -23,7 +23,8 @@ from domain.venue import Acknowledgement, Unknown, VenueOrder
 from tests.simulation.chain_ports import SimMinting
 from tests.simulation.log import SimEventLog
 from tests.simulation.loop import Process
-from tests.simulation.model_chain import ModelChain, read_raw
+from tests.simulation.model_chain import ModelChain
+from tests.simulation.model_contract import read_raw
 from tests.simulation.ports import VenuePort
 from tests.simulation.relay import SimRelay
 from tests.simulation.stream import HOP_US

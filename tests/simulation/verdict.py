@@ -16,7 +16,7 @@ from domain.codec import decode_event, decoder, encode, encode_state
 from domain.log import Head
 from domain.request import RequestCompleted
 from tests.simulation.faults import Plan
-from tests.simulation.model_chain import SENDER
+from tests.simulation.model_contract import SENDER
 from tests.simulation.readers import wrong_views
 from tests.simulation.relay import METADATA, TOPIC
 from tests.simulation.world import SYMBOL, Parts, World, expected, small_bounds

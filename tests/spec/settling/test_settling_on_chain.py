@@ -5,7 +5,8 @@ import pytest
 from commands.ports import Fenced
 from domain.settlement import SettlementIncluded, SettlementReorged
 from domain.transaction import REPLACEMENT_BUMP_PERCENT, Errand
-from tests.simulation.model_chain import FINALITY, SENDER
+from tests.simulation.model_chain import FINALITY
+from tests.simulation.model_contract import SENDER
 from tests.spec.settling.house import BLOCK_S, House
 from tests.support.desk import BENEFACTOR
 
