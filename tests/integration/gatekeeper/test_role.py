@@ -38,10 +38,9 @@ CODE = """
 import sys
 from pathlib import Path
 from api.settings import read_settings
-from api.wiring import roles
-roles.ROLES.setdefault("gatekeeper", ("api.wiring.gatekeeper", "run_gatekeeper"))
+from api.wiring.roles import run_roles
 place = Path(sys.argv[1])
-roles.run_roles(["gatekeeper"], read_settings(place), place.parent)
+run_roles(["gatekeeper"], read_settings(place), place.parent)
 """
 
 
