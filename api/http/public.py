@@ -12,17 +12,16 @@ from api.http.codes import FEES_NOT_APPLICABLE, UNAVAILABLE
 from api.http.errors import public_error, public_refusal, throttled
 from api.http.house import Asked, caller, command_id, house_of, source, trace
 from api.http.ports import PageQuery
-from api.http.quoting import RfqAnswer, checked_address, is_address, read_rfq, rfq_answer
+from api.http.quoting import Quoted, RfqAnswer, checked_address, is_address, read_quoted, read_rfq, rfq_answer
 from commands.envelope import Reply
-from domain.codec import decode_event
 from domain.mode import GLOBAL, Mode, strictest
 from domain.onchain import ContractTerms
 from domain.policy import Hedging, Policy
 from domain.quantity import add, plain
-from domain.quote import QuoteIssued
 from domain.refusal import Unavailable, Unknown
 
 MODE_ROWS_MAX = 500
+ISSUED = "quote.issued."
 
 
 class Availability(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,13 +46,9 @@ class Fees(msgspec.Struct, frozen=True, kw_only=True):
     fees: list[PairFees]
 
 
-def _issued(reply: Reply) -> QuoteIssued | None:
-    for event in reply.events:
-        if event.topic == QuoteIssued.TOPIC:
-            quote = decode_event(event.topic, bytes(event.state))
-            if isinstance(quote, QuoteIssued):
-                return quote
-    return None
+def _issued(reply: Reply) -> Quoted | None:
+    found = next((event for event in reply.events if event.topic.startswith(ISSUED)), None)
+    return read_quoted(bytes(found.state)) if found is not None else None
 
 
 @get(

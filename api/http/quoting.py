@@ -8,8 +8,8 @@ import msgspec
 from api.http.codes import INVALID_ADDRESS, UNAVAILABLE
 from api.http.errors import public_error
 from domain.policy import Pair, Policy
-from domain.quantity import num, plain
-from domain.quote import QuoteIssued, Side
+from domain.quantity import Amount, num, plain
+from domain.quote import Side
 
 SIZE_TEXT_MAX = 80
 SIZE_DIGITS_MAX = 18
@@ -109,21 +109,35 @@ def read_rfq(
     return IssueQuote(pair=listed.name, side=side, kind=kind, size=checked, benefactor=checked_address(benefactor))
 
 
-def rfq_id(quote: QuoteIssued) -> str:
-    """Return the id under which clients know a quote."""
-    return f"{RFQ_PREFIX}{quote.quote_id}"
+class _Gas(msgspec.Struct, frozen=True, gc=False):
+    gas: Amount
 
 
-def rfq_answer(policy: Policy, quote: QuoteIssued) -> bytes:
+class Quoted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Hold what an answer tells of `quote.issued`: the rest, its sources above all, is not read for it."""
+
+    quote_id: str
+    pair: str
+    side: str
+    size: str
+    collateral: Amount
+    issued: Amount
+    decomposition: _Gas
+
+
+read_quoted = msgspec.json.Decoder(Quoted).decode
+
+
+def rfq_answer(policy: Policy, quote: Quoted) -> bytes:
     """Write the answer; numbers stand as exact as in the log, never as floats."""
     asset = next(asset for asset in policy.assets if asset.symbol == quote.collateral.asset)
     gas = num(quote.decomposition.gas.atoms).scaleb(-ISSUED_DECIMALS)
     return msgspec.json.encode(
         {
-            "rfq_id": rfq_id(quote),
+            "rfq_id": f"{RFQ_PREFIX}{quote.quote_id}",
             "pair": quote.pair,
-            "side": quote.side.value,
-            "size": msgspec.Raw(plain(quote.size).encode()),
+            "side": quote.side,
+            "size": msgspec.Raw(quote.size.encode()),
             "gas": msgspec.Raw(plain(gas).encode()),
             "collateral_asset": asset.address,
             "collateral_amount": str(quote.collateral.atoms),
