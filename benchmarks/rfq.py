@@ -26,6 +26,7 @@ from api.settings import Settings, read_settings
 from benchmarks.commands import child, median, servers
 from benchmarks.market_words import speak
 from benchmarks.report import Group, Line, at_least, at_most, machine, percentile, report
+from benchmarks.rfq_chain import show_contract
 from benchmarks.rfq_venue import VENUE_SUBJECT
 from domain.codec import encode
 from domain.quantity import Num
@@ -36,7 +37,6 @@ ORDERS_PER_S = 20
 P99_MS_GOAL, HEDGE_MS_GOAL, RATIO_GOAL = 10.0, 50.0, 0.35
 UNBOUNDED = 1_000_000
 LIMITS = {"net_delta": Num(1_000_000), "order_notional": Num(100_000_000)}
-# Under a dozen connections the client itself would be the queue.
 CALM_S = 1.0
 NOT_FOUND_MAX = 3
 LATENCIES = ("p50_ms", "p90_ms", "p99_ms", "max_ms")
@@ -97,6 +97,7 @@ async def house(folder: Path) -> AsyncGenerator[tuple[Settings, int]]:
         await stack.enter_async_context(child("benchmarks.rfq_api", "bare", str(bare)))
         bus = await open_connection(settings.services.nats_core, name="market")
         stack.push_async_callback(bus.close)
+        await show_contract(bus, settings)
         speaking = asyncio.create_task(speak(bus, settings.book.prefix))
         stack.callback(speaking.cancel)
         await asyncio.sleep(CALM_S)

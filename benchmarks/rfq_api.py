@@ -18,8 +18,9 @@ from litestar.datastructures import State
 from api.collecting import calm_collector
 from api.http.server import serve
 from api.settings import read_settings
-from api.wiring.entrance import run_api
+from api.wiring import entrance
 from api.wiring.process import Process
+from benchmarks.rfq_chain import open_plenty
 
 ANSWER = {
     "rfq_id": "RFQ-6c0f4f5e-9d5b-5d0a-8f0e-ba11a5700001",
@@ -52,8 +53,9 @@ def _stopping() -> asyncio.Event:
 
 
 async def be_api(path: Path) -> None:
-    """Run the product's API role."""
-    await run_api(Process(read_settings(path), path.parent, ready, _stopping()))
+    """Run the product's API role, the chain's endpoints apart."""
+    entrance.open_chain = open_plenty  # pyright: ignore[reportAttributeAccessIssue] # as the entrance uses it
+    await entrance.run_api(Process(read_settings(path), path.parent, ready, _stopping()))
 
 
 async def be_bare(port: int) -> None:
