@@ -163,3 +163,10 @@ def test_no_dollars_of_stable_collateral_panic_as_a_division_by_zero(stage: Stag
 def test_a_scale_that_overflows_panics(stage: Stage):
     with pytest.raises(Reverted, match="Panic: 17"):
         stage.minting.ask("verifyStablesLimit", 2**128 - 1, 1, stage.usdt.address, MINT)
+
+
+def test_a_difference_that_overflows_in_basis_points_panics(stage: Stage):
+    widest = (2**128 - 1) // 10_000
+    assert stage.minting.ask("verifyStablesLimit", widest + 1, 1, stage.dai.address, MINT) is True
+    with pytest.raises(Reverted, match="Panic: 17"):
+        stage.minting.ask("verifyStablesLimit", widest + 2, 1, stage.dai.address, MINT)

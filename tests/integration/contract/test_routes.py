@@ -80,6 +80,7 @@ def test_a_route_that_is_not_whole_or_leads_elsewhere_is_refused(stage: Stage, r
 
 
 def test_ratios_that_overflow_panic_instead_of_wrapping(stage: Stage):
+    assert stage.minting.ask("verifyRoute", ([COPPER], [2**128 - 1])) is False
     with pytest.raises(Reverted, match="Panic: 17"):
         stage.minting.ask("verifyRoute", ([COPPER, CEFFU], [2**128 - 1, 1 + BPS]))
 
