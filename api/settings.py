@@ -274,6 +274,7 @@ def _check(settings: Settings, path: Path) -> None:
     ):
         if address != address.lower() or not address.startswith("0x"):
             raise SettingsError(f"{path}: write the address {address} in lower case, with 0x")
+    _check_treasury(settings, symbols, path)
     heard = {(venue.name, symbol) for venue in settings.venues if venue.public for symbol in venue.symbols}
     for pair in settings.policy.pairs:
         if pair.hedging == "perpetual" and (pair.venue, pair.symbol) not in heard:
@@ -281,6 +282,14 @@ def _check(settings: Settings, path: Path) -> None:
     names = [(venue.name, venue.account) for venue in settings.venues]
     if len(set(names)) < len(names):
         raise SettingsError(f"{path}: each venue account stands once under venues")
+
+
+def _check_treasury(settings: Settings, symbols: set[str], path: Path) -> None:
+    for band in settings.policy.treasury.bands:
+        if band.asset not in symbols:
+            raise SettingsError(f"{path}: the treasury's band of {band.asset} needs the asset under policy.assets")
+        if not 0 <= band.minimum <= band.target <= band.maximum:
+            raise SettingsError(f"{path}: the treasury's band of {band.asset} must have minimum <= target <= maximum")
 
 
 def secret(value: str, beside: Path) -> str:
