@@ -1,0 +1,90 @@
+"""How the Book folds what people and watches say: policy, limits, modes, dependencies and alerts."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from domain.event import Event
+from domain.limit import Limit, LimitRemoved, LimitSet, limit_key
+from domain.mode import ModeChanged
+from domain.policy import PolicyAdopted
+from domain.state import Book
+from domain.watch import (
+    AlertAcknowledged,
+    AlertRaised,
+    AlertResolved,
+    ControlRefused,
+    DependencyDegraded,
+    DependencyRestored,
+    OpenAlert,
+)
+
+# Open alerts kept in the Book; the oldest leave it first, the read model keeps all.
+ALERTS_MAX = 1_000
+
+
+def _policy_adopted(book: Book, event: PolicyAdopted, _at_us: int) -> None:
+    book.policy = event.policy
+
+
+def _limit_set(book: Book, event: LimitSet, _at_us: int) -> None:
+    limit = Limit(event.control, event.scope, event.value, event.unit)
+    book.limits[limit_key(event.control, event.scope)] = limit
+
+
+def _limit_removed(book: Book, event: LimitRemoved, _at_us: int) -> None:
+    book.limits.pop(limit_key(event.control, event.scope), None)
+
+
+def _mode_changed(book: Book, event: ModeChanged, _at_us: int) -> None:
+    book.modes[event.scope] = event.mode
+    book.mode_authors[event.scope] = event.author
+
+
+def _control_refused(book: Book, event: ControlRefused, at_us: int) -> None:
+    book.control_refused_us[limit_key(event.control, event.scope)] = at_us
+
+
+def _dependency_degraded(book: Book, event: DependencyDegraded, _at_us: int) -> None:
+    book.dependencies[event.dependency] = event.text
+
+
+def _dependency_restored(book: Book, event: DependencyRestored, _at_us: int) -> None:
+    book.dependencies.pop(event.dependency, None)
+
+
+def _alert_raised(book: Book, event: AlertRaised, _at_us: int) -> None:
+    book.alerts[event.alert_id] = OpenAlert(event)
+    if len(book.alerts) > ALERTS_MAX:
+        oldest = min(book.alerts.values(), key=lambda alert: (alert.raised.cause_position, alert.raised.alert_id.int))
+        _drop_alert(book, oldest.raised.alert_id)
+
+
+def _alert_acknowledged(book: Book, event: AlertAcknowledged, _at_us: int) -> None:
+    book.alerts[event.alert_id] = msgspec.structs.replace(book.alerts[event.alert_id], acknowledged_by=event.author)
+
+
+def _alert_resolved(book: Book, event: AlertResolved, _at_us: int) -> None:
+    _drop_alert(book, event.alert_id)
+
+
+def _drop_alert(book: Book, alert_id: UUID) -> None:
+    del book.alerts[alert_id]
+    book.versions.pop(alert_id, None)
+
+
+FOLDS: dict[type[Event], Callable[[Book, Any, int], None]] = {
+    PolicyAdopted: _policy_adopted,
+    LimitSet: _limit_set,
+    LimitRemoved: _limit_removed,
+    ModeChanged: _mode_changed,
+    ControlRefused: _control_refused,
+    DependencyDegraded: _dependency_degraded,
+    DependencyRestored: _dependency_restored,
+    AlertRaised: _alert_raised,
+    AlertAcknowledged: _alert_acknowledged,
+    AlertResolved: _alert_resolved,
+}
+"""How each of these events is folded."""
