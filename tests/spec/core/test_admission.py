@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from commands.admission import check_amounts
 from domain.onchain import CHAIN
 from domain.policy import CustodianTarget
-from domain.quantity import Num
+from domain.quantity import Amount, Num
+from domain.quote import Side
+from domain.refusal import Reason
 from tests.support.desk import (
     BENEFACTOR,
     CUSTODIANS,
@@ -225,6 +228,45 @@ class TestTerms:
         desk.confirm()
         redeem = desk.quote("0.6", pair="USDT/USDe", side="REDEEM")
         assert reason(desk.accept(redeem, nonce=2)) == ""
+
+
+class TestTheFaceOfAStable:
+    """The contract looks one way only: at what the taker gains. 10,000 dollars are 10^10 atoms of six decimals."""
+
+    FACE = 10_000_000_000
+
+    def judged(self, side: Side, gain_atoms: int, *, limit: int = 5) -> str:
+        """Return the reason for a side of 10,000 dollars of which the taker gains this many atoms of the stable."""
+        desk = seeing(stables_delta_limit_bps=limit)
+        pair = desk.book.pair("USDT/USDe")
+        assert pair is not None
+        collateral = self.FACE - gain_atoms if side is Side.MINT else self.FACE + gain_atoms
+        refusal = check_amounts(desk.book, pair, side, Amount("USDT", collateral), Amount("USDe", 10_000 * DOLLARS))
+        assert refusal is None or refusal.reason is Reason.STABLE_PRICE
+        return refusal.value if refusal is not None else ""
+
+    @pytest.mark.parametrize("side", Side)
+    def test_what_the_taker_loses_is_never_refused(self, side: Side):
+        assert self.judged(side, 0, limit=0) == ""
+        assert self.judged(side, -self.FACE // 2, limit=0) == ""
+
+    @pytest.mark.parametrize("side", Side)
+    def test_what_the_taker_gains_is_refused_above_the_limit(self, side: Side):
+        assert self.judged(side, self.FACE // 2) == "5000"
+        assert self.judged(side, 6_000_000) == "6"
+
+    @pytest.mark.parametrize("side", Side)
+    def test_only_whole_basis_points_count(self, side: Side):
+        assert self.judged(side, 5_999_999) == ""
+        assert self.judged(side, 999_999, limit=0) == ""
+        assert self.judged(side, 1_000_000, limit=0) == "1"
+
+    def test_what_is_no_stable_has_no_face(self):
+        desk = seeing()
+        pair = desk.book.pair("WETH/USDe")
+        assert pair is not None
+        wide = (Amount("WETH", 1), Amount("USDe", DOLLARS))
+        assert check_amounts(desk.book, pair, Side.MINT, *wide) is None
 
 
 def test_a_delegate_may_not_sign_away_much_of_an_order():
