@@ -10,6 +10,7 @@ import nats
 import psycopg
 import pytest
 
+from api.http.roles import READ_MODELS
 from tests.support.demo import ROLES, ROOT, Card, Demo, wait_for
 from tests.support.supervised import is_alive
 
@@ -57,10 +58,7 @@ def test_keys_open_what_their_roles_may(card: Card) -> None:
         assert (loosened.status_code, loosened.json()["error"]["error_code"]) == (409, "loosening_needs_approval")
 
 
-@pytest.mark.parametrize(
-    "view",
-    ["portfolio", "exposure", "positions", "orders", "fills", "quotes", "requests", "limits", "mode", "alerts"],
-)
+@pytest.mark.parametrize("view", READ_MODELS)
 def test_read_models_answer_now_later_and_from_history(card: Card, view: str) -> None:
     with httpx.Client(base_url=card.url, headers=_bearer(card.keys.viewer), timeout=15) as http:
         now = http.get(f"/v1/{view}").json()

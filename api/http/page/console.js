@@ -7,19 +7,22 @@
   const COLUMNS = {
     exposure: ["underlying", "worst", "limit", "share", "within", "certain", "low", "high", "backing", "position"],
     alerts: ["severity", "action", "area", "text", "raised_at"],
-    requests: ["accepted_at", "state", "side", "pair", "issued_dollars", "hedge_filled", "hedge_quantity", "benefactor", "order_id"],
+    requests: ["accepted_at", "state", "side", "pair", "issued_dollars", "hedge_filled", "hedge_quantity", "tx", "benefactor", "order_id"],
+    transactions: ["submitted_at", "state", "errand", "nonce", "tx_hash", "block", "max_fee_wei", "gas_used", "error", "sender"],
     market: ["base", "source", "standing", "bid", "ask", "quote", "age_ms", "drift_ms", "kind", "symbol"],
     suspensions: ["scope", "suspended", "law", "text", "since"],
     positions: ["venue", "account", "symbol", "quantity", "entry_price", "realised", "fees", "fills"],
     portfolio: ["kind", "asset", "units", "atoms", "settlements", "updated_at"],
     balances: ["venue", "account", "asset", "wallet", "margin", "available", "initial_margin", "maintenance_margin", "observed_at"],
+    contract: ["address", "active", "stable", "hot_balance", "max_mint_dollars", "max_redeem_dollars", "block_number"],
+    treasury: ["proposed_at", "direction", "asset", "amount", "state", "text"],
     limits: ["control", "scope", "value", "unit", "in_force", "author", "reason"],
     dependencies: ["dependency", "degraded", "text", "since"],
   };
-  const NEWEST = { requests: "?newest_first=true&limit=50", alerts: "?newest_first=true&limit=50", portfolio: "?limit=500" };
+  const NEWEST = { requests: "?newest_first=true&limit=50", transactions: "?newest_first=true&limit=50", alerts: "?newest_first=true&limit=50", portfolio: "?limit=500" };
   const TONES = {
     critical: "bad", warning: "warn", HALTED: "bad", REDUCE_ONLY: "warn", ACTIVE: "good", completed: "good",
-    cancelled: "warn", settlement_failed: "bad", hedge_abandoned: "bad", reverted: "bad",
+    final: "good", failed: "bad", replaced: "warn", dropped: "warn", cancelled: "warn", settlement_failed: "bad", hedge_abandoned: "bad", reverted: "bad",
   };
   let timer = 0;
   let round = 0;
@@ -52,6 +55,8 @@
 
   function shown(row, column) {
     if (column === "issued_dollars") return dollars(row.issued_atoms);
+    if (column === "max_mint_dollars") return dollars(row.max_mint_per_block);
+    if (column === "max_redeem_dollars") return dollars(row.max_redeem_per_block);
     if (column === "standing") return row.suspended ? `suspended: ${row.reason}` : row.lost ? `lost: ${row.lost}` : "believed";
     const value = row[column];
     if (value === null || value === undefined || value === "") return "–";
@@ -149,7 +154,8 @@
   // One board that cannot be read now leaves the others to be seen.
   async function rowsOf(name) {
     try {
-      return (await ask(`/v1/${name}${NEWEST[name] || ""}`))[name].map(flat);
+      const rows = (await ask(`/v1/${name}${NEWEST[name] || ""}`))[name].map(flat);
+      return name === "contract" ? rows.flatMap((row) => row.assets.map((asset) => ({ ...asset, block_number: row.block_number }))) : rows;
     } catch (error) {
       if (error.status === 503) return null;
       throw error;

@@ -24,6 +24,7 @@ class House:
     venue: dict[tuple[str, str], Decimal]
     events: list[Event]
     head_at: int = 10
+    grows: int = 0
     last: int = 10
     missing: int = 0
     models: dict[str, int] = field(default_factory=lambda: {"portfolio": 10, "orders": 10})
@@ -34,6 +35,7 @@ class House:
         return self.desk.book, self.events
 
     async def head(self) -> int:
+        self.head_at += self.grows
         return self.head_at
 
     async def stream(self) -> tuple[int, int]:
@@ -141,7 +143,7 @@ async def test_an_exposure_without_a_limit_is_found(house: House) -> None:
         ({"last": 9}, "EVENTS 1 to 9"),
         ({"last": 11}, "EVENTS 1 to 11"),
         ({"missing": 2}, "2 missing"),
-        ({"models": {"portfolio": 10, "orders": 8}}, "behind: {'orders': 8}"),
+        ({"models": {"portfolio": 10, "orders": 8}}, "elsewhere: {'orders': 8}"),
     ],
 )
 async def test_an_event_that_somebody_lacks_is_found(house: House, change: dict[str, object], said: str) -> None:
@@ -155,3 +157,9 @@ async def test_an_event_that_somebody_lacks_is_found(house: House, change: dict[
 async def test_a_broken_chain_is_found(house: House) -> None:
     house.broken = "position 3: the hash does not match"
     assert await _broken(house) == ["position 3: the hash does not match"]
+
+
+async def test_a_log_that_goes_on_while_it_is_looked_at_is_held(house: House) -> None:
+    house.head_at, house.grows, house.last = 8, 2, 11
+    house.models = {"portfolio": 10, "orders": 12}
+    assert (await events_there(house)).held  # from 10 to 12 meanwhile
