@@ -58,7 +58,7 @@ def test_keys_open_what_their_roles_may(card: Card) -> None:
         assert (loosened.status_code, loosened.json()["error"]["error_code"]) == (409, "loosening_needs_approval")
 
 
-@pytest.mark.parametrize("view", READ_MODELS)
+@pytest.mark.parametrize("view", [view for view in READ_MODELS if view != "events"])
 def test_read_models_answer_now_later_and_from_history(card: Card, view: str) -> None:
     with httpx.Client(base_url=card.url, headers=_bearer(card.keys.viewer), timeout=15) as http:
         now = http.get(f"/v1/{view}").json()
