@@ -78,15 +78,11 @@ def check_chain(book: Book, pair: Pair, side: Side, wallet: Wallet | None) -> Re
     return Refusal(reason=Reason.CHAIN_UNKNOWN, text=text) if text else None
 
 
-def _open(book: Book, seen_block: int) -> tuple[OpenRequest, ...]:
-    """Return the requests that had not been settled by a block: those without a call that succeeded up to it."""
-
-    def waits(request: OpenRequest) -> bool:
-        settlement = book.settlements.get(request.settlement_id) if request.settlement_id is not None else None
-        settled = settlement.settled if settlement is not None else None
-        return settled is None or settled.block_number > seen_block
-
-    return tuple(request for request in book.requests.values() if waits(request))
+def _waits(book: Book, request: OpenRequest, seen_block: int) -> bool:
+    """Say whether no block up to the one that was seen has settled a request."""
+    settlement = book.settlements.get(request.settlement_id) if request.settlement_id is not None else None
+    settled = settlement.settled if settlement is not None else None
+    return settled is None or settled.block_number > seen_block
 
 
 def check_wallet(book: Book, side: Side, benefactor: str, given: Amount, wallet: Wallet | None) -> Refusal | None:
@@ -94,12 +90,14 @@ def check_wallet(book: Book, side: Side, benefactor: str, given: Amount, wallet:
     if wallet is None:
         return None
     taken = 0
-    for request in _open(book, wallet.block_number):
-        accepted = request.accepted
-        gives = accepted.collateral if accepted.side is Side.MINT else accepted.issued
-        if (accepted.benefactor, accepted.side, gives.asset) == (benefactor, side, given.asset):
-            taken += gives.atoms
     mint = side is Side.MINT
+    for request in book.requests.values():
+        accepted = request.accepted
+        if accepted.benefactor != benefactor or accepted.side is not side:
+            continue
+        gives = accepted.collateral if mint else accepted.issued
+        if gives.asset == given.asset and _waits(book, request, wallet.block_number):
+            taken += gives.atoms
     return _short(
         Reason.WALLET_BALANCE if mint else Reason.ISSUED_BALANCE, "has", given, wallet.balance - taken
     ) or _short(
@@ -171,8 +169,10 @@ def _check_hot(book: Book, terms: ContractTerms, side: Side, collateral: Amount,
         return None
     owed = sum(
         request.accepted.collateral.atoms
-        for request in _open(book, terms.block_number)
-        if request.accepted.side is Side.REDEEM and request.accepted.collateral.asset == collateral.asset
+        for request in book.requests.values()
+        if request.accepted.side is Side.REDEEM
+        and request.accepted.collateral.asset == collateral.asset
+        and _waits(book, request, terms.block_number)
     )
     left = max(asset.hot_balance - owed, 0)
     if collateral.atoms <= left:
