@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.servers import NatsServer, PostgresServer, fresh_database, running_nats, running_postgres
 
@@ -14,6 +15,15 @@ from tests.support.servers import NatsServer, PostgresServer, fresh_database, ru
 _LIMIT = sys.getrecursionlimit()
 importlib.import_module("py_ecc")
 sys.setrecursionlimit(_LIMIT)
+
+# Every law, wherever it stands, is searched the same way on every run, and how busy the machine is fails none of them;
+# `--hypothesis-profile=search` looks elsewhere, and longer.
+_PATIENT = [HealthCheck.too_slow]
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, max_examples=100, database=None, suppress_health_check=_PATIENT
+)
+settings.register_profile("search", deadline=None, max_examples=3_000, suppress_health_check=_PATIENT, print_blob=True)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
