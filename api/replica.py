@@ -55,14 +55,18 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
 class Replica:
     """Hold a Book at a position of the log."""
 
-    def __init__(self, book: Book, position: int) -> None:
+    def __init__(self, book: Book, position: int, passed_over: frozenset[str] = frozenset()) -> None:
         self.book = book
         self.position = position
+        self._passed_over = passed_over
 
-    def fold(self, event: LoggedEvent) -> Recorded:
-        """Fold the next event; raise `Broken` when one is missing."""
+    def fold(self, event: LoggedEvent) -> Recorded | None:
+        """Fold the next event and return it, None when it is passed over; raise `Broken` when one is missing."""
         if event.position != self.position + 1:
             raise Broken(f"a replica at {self.position} was given {event.position}")
+        if event.topic in self._passed_over:
+            self.position = event.position
+            return None
         decoded, at_us = decode_event(event.topic, event.state), recorded_us(event)
         evolve(self.book, decoded, at_us)
         self.position = event.position
@@ -70,15 +74,20 @@ class Replica:
 
     async def follow(self, follower: Follower) -> Sequence[Recorded]:
         """Wait for the next committed events, fold them and return them."""
-        return [self.fold(event) for event in await follower.next_batch()]
+        folded = [self.fold(event) for event in await follower.next_batch()]
+        return [recorded for recorded in folded if recorded is not None]
 
 
-async def restore_replica(log: LogSource) -> Replica:
-    """Return a replica at the end of the log as it is now."""
+async def restore_replica(log: LogSource, passed_over: frozenset[str] = frozenset()) -> Replica:
+    """Return a replica at the end of the log as it is now.
+
+    Events whose tags are `passed_over` are neither decoded nor folded: for who needs nothing that rests on them.
+    """
     snapshot = await log.load_snapshot(SNAPSHOT_NAME, schema_fingerprint(Book))
-    replica = (
-        Replica(decoder(Book).decode(snapshot.state), snapshot.position) if snapshot is not None else Replica(Book(), 0)
-    )
+    if snapshot is not None:
+        replica = Replica(decoder(Book).decode(snapshot.state), snapshot.position, passed_over)
+    else:
+        replica = Replica(Book(), 0, passed_over)
     while page := await log.read(replica.position, PAGE):
         for event in page:
             replica.fold(event)

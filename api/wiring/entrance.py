@@ -44,6 +44,8 @@ from domain.watch import AlertRaised
 
 HEARTBEAT_AGE_S_MAX = 5.0
 CHECK_S_MAX = 2.0
+# This process answers most quotes itself, and needs none of them afterwards.
+PASSED_OVER = frozenset({"quote.issued.v1", "quote.issued.v2", "quote.used.v1"})
 COMMAND_TIMEOUT_S = 8.0
 
 _REPLY = msgspec.json.Decoder(Reply)
@@ -172,7 +174,7 @@ async def run_api(process: Process) -> None:
         bus = await stack.enter_async_context(process.bus(settings.services.nats_api, "api", API_INBOX))
         log = await stack.enter_async_context(process.followed_log())
         pool, views = await stack.enter_async_context(_reading(process))
-        replica, heartbeats = await restore_replica(log), _Heartbeats()
+        replica, heartbeats = await restore_replica(log, PASSED_OVER), _Heartbeats()
         chain = await stack.enter_async_context(open_chain(process))
         following = Following(replica)
         signals = Signals(bus, process.prefix)
