@@ -112,3 +112,33 @@ class Minting(Protocol):
         `Unknown`.
         """
         ...
+
+
+class Custody(Protocol):
+    """Call `transferToCustody` as the contract's collateral manager. Nothing is broadcast that was not recorded."""
+
+    @property
+    def sender(self) -> str:
+        """Return the sender's address, lower case."""
+        ...
+
+    async def preflight(self, custodian: str, asset: str, amount: int) -> int:
+        """Try the call at the head and return the gas limit to use; `asset` is an address, `amount` atoms.
+
+        Raise `Rejected` whose code is the contract's error name (or REVERTED), `Unavailable` when nobody could tell.
+        """
+        ...
+
+    async def fees(self, tries: int) -> Fees:
+        """Return the fees to offer now; more with each earlier try, within the configured bound."""
+        ...
+
+    async def sign(
+        self, custodian: str, asset: str, amount: int, *, nonce: int, gas_limit: int, fees: Fees
+    ) -> Transaction:
+        """Return the signed call, unsent. Raise `Rejected` when the signer refuses, `Unavailable` if away."""
+        ...
+
+    async def broadcast(self, transaction: Transaction) -> None:
+        """Send the same bytes once more; harmless however often. It raises what `Minting.broadcast` does."""
+        ...

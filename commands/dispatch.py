@@ -7,6 +7,7 @@ import msgspec
 
 from commands import (
     account,
+    custody,
     funding,
     hedge,
     indicative,
@@ -38,6 +39,7 @@ from domain.refusal import Refusal
 from domain.request import RequestAccepted, RequestCancelled, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed, SettlementIncluded, SettlementReverted
 from domain.suspension import AssetResumed, InstrumentResumed, OracleResumed, VenueResumed
+from domain.treasury import CustodyFailed, CustodyTransferred
 
 Decide = Callable[[Book, Any, Context], tuple[Event, ...] | Refusal]
 React = Callable[[Book, Any, int], tuple[Message, ...]]
@@ -59,6 +61,9 @@ DECIDERS: dict[type[Command], Decide] = {
     settlement.RecordReorged: settlement.record_reorged,
     settlement.RecordConfirmed: settlement.record_confirmed,
     settlement.RecordReverted: settlement.record_reverted,
+    custody.SubmitCustody: custody.submit_custody,
+    custody.RecordCustodyIncluded: custody.record_included,
+    custody.RecordCustodyFailed: custody.record_failed,
     limit.SetLimit: limit.set_limit,
     limit.RemoveLimit: limit.remove_limit,
     mode.ChangeMode: mode.change_mode,
@@ -95,6 +100,8 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     PartyRemoved: (onchain.react_removed,),
     ContractChanged: (onchain.react_removed, treasury.react_terms),
     ContractObserved: (treasury.react_terms,),
+    CustodyTransferred: (treasury.react_called,),
+    CustodyFailed: (treasury.react_called,),
     VenueResumed: (watch.react_resumed,),
     InstrumentResumed: (watch.react_resumed,),
     OracleResumed: (watch.react_resumed,),

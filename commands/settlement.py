@@ -94,7 +94,7 @@ def submit_settlement(book: Book, command: SubmitSettlement, context: Context) -
     request = book.requests[settlement.requested.request_id]
     refusal = (
         _check_attempt(policy, settlement, command)
-        or _check_transaction(policy, command.transaction)
+        or check_transaction(policy, command.transaction)
         or _check_nonce(book, settlement, command)
         or _check_request(book, policy, settlement, request, context.at_us)
         or check_sendable(book, settlement)
@@ -107,11 +107,11 @@ def submit_settlement(book: Book, command: SubmitSettlement, context: Context) -
         attempt=command.attempt,
         transaction=command.transaction,
     )
-    return (*_skipped(book, command.transaction), submitted)
+    return (*skipped(book, command.transaction), submitted)
 
 
-def _skipped(book: Book, transaction: Transaction) -> tuple[Event, ...]:
-    """Tell that somebody else sent transactions as our sender, where the chain has seen more of them than the Book."""
+def skipped(book: Book, transaction: Transaction) -> tuple[Event, ...]:
+    """Return what tells that somebody else sends as our sender: the chain has seen more transactions than the Book."""
     ours = book.onchain.nonces.get(transaction.sender)
     if ours is None or ours == transaction.nonce:
         return ()
@@ -136,7 +136,8 @@ def _check_attempt(policy: Policy, settlement: OpenSettlement, command: SubmitSe
     return None
 
 
-def _check_transaction(policy: Policy, transaction: Transaction) -> Refusal | None:
+def check_transaction(policy: Policy, transaction: Transaction) -> Refusal | None:
+    """Refuse a transaction that makes no sense, or may cost more than the policy lets one cost."""
     fees = transaction.fees
     if not transaction.sender or not transaction.tx_hash or not 0 < len(transaction.raw) <= RAW_LENGTH_MAX:
         return _invalid("a transaction has a sender, a hash and its bytes")
@@ -191,7 +192,7 @@ def replace_settlement(book: Book, command: ReplaceSettlement, context: Context)
         return _invalid(f"{command.replaced_hash} is not the newest transaction at its nonce")
     if settlement.receipt_at(before.nonce) is not None:
         return _invalid(f"nonce {before.nonce} is used up already")
-    refusal = _check_transaction(policy, wanted) or _check_replacement(policy, settlement, before, wanted)
+    refusal = check_transaction(policy, wanted) or _check_replacement(policy, settlement, before, wanted)
     if refusal is None and wanted.errand is Errand.SETTLE:
         request = book.requests[settlement.requested.request_id]
         refusal = _check_request(book, policy, settlement, request, context.at_us)
@@ -219,6 +220,11 @@ def _check_replacement(
         return _invalid("the settlement is being cancelled")
     if wanted.errand is Errand.SETTLE and before.errand is Errand.CANCEL:
         return _invalid("what was cancelled is not tried again at the same nonce")
+    return check_outbids(before, wanted)
+
+
+def check_outbids(before: Transaction, wanted: Transaction) -> Refusal | None:
+    """Refuse a replacement that no node would take."""
     old, new = before.fees, wanted.fees
     pairs = ((old.max_fee_wei, new.max_fee_wei), (old.priority_fee_wei, new.priority_fee_wei))
     if any(fee * 100 < paid * (100 + REPLACEMENT_BUMP_PERCENT) for paid, fee in pairs):

@@ -19,7 +19,9 @@ from domain.quote import Side
 from domain.route import NO_ROUTE, Split, choose_route
 from domain.safe import SafeCall, safe_batch
 from domain.treasury import (
+    CustodyFailed,
     CustodyProposed,
+    CustodyTransferred,
     Direction,
     Proposal,
     ProposalCompleted,
@@ -51,6 +53,15 @@ class _Hot(msgspec.Struct, frozen=True):
 
 def react_terms(book: Book, _event: ContractObserved | ContractChanged, at_us: int) -> tuple[Message, ...]:
     """Propose, withdraw or complete: whatever what was seen of the contract asks for."""
+    return _react(book, at_us)
+
+
+def react_called(book: Book, _event: CustodyTransferred | CustodyFailed, at_us: int) -> tuple[Message, ...]:
+    """Judge anew what a call of ours kept from ending, though nothing new is seen of the contract."""
+    return _react(book, at_us)
+
+
+def _react(book: Book, at_us: int) -> tuple[Message, ...]:
     policy = book.policy
     if policy is None:
         return ()
@@ -58,7 +69,7 @@ def react_terms(book: Book, _event: ContractObserved | ContractChanged, at_us: i
     gone = tuple(
         _withdraw(proposal, "the policy has no band for it any more")
         for proposal in book.treasury.proposals.values()
-        if proposal.asset not in banded
+        if proposal.asset not in banded and not book.treasury.under_way(proposal.proposal_id)
     )
     found = (event for band in policy.treasury.bands for event in _judge(book, policy, band, at_us))
     return tuple(map(Record, (*gone, *found)))
@@ -77,7 +88,8 @@ def _judge(book: Book, policy: Policy, band: HotBand, at_us: int) -> Iterator[Ev
         if end is not None:
             yield end
         needed = _needed(hot, direction)
-        if needed > 0 and (proposal is None or end is not None):
+        stale = proposal is not None and hot.block_number < proposal.paid_block
+        if needed > 0 and not stale and (proposal is None or end is not None):
             yield _propose(book, policy, hot, direction, needed, at_us)
 
 
@@ -103,9 +115,15 @@ def _needed(hot: _Hot, direction: Direction) -> int:
 
 
 def _ended(book: Book, proposal: Proposal, hot: _Hot) -> Event | None:
-    """Say how an open proposal ends by what is seen now; None while it should still be carried out."""
+    """Say how an open proposal ends by what is seen now; None while it should still be carried out.
+
+    Nothing ends while a call of it may yet happen, nor by what was seen before the last one did.
+    """
+    paid = bool(proposal.paid) and not proposal.unpaid
+    if book.treasury.under_way(proposal.proposal_id) or (hot.block_number < proposal.paid_block and not paid):
+        return None
     sign = 1 if proposal.direction is Direction.TOPUP else -1
-    if sign * (hot.held - proposal.hot) >= proposal.amount:
+    if sign * (hot.held - proposal.hot) >= proposal.amount or paid:
         asset = proposal.asset
         return ProposalCompleted(
             proposal_id=proposal.proposal_id,
@@ -115,9 +133,11 @@ def _ended(book: Book, proposal: Proposal, hot: _Hot) -> Event | None:
             hot_after=Amount(asset, hot.held),
             block_number=hot.block_number,
         )
+    if proposal.failed and proposal.paid:
+        return _withdraw(proposal, "a call of it failed after others went through: its batch would pay those again")
     if sign * (hot.atoms(hot.band.target) - hot.free) <= 0:
         return _withdraw(proposal, "the contract holds what it should without it")
-    if not hot.within(hot.free + sign * proposal.amount):
+    if not hot.within(hot.free + sign * proposal.left):
         return _withdraw(proposal, "it would not bring the contract into its band any more")
     if proposal.direction is Direction.CUSTODY and not _admitted(book, proposal):
         return _withdraw(proposal, "its custodians are not those that the chain admits")

@@ -1,7 +1,8 @@
 """The treasury of the contract: proposals to bring what it holds back into its band, and what came of them.
 
-People move the collateral: the contract pays custodians only for its collateral manager, on mainnet a multisig. So what
-is recorded is a proposal; that it was carried out is observed on chain.
+The contract pays custodians only for its collateral manager, on mainnet a multisig: people carry a proposal out, and
+that they did is observed on chain. Where the role is held by a key of ours, the proposal is carried out by calls, one
+after the other, each recorded before it is sent.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from domain.event import Event, catalogued
 from domain.ids import natural_id
 from domain.onchain import RATIO_SUM, OnChain, put_in_custody
 from domain.quantity import Amount
+from domain.transaction import Receipt, Transaction
 
 
 class Direction(StrEnum):
@@ -101,13 +103,62 @@ class ProposalCompleted(Event, frozen=True, kw_only=True, tag="treasury.complete
         return treasury_id(self.amount.asset)
 
 
+@catalogued
+class CustodySubmitted(Event, frozen=True, kw_only=True, tag="treasury.submitted.v1"):
+    """A call that sends one custodian its part may be sent; another at the same nonce replaces the one before."""
+
+    proposal_id: UUID
+    custodian: str
+    amount: Amount
+    transaction: Transaction
+
+    @property
+    def originator(self) -> UUID:
+        """Return the stream of this collateral."""
+        return treasury_id(self.amount.asset)
+
+
+@catalogued
+class CustodyTransferred(Event, frozen=True, kw_only=True, tag="treasury.transferred.v1"):
+    """A call is final: the custodian has its part."""
+
+    proposal_id: UUID
+    custodian: str
+    amount: Amount
+    receipt: Receipt
+
+    @property
+    def originator(self) -> UUID:
+        """Return the stream of this collateral."""
+        return treasury_id(self.amount.asset)
+
+
+@catalogued
+class CustodyFailed(Event, frozen=True, kw_only=True, tag="treasury.failed.v1"):
+    """A call surely did not happen and will not, its nonce is used up: the proposal is left to people."""
+
+    proposal_id: UUID
+    custodian: str
+    amount: Amount
+    tx_hash: str
+    text: str
+
+    @property
+    def originator(self) -> UUID:
+        """Return the stream of this collateral."""
+        return treasury_id(self.amount.asset)
+
+
 def treasury_id(asset: str) -> UUID:
     """Return the stream of one collateral's treasury."""
     return natural_id("treasury", asset)
 
 
 class Proposal(msgspec.Struct, frozen=True, gc=False):
-    """Hold an open proposal: `hot` are the atoms that the contract held when it was made, `parts` the custodians'."""
+    """Hold an open proposal: `hot` are the atoms that the contract held when it was made, `parts` the custodians'.
+
+    `paid` are the custodians that calls of ours sent their part, the last one in `paid_block`. `failed`: no more calls.
+    """
 
     proposal_id: UUID
     asset: str
@@ -116,12 +167,50 @@ class Proposal(msgspec.Struct, frozen=True, gc=False):
     hot: int
     custodians: tuple[str, ...] = ()
     parts: tuple[int, ...] = ()
+    paid: tuple[str, ...] = ()
+    paid_block: int = 0
+    failed: bool = False
+
+    @property
+    def unpaid(self) -> tuple[tuple[str, int], ...]:
+        """Return the custodians that no call of ours paid, each with its part."""
+        legs = zip(self.custodians, self.parts, strict=True)
+        return tuple((each, part) for each, part in legs if part > 0 and each not in self.paid)
+
+    @property
+    def left(self) -> int:
+        """Return the atoms that are still to move."""
+        legs = zip(self.custodians, self.parts, strict=True)
+        return self.amount - sum(part for each, part in legs if each in self.paid)
+
+
+class CustodyCall(msgspec.Struct, frozen=True, gc=False):
+    """Hold the one call that is under way: its transactions, all at one nonce, the newest last."""
+
+    proposal_id: UUID
+    asset: str
+    custodian: str
+    amount: int
+    transactions: tuple[Transaction, ...]
+
+    @property
+    def newest(self) -> Transaction:
+        """Return the transaction that should be on its way."""
+        return self.transactions[-1]
 
 
 class Treasury(msgspec.Struct, kw_only=True):
-    """Hold the open proposals by asset and direction: at most one of each."""
+    """Hold the open proposals by asset and direction, at most one of each, and the call that is under way, if one is.
+
+    Of all collaterals together one call is under way at a time: so its nonce is the only one that can be open.
+    """
 
     proposals: dict[str, Proposal] = {}
+    call: CustodyCall | None = None
+
+    def under_way(self, proposal_id: UUID) -> bool:
+        """Say whether a call of this proposal may yet happen."""
+        return self.call is not None and self.call.proposal_id == proposal_id
 
     def open(self, asset: str, direction: Direction) -> Proposal | None:
         """Return the open proposal, if there is one."""
@@ -150,11 +239,38 @@ def _withdrawn(treasury: Treasury, event: ProposalWithdrawn, _chain: OnChain) ->
 
 
 def _completed(treasury: Treasury, event: ProposalCompleted, chain: OnChain) -> None:
-    """End a proposal; what went to custodians counts among what they hold."""
+    """End a proposal; what went to custodians counts among what they hold, what calls sent them did already."""
     asset = event.amount.asset
     proposal = treasury.proposals.pop(_key(asset, event.direction))
-    for custodian, part in zip(proposal.custodians, proposal.parts, strict=True):
+    for custodian, part in proposal.unpaid:
         put_in_custody(chain, asset, part, ((custodian,), (RATIO_SUM,)))
+
+
+def _submitted(treasury: Treasury, event: CustodySubmitted, chain: OnChain) -> None:
+    before = treasury.call.transactions if treasury.call is not None else ()
+    amount, transaction = event.amount, event.transaction
+    treasury.call = CustodyCall(
+        event.proposal_id, amount.asset, event.custodian, amount.atoms, (*before, event.transaction)
+    )
+    chain.nonces[transaction.sender] = transaction.nonce + 1
+
+
+def _transferred(treasury: Treasury, event: CustodyTransferred, chain: OnChain) -> None:
+    amount = event.amount
+    put_in_custody(chain, amount.asset, amount.atoms, ((event.custodian,), (RATIO_SUM,)))
+    proposal = treasury.proposals[_key(amount.asset, Direction.CUSTODY)]
+    treasury.proposals[_key(amount.asset, Direction.CUSTODY)] = msgspec.structs.replace(
+        proposal,
+        paid=(*proposal.paid, event.custodian),
+        paid_block=max(proposal.paid_block, event.receipt.block_number),
+    )
+    treasury.call = None
+
+
+def _failed(treasury: Treasury, event: CustodyFailed, _chain: OnChain) -> None:
+    key = _key(event.amount.asset, Direction.CUSTODY)
+    treasury.proposals[key] = msgspec.structs.replace(treasury.proposals[key], failed=True)
+    treasury.call = None
 
 
 FOLDS: dict[type[Event], Callable[[Treasury, Any, OnChain], None]] = {
@@ -162,6 +278,9 @@ FOLDS: dict[type[Event], Callable[[Treasury, Any, OnChain], None]] = {
     CustodyProposed: _custody,
     ProposalWithdrawn: _withdrawn,
     ProposalCompleted: _completed,
+    CustodySubmitted: _submitted,
+    CustodyTransferred: _transferred,
+    CustodyFailed: _failed,
 }
 """How each of these events is folded."""
 

@@ -24,7 +24,7 @@ from domain.quantity import ZERO
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
 from domain.settlement import SettlementCancelRequested, SettlementReorged, SettlementReplaced
 from domain.suspension import AssetSuspended, InstrumentSuspended, OracleSuspended, Suspended, VenueSuspended
-from domain.treasury import TopupProposed
+from domain.treasury import CustodyFailed, TopupProposed
 from domain.watch import (
     MARKET_DATA,
     SUSPENSION_AREA,
@@ -138,6 +138,11 @@ def _topup_proposed(event: TopupProposed, position: int) -> Candidate:
     return _candidate(position, Severity.WARNING, "treasury", event.amount.asset, f"top up the contract: {event.text}")
 
 
+def _custody_failed(event: CustodyFailed, position: int) -> Candidate:
+    text = f"{event.amount.atoms} atoms did not reach {event.custodian}, its proposal is left to people: {event.text}"
+    return _candidate(position, Severity.CRITICAL, "treasury", event.amount.asset, text)
+
+
 _RULES: dict[type[Event], Callable[[Any, int], Candidate | None]] = {
     ModeChanged: _mode_changed,
     ControlRefused: _control_refused,
@@ -156,6 +161,7 @@ _RULES: dict[type[Event], Callable[[Any, int], Candidate | None]] = {
     SettlementCancelRequested: _cancel_requested,
     SettlementReorged: _settlement_reorged,
     TopupProposed: _topup_proposed,
+    CustodyFailed: _custody_failed,
 }
 
 

@@ -3,13 +3,38 @@
 import msgspec
 
 from domain.instant import rfc3339
-from domain.treasury import CustodyProposed, Direction, ProposalCompleted, ProposalWithdrawn, TopupProposed
+from domain.treasury import (
+    CustodyFailed,
+    CustodyProposed,
+    CustodySubmitted,
+    CustodyTransferred,
+    Direction,
+    ProposalCompleted,
+    ProposalWithdrawn,
+    TopupProposed,
+)
 from projections.view import Row, Rows, View
+
+
+class CallLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Show the newest transaction of a call of ours; `state` is submitted, confirmed or failed, amounts atoms as text.
+
+    `block_number` is that of a confirmed one, else 0.
+    """
+
+    custodian: str
+    amount: str
+    tx_hash: str
+    sender: str
+    nonce: int
+    state: str
+    block_number: int
 
 
 class TreasuryLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Show a proposal; `state` is open, withdrawn or completed. Amounts in atoms of `asset`, as text.
 
+    `calls` are those that carried it out by a key of ours, where one is set.
     `safe_json` is the file to import in the Safe's Transaction Builder; empty for a top-up.
     """
 
@@ -28,6 +53,7 @@ class TreasuryLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     text: str
     proposed_at: str
     ended_at: str
+    calls: tuple[CallLine, ...] = ()
 
 
 class Treasury(Rows[TreasuryLine]):
@@ -85,6 +111,42 @@ def _completed(state: Treasury, event: ProposalCompleted, position: int, at_us: 
     return _ended(state, str(event.proposal_id), position, ("completed", text, rfc3339(at_us)))
 
 
+def _submitted(state: Treasury, event: CustodySubmitted, position: int, _at_us: int) -> tuple[Row[TreasuryLine], ...]:
+    transaction = event.transaction
+    call = CallLine(
+        custodian=event.custodian,
+        amount=str(event.amount.atoms),
+        tx_hash=transaction.tx_hash,
+        sender=transaction.sender,
+        nonce=transaction.nonce,
+        state="submitted",
+        block_number=0,
+    )
+    return _called(state, str(event.proposal_id), position, call)
+
+
+def _transferred(
+    state: Treasury, event: CustodyTransferred, position: int, _at_us: int
+) -> tuple[Row[TreasuryLine], ...]:
+    key, receipt = str(event.proposal_id), event.receipt
+    last = state.rows[key].document.calls[-1]
+    done = msgspec.structs.replace(last, tx_hash=receipt.tx_hash, state="confirmed", block_number=receipt.block_number)
+    return _called(state, key, position, done)
+
+
+def _failed(state: Treasury, event: CustodyFailed, position: int, _at_us: int) -> tuple[Row[TreasuryLine], ...]:
+    key = str(event.proposal_id)
+    last = state.rows[key].document.calls[-1]
+    return _called(state, key, position, msgspec.structs.replace(last, tx_hash=event.tx_hash, state="failed"))
+
+
+def _called(state: Treasury, key: str, position: int, call: CallLine) -> tuple[Row[TreasuryLine], ...]:
+    """Show a call: in the place of the last one when it is at the same nonce."""
+    line = state.rows[key].document
+    before = tuple(each for each in line.calls if each.nonce != call.nonce)
+    return state.keep(key, position, msgspec.structs.replace(line, calls=(*before, call)))
+
+
 def _ended(state: Treasury, key: str, position: int, end: tuple[str, str, str]) -> tuple[Row[TreasuryLine], ...]:
     line = state.rows[key].document  # a log is folded from its beginning: what ends was proposed
     what, text, at = end
@@ -100,5 +162,8 @@ TREASURY = View(
         CustodyProposed: _custody,
         ProposalWithdrawn: _withdrawn,
         ProposalCompleted: _completed,
+        CustodySubmitted: _submitted,
+        CustodyTransferred: _transferred,
+        CustodyFailed: _failed,
     },
 )
