@@ -21,6 +21,25 @@ class SenderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     collateral_max: dict[str, Num] = {}
 
 
+class ManagerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name who calls `transferToCustody`, where the role is held by a key of ours and not by a multisig.
+
+    Neither a key nor a signer: proposals are for people. What one call may move is the sender's `collateral_max`.
+    """
+
+    key: str = ""
+    signer_url: str = ""
+    signer_address: str = ""
+    signer_ca: str = ""
+    signer_client: str = ""
+    relay: str = ""
+
+    @property
+    def named(self) -> bool:
+        """Say whether there is such a key."""
+        return bool(self.key or self.signer_url)
+
+
 class FeeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Set what is offered for gas, in gwei, and how it grows with each try."""
 
@@ -51,4 +70,5 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     quiet_poll_ms: int = 12_000
     head_age_ms_max: int = 120_000
     sender: SenderSettings = SenderSettings()
+    manager: ManagerSettings = ManagerSettings()
     fees: FeeSettings = FeeSettings()

@@ -62,7 +62,7 @@ class TreasuryCalls:
         self._facts = facts
         self._clock = clock
         self._lease = lease
-        self._quiet_until_s = 0.0
+        self._told: tuple[CustodyCall | None, float] = (None, 0.0)
         self._refused_at: dict[tuple[UUID, str], int] = {}
         self._seen_open: tuple[str, int] = ("", 0)
         self._missed: tuple[str, int] = ("", 0)
@@ -228,12 +228,14 @@ class TreasuryCalls:
 
     async def _tell(self, command: Command) -> None:
         """Tell under a key of its own each time: a fact that was refused may be right later."""
+        before = self._replica.book.treasury.call
         await tell(self._facts, SOURCE, command.KIND, f"{command.KIND}|{self._clock.now_us()}", command)
-        self._quiet_until_s = asyncio.get_running_loop().time() + TOLD_S
+        self._told = (before, asyncio.get_running_loop().time() + TOLD_S)
 
     def _waits(self) -> bool:
         """Say whether what was told may yet be answered."""
-        return asyncio.get_running_loop().time() < self._quiet_until_s
+        before, until_s = self._told
+        return self._replica.book.treasury.call is before and asyncio.get_running_loop().time() < until_s
 
     async def _alert(self, asset: str, trouble: str, text: str) -> None:
         """Raise an alert once for a trouble."""

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from adapters.chain.custody import CustodyCalls
 from adapters.chain.minting import MintingCalls
 from adapters.chain.reading import Chain
 from adapters.chain.settings import (
@@ -13,10 +14,11 @@ from adapters.chain.settings import (
     LimitSettings,
     MintingSettings,
     RemoteSignerSettings,
+    SendingSettings,
 )
 from adapters.chain.signers import LocalSigner, RemoteSigner
 from adapters.rpc.settings import Endpoint
-from api.chain_settings import SenderSettings
+from api.chain_settings import ManagerSettings, SenderSettings
 from api.settings import SettingsError
 from api.wiring.process import Process
 from domain.pricing import ISSUED_DECIMALS
@@ -64,9 +66,28 @@ async def open_minting(process: Process, chain: Chain) -> AsyncGenerator[Minting
         settings = MintingSettings(
             fees=fee_settings(process),
             limits=_limits(process),
-            relay=Endpoint(name="relay", url=process.secret(wanted.relay)) if wanted.relay else None,
+            relay=_relay(process, wanted),
         )
         yield await stack.enter_async_context(MintingCalls(chain, signer, settings))
+
+
+@asynccontextmanager
+async def open_manager(process: Process, chain: Chain, sender: str) -> AsyncGenerator[CustodyCalls | None]:
+    """Open the contract's collateral manager, None where no key of ours is; it cannot be the `sender` of the rest."""
+    wanted = process.settings.chain.manager
+    async with AsyncExitStack() as stack:
+        if not wanted.named:
+            yield None
+            return
+        if wanted.signer_url:
+            signer = await stack.enter_async_context(_remote(process, wanted))
+        else:
+            signer = LocalSigner(process.secret(wanted.key))
+        if signer.address == sender:
+            raise SettingsError("chain.manager is chain.sender: each counts its own nonces, so it needs another key")
+        settings = SendingSettings(fees=fee_settings(process), relay=_relay(process, wanted))
+        calls = CustodyCalls(chain, signer, settings, _limits(process).collateral_max)
+        yield await stack.enter_async_context(calls)
 
 
 def fee_settings(process: Process) -> FeeSettings:
@@ -92,7 +113,11 @@ def _local(process: Process) -> LocalSigner:
     return LocalSigner(process.secret(key))
 
 
-def _remote(process: Process, wanted: SenderSettings) -> RemoteSigner:
+def _relay(process: Process, wanted: SenderSettings | ManagerSettings) -> Endpoint | None:
+    return Endpoint(name="relay", url=process.secret(wanted.relay)) if wanted.relay else None
+
+
+def _remote(process: Process, wanted: SenderSettings | ManagerSettings) -> RemoteSigner:
     def beside(file: str) -> Path | None:
         return process.folder / file if file else None
 

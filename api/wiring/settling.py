@@ -9,7 +9,8 @@ from api.contract_watch import ContractWatch, Watched
 from api.http.metrics import Registry
 from api.replica import restore_replica
 from api.settling_on_chain import Chain, ChainSettling
-from api.wiring.chain import open_chain, open_minting
+from api.treasury import Manager, TreasuryCalls
+from api.wiring.chain import open_chain, open_manager, open_minting
 from api.wiring.process import WORKER_INBOX, Process, beat, until
 
 
@@ -22,6 +23,7 @@ async def run_chain(process: Process) -> None:
         facts = InboxPublisher(bus, process.prefix)
         reader = await stack.enter_async_context(open_chain(process))
         minting = await stack.enter_async_context(open_minting(process, reader))
+        custody = await stack.enter_async_context(open_manager(process, reader, minting.sender))
         replica = await restore_replica(log)
         tail = await stack.enter_async_context(Tail(bus, process.prefix, log, after=replica.position))
         lease = await stack.enter_async_context(process.lease("chain"))
@@ -40,11 +42,23 @@ async def run_chain(process: Process) -> None:
         )
         settling = ChainSettling(replica, tail, chain, facts, process.clock, lease)
         watch = ContractWatch(replica, watched, facts, process.clock)
+        manager = (
+            None
+            if custody is None
+            else Manager(
+                reader=reader,
+                custody=custody,
+                finality_blocks=wanted.finality_blocks,
+                stuck_blocks=wanted.stuck_blocks,
+            )
+        )
 
         async def work() -> None:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(settling.run())
                 tasks.create_task(watch.run())
+                if manager is not None:
+                    tasks.create_task(TreasuryCalls(replica, manager, facts, process.clock, lease).run())
                 tasks.create_task(beat(process, bus, "chain", Registry(), lambda: replica.position))
                 process.ready()
 

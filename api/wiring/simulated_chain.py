@@ -44,6 +44,7 @@ def with_simulated_chain(settings: Settings) -> Settings:
         poll_ms=POLL_MS,
         quiet_poll_ms=QUIET_POLL_MS,
         sender=replace(settings.chain.sender, key=keys["settler"]),
+        manager=replace(settings.chain.manager, key=keys["manager"]),
     )
     gatekeeper = replace(
         settings.gatekeeper, enabled=True, rpc=_urls("http", port), quorum=QUORUM, key=keys["gatekeeper"]

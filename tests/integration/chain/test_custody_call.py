@@ -1,9 +1,11 @@
 """A transfer to custody on a real EVM, by the key that holds the role: tried, signed, sent, and seen to arrive."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 
 from adapters.chain.calls import balance_of, mint_calldata
@@ -11,11 +13,18 @@ from adapters.chain.custody import CustodyCalls
 from adapters.chain.reading import Chain
 from adapters.chain.settings import SendingSettings
 from adapters.chain.signers import LocalSigner
+from api.replica import Replica
+from api.treasury import Manager, TreasuryCalls
+from domain.policy import CustodianTarget, HotBand, TreasuryPolicy
+from domain.quantity import Num
 from domain.refusal import Rejected
 from domain.transaction import Errand, replacement_fees
+from domain.treasury import CustodySubmitted, Direction, ProposalCompleted
 from tests.integration.chain.rig import FEES, Rig
+from tests.support.desk import Desk, a_policy
 
 MOST = 5_000 * 10**6
+WITHIN_S, BLOCK_S = 60.0, 0.3
 PART = 3_000 * 10**6
 
 
@@ -79,3 +88,55 @@ async def test_bounds_bind_whoever_signs(rig: Rig) -> None:
         data = mint_calldata(rig.order(), rig.route)
         with pytest.raises(Rejected, match="LIMIT_CALL"):
             await sending.sign(Errand.SETTLE, data, 0, 100_000, fees)
+
+
+class Inbox:
+    """Answer the worker's facts by a desk at once; the log it follows is the desk's own book."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def publish(self, source: str, kind: str, natural_key: str, body: bytes) -> object:
+        del source, natural_key
+        return self._desk.do(kind, msgspec.Raw(body))
+
+    def now_us(self) -> int:
+        return self._desk.now_us
+
+    def check(self) -> None:
+        """Hold the lease for ever."""
+
+
+async def test_the_worker_carries_a_proposal_out_to_the_last_part(rig: Rig) -> None:
+    targets = tuple(CustodianTarget(address=each, ratio_bps=5_000) for each in rig.custodians[:2])
+    treasury = TreasuryPolicy(bands=(HotBand(asset="USDT", minimum=Num(10), target=Num(100), maximum=Num(200)),))
+    plain = a_policy(treasury=treasury, custodians=targets)
+    assets = tuple(
+        msgspec.structs.replace(each, address=rig.usdt) if each.symbol == "USDT" else each for each in plain.assets
+    )
+    desk = Desk(policy=msgspec.structs.replace(plain, assets=assets))
+    async with custody_of(rig, most=10**15) as (chain, custody):
+        for each in rig.custodians[:2]:
+            desk.party("custodian", each)
+        hot = await held(chain, rig, rig.minting_contract)
+        desk.observe(await chain.terms([rig.usdt], (await chain.head()).number))
+        proposal = desk.book.treasury.open("USDT", Direction.CUSTODY)
+        assert proposal is not None
+        assert proposal.amount == hot - 100 * 10**6
+        before = [await held(chain, rig, each) for each in rig.custodians[:2]]
+        inbox = Inbox(desk)
+        manager = Manager(reader=chain, custody=custody, finality_blocks=2)
+        worker = asyncio.create_task(TreasuryCalls(Replica(desk.book, 0), manager, inbox, inbox, inbox).run())
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                while not any(isinstance(each, ProposalCompleted) for each in desk.events):
+                    await rig.node.admin.mine()
+                    await asyncio.wait([worker], timeout=BLOCK_S)
+                    assert not worker.done()
+                    desk.observe(await chain.terms([rig.usdt], (await chain.head()).number))
+        finally:
+            worker.cancel()
+        assert await held(chain, rig, rig.minting_contract) == 100 * 10**6
+        after = [await held(chain, rig, each) for each in rig.custodians[:2]]
+        assert tuple(now - then for now, then in zip(after, before, strict=True)) == proposal.parts
+        assert sum(isinstance(each, CustodySubmitted) for each in desk.events) == 2
