@@ -94,6 +94,16 @@ class Vault:
     async def receipt(self, tx_hash: str) -> Receipt | None:
         return self.receipts.get(tx_hash)
 
+    def give_up(self) -> None:
+        """Give up every block that is not final, and forget what they held."""
+        final = self.number - FINALITY
+        self.used = max((used for block, used in self.nonces.items() if block <= final), default=0)
+        gone = [each for each in self.receipts.values() if each.block_number > self.number - FINALITY]
+        for each in gone:
+            del self.receipts[each.tx_hash]
+            self.paid.remove(self.calls[each.tx_hash])
+        self.nonces |= dict.fromkeys(range(self.number - FINALITY + 1, self.number + 1), self.used)
+
     # The key
 
     async def preflight(self, custodian: str, asset: str, amount: int) -> int:
@@ -318,11 +328,53 @@ def test_a_nonce_that_somebody_else_used_fails_the_call() -> None:
         vault.stuck = True
         await vault.until(lambda: vault.sent)
         vault.used += 1
+        await vault.blocks(FINALITY)
+        assert not vault.happened(CustodyFailed)  # it may yet be given up
         await vault.until(lambda: vault.happened(CustodyFailed))
         await vault.blocks(10)
 
     vault = Vault().play(story)
     assert len(vault.submitted()) == 1
+
+
+def test_what_a_reorganisation_undid_is_sent_again_and_paid_once() -> None:
+    async def story(vault: Vault) -> None:
+        await vault.until(lambda: vault.receipts)
+        await vault.blocks(1)
+        assert not vault.happened(CustodyTransferred)
+        vault.give_up()
+        assert not vault.paid
+        await completed(vault)
+
+    vault = Vault().play(story)
+    assert len(vault.submitted()) == 2
+    assert vault.sent.count(vault.submitted()[0]) > 1
+    vault.check()
+
+
+def test_no_nonce_is_taken_while_somebody_else_s_use_of_the_key_is_not_final() -> None:
+    async def story(vault: Vault) -> None:
+        vault.desk.change_mode("HALTED")
+        vault.used += 1
+        await vault.blocks(1)
+        vault.desk.change_mode("ACTIVE", actor="bob")
+        await completed(vault)
+
+    vault = Vault().play(story)
+    assert [each.nonce for each in vault.submitted()] == [1, 2]
+    vault.check()
+
+
+def test_without_the_lease_nothing_is_sent_again() -> None:
+    async def story(vault: Vault) -> None:
+        vault.stuck = True
+        await vault.until(lambda: vault.sent)
+        vault.lease.lost = True
+        before = len(vault.sent)
+        await vault.until(lambda: vault.ended)
+        assert len(vault.sent) == before
+
+    Vault().play(story)
 
 
 def test_facts_that_are_lost_are_told_again() -> None:
