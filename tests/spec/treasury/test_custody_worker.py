@@ -328,7 +328,7 @@ def test_a_nonce_that_somebody_else_used_fails_the_call() -> None:
         vault.stuck = True
         await vault.until(lambda: vault.sent)
         vault.used += 1
-        await vault.blocks(FINALITY)
+        await asyncio.sleep((FINALITY + 0.5) * BLOCK_S)
         assert not vault.happened(CustodyFailed)  # it may yet be given up
         await vault.until(lambda: vault.happened(CustodyFailed))
         await vault.blocks(10)
