@@ -18,11 +18,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/ballast demo
 
-# Most tests wait more than they work: three processes share them, a file each. Whole houses are then run one at a time.
-TEST_PROCESSES ?= 3
 test: setup anvil
-	$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile --ignore tests/e2e
-	$(BIN)/python -m pytest -q tests/e2e
+	$(BIN)/python -m pytest
 
 # A second Ethereum node for the contract tests, where npm is at hand. Without it they say why they were skipped.
 ANVIL_VERSION := 1.7.1
