@@ -145,10 +145,17 @@ def _request(number: int, chance: random.Random, at_us: int) -> Generator[Event,
     )
     yield from _hedge(request_id, side, base, price, chance)
     settlement_id = derive_id(request_id, "settlement")
-    terms = {"settlement_id": settlement_id, "request_id": request_id}
-    yield SettlementSubmissionRequested(side=side, collateral=collateral, issued=issued, **terms)
-    reference = "0x" + settlement_id.hex * 2
-    yield SettlementConfirmed(side=side, collateral=collateral, issued=issued, reference=reference, **terms)
+    yield SettlementSubmissionRequested(
+        settlement_id=settlement_id, request_id=request_id, side=side, collateral=collateral, issued=issued
+    )
+    yield SettlementConfirmed(
+        settlement_id=settlement_id,
+        request_id=request_id,
+        side=side,
+        collateral=collateral,
+        issued=issued,
+        reference="0x" + settlement_id.hex * 2,
+    )
     yield RequestCompleted(request_id=request_id, settlement_id=settlement_id)
 
 

@@ -90,7 +90,9 @@ class MemoryCore:
     def catch_up(self) -> None:
         """Let those who follow the log see what they have not seen."""
         for event in self.log.events[self.replica.position :]:
-            self.following.see(self.replica.fold(event))
+            recorded = self.replica.fold(event)
+            if recorded is not None:
+                self.following.see(recorded)
 
     async def fold(self) -> None:
         page = await self.log.page(self.folding.position, 10_000, frozenset())
