@@ -5,11 +5,8 @@ import msgspec
 from domain.quantity import Num
 
 
-class SenderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Name who signs mints and redeems: a private key for development, or a remote signer and its address.
-
-    `collateral_max` bounds one transaction, in units by asset, whatever was asked; `issued_max` in issued dollars.
-    """
+class SignerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name who signs: a private key for development, or a remote signer and the address it signs for."""
 
     key: str = ""
     signer_url: str = ""
@@ -17,27 +14,28 @@ class SenderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     signer_ca: str = ""
     signer_client: str = ""
     relay: str = ""  # a private relay: then transactions go there alone
+
+    @property
+    def named(self) -> bool:
+        """Say whether anybody is named."""
+        return bool(self.key or self.signer_url)
+
+
+class SenderSettings(SignerSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name who signs mints and redeems, and how far one transaction may go, whatever was asked.
+
+    `collateral_max` in units by asset, `issued_max` in issued dollars.
+    """
+
     issued_max: Num = Num(5_000_000)
     collateral_max: dict[str, Num] = {}
 
 
-class ManagerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ManagerSettings(SignerSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Name who calls `transferToCustody`, where the role is held by a key of ours and not by a multisig.
 
-    Neither a key nor a signer: proposals are for people. What one call may move is the sender's `collateral_max`.
+    Nobody named: proposals are for people. What one call may move is the sender's `collateral_max`.
     """
-
-    key: str = ""
-    signer_url: str = ""
-    signer_address: str = ""
-    signer_ca: str = ""
-    signer_client: str = ""
-    relay: str = ""
-
-    @property
-    def named(self) -> bool:
-        """Say whether there is such a key."""
-        return bool(self.key or self.signer_url)
 
 
 class FeeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from api.replica import Replica
-from api.settling_watch import Sight
+from api.sight import Sight, draft
 from api.telling import readable, tell
 from commands.chain_ports import Minting, MintingOrder, Route
 from commands.context import Context
@@ -27,7 +27,7 @@ from domain.event import Event
 from domain.instant import MILLISECOND_US, SECOND_US
 from domain.refusal import Refusal, Rejected
 from domain.settlement import TRANSIENT_ERRORS, OpenSettlement
-from domain.transaction import Errand, Fees, Transaction, replacement_fees
+from domain.transaction import Errand, Transaction, replacement_fees
 
 SOURCE = "chain"
 # A fact that the log does not show after so long was refused, or lost with a wiped inbox: what it asked for is done
@@ -39,7 +39,6 @@ REJECTIONS = 2
 REFUSED_FOR_NOW = frozenset({"LIMIT_FEES", "SIGNER_REFUSED", "SIGNER_LIED"})
 REFUSED_FOR_GOOD = frozenset({"ORDER_OUT_OF_BOUNDS", "LIMIT_CALL", "LIMIT_AMOUNT", "LIMIT_GAS", "GAS_LIMIT"})
 
-_FREE = Fees(max_fee_wei=0, priority_fee_wei=0)
 _log = logging.getLogger("ballast.settling")
 
 Decide = Callable[[Book, Any, Context], tuple[Event, ...] | Refusal]
@@ -106,8 +105,8 @@ class Attempts:
         if self._expires(settlement):
             await self._give_up(settlement, "order_expired: it could not be included in time")
             return
-        draft = self._submission(settlement, _draft(Errand.SETTLE, self._minting.sender, nonce), sight)
-        refusal = self._refusal(submit_settlement, draft)
+        wanted = self._submission(settlement, draft(Errand.SETTLE, self._minting.sender, nonce), sight)
+        refusal = self._refusal(submit_settlement, wanted)
         if refusal is not None or self._refused_at.get(settlement_id) == sight.head.block_hash:
             return  # not permitted now, or tried out at this head already
         order, route = self._order(settlement), _route(settlement)
@@ -132,8 +131,8 @@ class Attempts:
         """
         newest, order, route = settlement.transactions[-1], self._order(settlement), _route(settlement)
         fees = replacement_fees(newest.fees, await self._minting.fees(len(settlement.at_nonce(newest.nonce))))
-        draft = _draft(errand, newest.sender, newest.nonce, fees)
-        if self._refusal(replace_settlement, self._replacement(settlement, draft)) is not None:
+        wanted = self._replacement(settlement, draft(errand, newest.sender, newest.nonce, fees))
+        if self._refusal(replace_settlement, wanted) is not None:
             return
         self._lease.check()
         signed = await self._minting.sign(errand, order, route, newest.nonce, newest.gas_limit, fees)
@@ -232,11 +231,6 @@ class Attempts:
             signature=accepted.signature,
             signature_type=accepted.signature_type,
         )
-
-
-def _draft(errand: Errand, sender: str, nonce: int, fees: Fees = _FREE) -> Transaction:
-    """Return what a transaction would be, unsigned, for the Book's rules to be tried on."""
-    return Transaction(errand=errand, sender=sender, nonce=nonce, tx_hash="0x", raw="0x", gas_limit=1, fees=fees)
 
 
 def _route(settlement: OpenSettlement) -> Route:

@@ -20,13 +20,13 @@ from api.settling_watch import (
     Reorged,
     Replace,
     Reverted,
-    Sight,
     TryAgain,
     Verdict,
     Wait,
     judge,
     unsent,
 )
+from api.sight import AWAY_S, UNPAYABLE, Sight, look_round
 from api.telling import readable, tell
 from commands.chain_ports import ChainReader, Minting
 from commands.ports import Clock, Facts, Follower, Lease
@@ -41,12 +41,8 @@ from domain.watch import Severity
 
 # A settlement is looked at again after so long though nothing was heard: a told fact may have been lost.
 PATROL_S = 1.0
-# The chain, or the signer, is away: asked again after so long.
-AWAY_S = 1.0
 # Look-ups at once, of all settlements.
 LOOKUPS_MAX = 8
-# What a node says of a transaction that cannot be paid: a person must fund the sender.
-UNPAYABLE = "INSUFFICIENT_FUNDS"
 
 _log = logging.getLogger("ballast.settling")
 
@@ -115,23 +111,16 @@ class ChainSettling:
 
     async def _watch_heads(self) -> None:
         """Look round at every head; while the chain is away nothing is judged."""
-        head: Block | None = None
+        chain, head = self._chain, None
         while True:
             try:
-                head = await self._chain.reader.wait_head(head)
-                self._sight = await self._look_round(head)
+                head = await chain.reader.wait_head(head)
+                self._sight = await look_round(chain.reader, chain.minting.sender, chain.finality_blocks, head)
             except (Unavailable, Unknown):
                 await asyncio.sleep(AWAY_S)
                 continue
             for minded in self._minded.values():
                 minded.poke.set()
-
-    async def _look_round(self, head: Block) -> Sight:
-        reader, sender = self._chain.reader, self._chain.minting.sender
-        final = head.number - self._chain.finality_blocks
-        used_finally = await reader.transaction_count(sender, final) if final >= 0 else 0
-        used = await reader.transaction_count(sender, head.number)
-        return Sight(head=head, final=final, used=max(used, used_finally), used_finally=used_finally)
 
     async def _mind(self, settlement_id: UUID) -> None:
         """Work for one settlement until it is over."""

@@ -12,21 +12,10 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from api.sight import Sight
 from domain.instant import SECOND_US
 from domain.settlement import TRANSIENT_ERRORS, OpenSettlement
 from domain.transaction import Block, Errand, Receipt, Transaction
-
-
-class Sight(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Hold a head and what the sender has used up: `used` nonces in its chain, `used_finally` of them deep enough.
-
-    `final` is the number of the last block that counts as final, below 0 while the chain is too short.
-    """
-
-    head: Block
-    final: int
-    used: int
-    used_finally: int
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from api.replica import Replica
-from api.settling_watch import Sight
+from api.sight import AWAY_S, UNPAYABLE, Sight, draft, look_round
 from api.telling import readable, tell
 from commands.chain_ports import ChainReader, Custody
 from commands.context import Context
@@ -21,23 +21,18 @@ from commands.ports import Clock, Facts, Lease
 from commands.watch import RaiseAlert
 from domain.ids import natural_id
 from domain.refusal import Broken, Refusal, Rejected, Unavailable, Unknown
-from domain.transaction import Block, Errand, Fees, Receipt, Transaction, replacement_fees
+from domain.transaction import Errand, Receipt, Transaction, replacement_fees
 from domain.treasury import CustodyCall, Direction, Proposal
 from domain.watch import Severity
 
 SOURCE = "chain"
-# The chain, or the signer, is away: asked again after so long.
-AWAY_S = 1.0
 # What was told and the log does not show after so long was refused, or lost: it is done again from what is known then.
 TOLD_S = 5.0
 # A call that the contract, the signer or a bound of ours refuses is tried out again after so many blocks.
 REFUSED_BLOCKS = 50
 # A nonce counts as somebody else's when so many different heads show it used up and no receipt of ours.
 MISSED_HEADS = 3
-# What a node says of a transaction that cannot be paid: a person must fund the sender.
-UNPAYABLE = "INSUFFICIENT_FUNDS"
 
-_FREE = Fees(max_fee_wei=0, priority_fee_wei=0)
 _log = logging.getLogger("ballast.treasury")
 
 
@@ -69,20 +64,15 @@ class TreasuryCalls:
 
     async def run(self) -> None:
         """Look at every head until cancelled; raise `Fenced` when another took over."""
-        head: Block | None = None
+        manager, head = self._manager, None
         while True:
             try:
-                head = await self._manager.reader.wait_head(head)
-                await self._turn(await self._look_round(head))
+                head = await manager.reader.wait_head(head)
+                await self._turn(
+                    await look_round(manager.reader, manager.custody.sender, manager.finality_blocks, head)
+                )
             except (Unavailable, Unknown):
                 await asyncio.sleep(AWAY_S)
-
-    async def _look_round(self, head: Block) -> Sight:
-        reader, sender = self._manager.reader, self._manager.custody.sender
-        final = head.number - self._manager.finality_blocks
-        used_finally = await reader.transaction_count(sender, final) if final >= 0 else 0
-        used = await reader.transaction_count(sender, head.number)
-        return Sight(head=head, final=final, used=max(used, used_finally), used_finally=used_finally)
 
     async def _turn(self, sight: Sight) -> None:
         call = self._replica.book.treasury.call
@@ -105,8 +95,8 @@ class TreasuryCalls:
         nonce = sight.used_finally
         for proposal in tuple(self._replica.book.treasury.proposals.values()):
             for custodian, amount in proposal.unpaid[:1]:
-                draft = _draft(self._manager.custody.sender, nonce)
-                wanted = _submission(proposal, custodian, amount, draft, sight)
+                unsigned = draft(Errand.SETTLE, self._manager.custody.sender, nonce)
+                wanted = _submission(proposal, custodian, amount, unsigned, sight)
                 if self._refusal(wanted) is None and not self._was_refused(wanted, sight):
                     await self._try_out(wanted, sight)
                     return
@@ -170,8 +160,8 @@ class TreasuryCalls:
         if proposal is None:
             raise Broken("a call is under way and what proposed it is not open")
         fees = replacement_fees(newest.fees, await custody.fees(len(call.transactions)))
-        draft = _draft(newest.sender, newest.nonce, fees)
-        wanted = _submission(proposal, call.custodian, call.amount, draft, sight)
+        unsigned = draft(Errand.SETTLE, newest.sender, newest.nonce, fees)
+        wanted = _submission(proposal, call.custodian, call.amount, unsigned, sight)
         refusal = self._refusal(wanted)
         if refusal is not None:
             _log.info("%s is not replaced: %s", newest.tx_hash, refusal.text)
@@ -262,8 +252,3 @@ def _submission(
         transaction=transaction,
         transaction_count=sight.used_finally,
     )
-
-
-def _draft(sender: str, nonce: int, fees: Fees = _FREE) -> Transaction:
-    """Return what a transaction would be, unsigned, for the Book's rules to be tried on."""
-    return Transaction(errand=Errand.SETTLE, sender=sender, nonce=nonce, tx_hash="0x", raw="0x", gas_limit=1, fees=fees)

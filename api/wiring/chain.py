@@ -16,9 +16,9 @@ from adapters.chain.settings import (
     RemoteSignerSettings,
     SendingSettings,
 )
-from adapters.chain.signers import LocalSigner, RemoteSigner
+from adapters.chain.signers import LocalSigner, RemoteSigner, Signer
 from adapters.rpc.settings import Endpoint
-from api.chain_settings import ManagerSettings, SenderSettings
+from api.chain_settings import SignerSettings
 from api.settings import SettingsError
 from api.wiring.process import Process
 from domain.pricing import ISSUED_DECIMALS
@@ -62,7 +62,9 @@ async def open_minting(process: Process, chain: Chain) -> AsyncGenerator[Minting
     """Open the sender of mints and redeems, with bounds that bind whoever signs."""
     wanted = process.settings.chain.sender
     async with AsyncExitStack() as stack:
-        signer = await stack.enter_async_context(_remote(process, wanted)) if wanted.signer_url else _local(process)
+        if not wanted.named:
+            raise SettingsError("chain.sender has neither a key nor a signer_url: nobody could sign a transaction")
+        signer = await _open_signer(process, wanted, stack)
         settings = MintingSettings(
             fees=fee_settings(process),
             limits=_limits(process),
@@ -79,10 +81,7 @@ async def open_manager(process: Process, chain: Chain, sender: str) -> AsyncGene
         if not wanted.named:
             yield None
             return
-        if wanted.signer_url:
-            signer = await stack.enter_async_context(_remote(process, wanted))
-        else:
-            signer = LocalSigner(process.secret(wanted.key))
+        signer = await _open_signer(process, wanted, stack)
         if signer.address == sender:
             raise SettingsError("chain.manager is chain.sender: each counts its own nonces, so it needs another key")
         settings = SendingSettings(fees=fee_settings(process), relay=_relay(process, wanted))
@@ -106,18 +105,17 @@ def _wei(gwei: Num) -> int:
     return int(gwei * GWEI)
 
 
-def _local(process: Process) -> LocalSigner:
-    key = process.settings.chain.sender.key
-    if not key:
-        raise SettingsError("chain.sender has neither a key nor a signer_url: nobody could sign a transaction")
-    return LocalSigner(process.secret(key))
+async def _open_signer(process: Process, wanted: SignerSettings, stack: AsyncExitStack) -> Signer:
+    if wanted.signer_url:
+        return await stack.enter_async_context(_remote(process, wanted))
+    return LocalSigner(process.secret(wanted.key))
 
 
-def _relay(process: Process, wanted: SenderSettings | ManagerSettings) -> Endpoint | None:
+def _relay(process: Process, wanted: SignerSettings) -> Endpoint | None:
     return Endpoint(name="relay", url=process.secret(wanted.relay)) if wanted.relay else None
 
 
-def _remote(process: Process, wanted: SenderSettings | ManagerSettings) -> RemoteSigner:
+def _remote(process: Process, wanted: SignerSettings) -> RemoteSigner:
     def beside(file: str) -> Path | None:
         return process.folder / file if file else None
 
