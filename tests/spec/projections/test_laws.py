@@ -24,7 +24,8 @@ from projections import folding
 from projections.catalogue import VIEWS
 from projections.folding import Folding
 from projections.view import View
-from tests.spec.projections.test_views import accepted, fill, order, planned, quote, raised, uid
+from tests.spec.projections.test_quote_views import quote
+from tests.spec.projections.test_views import accepted, fill, order, planned, raised, uid
 from tests.support.memory_views import MemoryLog, MemoryViewStore
 from tests.support.told import busy_log, folded, logged, shown_fold, whole_history, whole_table
 
