@@ -3,12 +3,15 @@
 import re
 import time
 from collections.abc import Awaitable, Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
 from adapters.exchange.failures import VenueUnsuitable
 from domain.venue import InstrumentReport, Rejected, VenueOrder
 
 CLOCK_SAMPLES = 3
+# What a venue's numbers are divided in, whatever precision this thread has otherwise.
+DIGITS_MAX = 28
+_EXACT = Context(prec=DIGITS_MAX, traps=[InvalidOperation])
 
 
 async def check_clock(time_ms: Callable[[], Awaitable[int]], skew_ms_max: int) -> None:
@@ -42,6 +45,6 @@ def _is_multiple(value: Decimal, step: Decimal) -> bool:
     if not value.is_finite() or value <= 0:
         return False
     try:
-        return not value % step
+        return not _EXACT.remainder(value, step)
     except InvalidOperation:  # more digits than any venue takes
         return False

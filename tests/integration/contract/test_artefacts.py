@@ -1,5 +1,6 @@
 """What is committed is what the sources compile to, and speaks the deployed contract's interface."""
 
+import decimal
 import hashlib
 import json
 
@@ -126,3 +127,10 @@ def test_at_the_mainnet_address_the_domain_separator_is_the_deployed_one(stage: 
     found = Contract(evm, MAINNET, canonical_abi()).ask("getDomainSeparator")
     assert found.hex() == MAINNET_SEPARATOR
     assert found == domain_separator(ContractDomain(chain_id=1, verifying_contract=MAINNET))
+
+
+def test_the_compiler_keeps_its_precision_to_itself():
+    before = decimal.getcontext()
+    compile_contract("erc20")
+    assert decimal.getcontext() is before
+    assert before.prec == decimal.DefaultContext.prec

@@ -4,14 +4,22 @@ The same source and compiler make the same bytes: no paths, dates or metadata go
 needed for this and for the test that repeats it, so it is imported here alone.
 """
 
+import decimal
 import hashlib
 
 import msgspec
-import vyper
-from vyper.compiler import compile_code
-from vyper.compiler.settings import Settings
 
 from adapters.simulators.chain.contracts.artefacts import CONTRACTS, Artefact, artefact_path, source_path
+
+# Importing the compiler sets the precision of every decimal of this thread, for good: it keeps that to itself.
+_OURS = decimal.getcontext()
+
+import vyper  # noqa: E402 - what the import does is undone below
+from vyper.compiler import compile_code  # noqa: E402 - as above
+from vyper.compiler.settings import Settings  # noqa: E402 - as above
+
+_ITS = decimal.getcontext()
+decimal.setcontext(_OURS)
 
 # Known to py-evm and anvil alike; the first with transient storage, where the guard against re-entry lives.
 EVM_VERSION = "cancun"
@@ -24,13 +32,14 @@ def compile_contract(contract: str) -> Artefact:
 
 def compile_source(contract: str, source: str) -> Artefact:
     """Return what the compiler makes of a source; `contract` is only its name."""
-    made = compile_code(
-        source,
-        contract_path=f"{contract}.vy",
-        output_formats=["abi", "bytecode", "bytecode_runtime"],
-        settings=Settings(evm_version=EVM_VERSION),
-        no_bytecode_metadata=True,
-    )
+    with decimal.localcontext(_ITS):
+        made = compile_code(
+            source,
+            contract_path=f"{contract}.vy",
+            output_formats=["abi", "bytecode", "bytecode_runtime"],
+            settings=Settings(evm_version=EVM_VERSION),
+            no_bytecode_metadata=True,
+        )
     return Artefact(
         contract=contract,
         source_sha256=hashlib.sha256(source.encode()).hexdigest(),
