@@ -6,14 +6,15 @@
 from collections.abc import Callable
 from typing import Any
 
-from domain import folds_controls, folds_hedges, folds_requests
+from domain import folds_controls, folds_hedges, folds_orders, folds_requests
 from domain import onchain as chains
 from domain import outside as outsides
 from domain import treasury as treasuries
 from domain.event import Event
 from domain.fill import FillRecorded
 from domain.folds_controls import ALERTS_MAX
-from domain.folds_hedges import position_key, venue_order_key
+from domain.folds_hedges import position_key
+from domain.folds_orders import venue_order_key
 from domain.folds_requests import QUOTE_RETENTION_US
 from domain.funding import FundingPaid
 from domain.order import OpenOrder
@@ -57,6 +58,7 @@ def _mirrored(book: Book, event: Event, _at_us: int) -> None:
 _APPLY: dict[type[Event], Callable[[Book, Any, int], None]] = {
     **folds_requests.FOLDS,
     **folds_hedges.FOLDS,
+    **folds_orders.FOLDS,
     **folds_controls.FOLDS,
     **dict.fromkeys(outsides.FOLDS, _told),
     **dict.fromkeys(treasuries.FOLDS, lambda book, event, _: treasuries.fold(book.treasury, event, book.onchain)),

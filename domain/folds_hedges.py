@@ -1,4 +1,4 @@
-"""How the Book folds hedges, their orders at the venues, and what was filled of them."""
+"""How the Book folds hedges, the orders that begin and end for them, and what was filled of them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,17 +8,9 @@ import msgspec
 
 from domain.event import Event
 from domain.fill import FillRecorded, Position, after_fill
+from domain.folds_orders import venue_order_key
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgeLegCompleted, HedgePlanned, OpenHedge
-from domain.order import (
-    OpenOrder,
-    OrderAcknowledged,
-    OrderAttempted,
-    OrderCancelRequested,
-    OrderClosed,
-    OrderOutcomeUnknown,
-    OrderRejected,
-    OrderSubmissionRequested,
-)
+from domain.order import OpenOrder, OrderClosed, OrderSubmissionRequested
 from domain.quantity import ZERO, add, multiply, subtract
 from domain.state import Book
 
@@ -64,35 +56,6 @@ def _order_requested(book: Book, event: OrderSubmissionRequested, _at_us: int) -
     book.hedges[event.hedge_id] = msgspec.structs.replace(hedge, orders=hedge.orders + 1, working=order.order_id)
 
 
-def _order_attempted(book: Book, event: OrderAttempted, _at_us: int) -> None:
-    order = book.orders[event.order_id]
-    book.client_orders[event.client_order_id] = event.order_id
-    book.orders[event.order_id] = msgspec.structs.replace(
-        order, attempt=event.attempt, client_order_id=event.client_order_id, send_before_us=event.send_before_us
-    )
-
-
-def _order_acknowledged(book: Book, event: OrderAcknowledged, _at_us: int) -> None:
-    order = book.orders[event.order_id]
-    book.venue_orders[venue_order_key(order, event.venue_order_id)] = event.order_id
-    book.orders[event.order_id] = msgspec.structs.replace(
-        order,
-        venue_order_id=event.venue_order_id,
-        reported=event.filled if event.terminal else order.reported,
-        accepted=event.accepted_quantity,
-        unknown=False,
-    )
-
-
-def venue_order_key(order: OpenOrder, venue_order_id: str) -> str:
-    """Return the key under which a venue's own order id is known."""
-    return f"{order.order.venue}|{order.order.account}|{order.order.symbol}|{venue_order_id}"
-
-
-def _order_unknown(book: Book, event: OrderOutcomeUnknown, _at_us: int) -> None:
-    book.orders[event.order_id] = msgspec.structs.replace(book.orders[event.order_id], unknown=True)
-
-
 def _order_closed(book: Book, event: OrderClosed, _at_us: int) -> None:
     order = book.orders.pop(event.order_id)
     book.client_orders.pop(order.client_order_id, None)
@@ -126,11 +89,6 @@ FOLDS: dict[type[Event], Callable[[Book, Any, int], None]] = {
     HedgeCompleted: _hedge_completed,
     HedgeAbandoned: _hedge_abandoned,
     OrderSubmissionRequested: _order_requested,
-    OrderAttempted: _order_attempted,
-    OrderAcknowledged: _order_acknowledged,
-    OrderRejected: _nothing,
-    OrderOutcomeUnknown: _order_unknown,
-    OrderCancelRequested: _nothing,
     OrderClosed: _order_closed,
     FillRecorded: _fill_recorded,
 }
