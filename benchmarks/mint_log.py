@@ -11,7 +11,7 @@ from domain.chain import GENESIS, chain_hash
 from domain.codec import encode
 from domain.event import Event
 from domain.fill import FillKind, FillRecorded, FillSource, fill_id
-from domain.hedge import HedgeCompleted, HedgeLegCompleted, HedgePlanned, Purpose
+from domain.hedge import HedgeCompleted, HedgeLegCompleted, HedgePlanned, PlannedLeg, Purpose
 from domain.ids import client_order_id, derive_id, natural_id
 from domain.instant import rfc3339
 from domain.limit import UNITS, Control, LimitSet
@@ -195,13 +195,19 @@ def _hedge(request_id: UUID, side: Side, base: Num, price: Num, chance: random.R
         request_id=request_id,
         purpose=Purpose.OPEN if direction < 0 else Purpose.CLOSE,
         underlying="ETH",
-        venue=VENUE,
-        account=ACCOUNT,
-        symbol=SYMBOL,
         exposure=Num(-direction * base),
         quantity=Num(direction * base),
-        limit_price=price,
         reference=price,
+        legs=(
+            PlannedLeg(
+                venue=VENUE,
+                account=ACCOUNT,
+                symbol=SYMBOL,
+                quantity=Num(direction * base),
+                limit_price=price,
+                reference=price,
+            ),
+        ),
     )
     order = Order(
         order_id=order_id,

@@ -13,7 +13,7 @@ from commands.control import check_collar, need_limit
 from commands.envelope import Command, command
 from commands.order import closing, intend
 from commands.process import Arm, Message, Record
-from commands.request import plan_hedge, tradable
+from commands.request import legs_of, plan_hedge, tradable
 from domain.basis import Basis, check_suspended, rest_on
 from domain.book import Book, underlying_exposure
 from domain.event import Event
@@ -66,18 +66,15 @@ def react_planned(book: Book, event: HedgePlanned, at_us: int) -> tuple[Message,
             hedge_id=event.hedge_id, request_id=event.request_id, filled=ZERO, average_price=ZERO
         )
         return (Record(completed),)
-    instrument = _book_instrument(book, event)
-    quantity = _slice(book, instrument, event.quantity, event.reference)
-    if quantity == 0:  # the limit allows no order at all: asked again, and refused aloud, until it does
-        return (Arm(_next_order(book, event.hedge_id, 0, at_us)),)
-    requested, attempted = intend(
-        event, 1, quantity=quantity, limit_price=event.limit_price, sources=event.sources, at_us=at_us
-    )
-    return (Record(requested), Record(attempted))
-
-
-def _book_instrument(book: Book, planned: HedgePlanned) -> Instrument:
-    return book.instrument(planned.venue, planned.symbol)
+    intents: list[Message] = []
+    for leg in event.legs:
+        # The limit may allow no order at all: it is asked again, and refused aloud, until it does.
+        quantity = _slice(book, book.instrument(leg.venue, leg.symbol), leg.quantity, leg.reference)
+        if quantity:
+            number = 1 + len(intents) // 2
+            intent = intend(event.hedge_id, leg, number, quantity=quantity, sources=event.sources, at_us=at_us)
+            intents += [Record(each) for each in intent]
+    return tuple(intents) or (Arm(_next_order(book, event.hedge_id, 0, at_us)),)
 
 
 def _slice(book: Book, instrument: Instrument, quantity: Decimal, reference: Decimal) -> Num:
@@ -111,7 +108,8 @@ def react_closed(book: Book, event: OrderClosed, at_us: int) -> tuple[Message, .
     sign = 1 if hedge.planned.quantity > 0 else -1
     leg = Record(HedgeLegCompleted(hedge_id=event.hedge_id, order_id=event.order_id, filled=event.filled * sign))
     left = subtract(hedge.planned.quantity, hedge.filled)
-    if left * sign <= 0 or tradable(_book_instrument(book, hedge.planned), left, hedge.planned.reference) == 0:
+    home = pair_of(book, hedge.planned)
+    if left * sign <= 0 or tradable(book.instrument(home.venue, home.symbol), left, hedge.planned.reference) == 0:
         return (leg, Record(_completed(hedge)))
     # A hedge that was cut to the size limit goes on as long as its orders fill.
     if event.ending is Ending.FILLED or (policy is not None and hedge.orders < policy.hedge_orders_max):
@@ -157,28 +155,24 @@ def _next_order(book: Book, hedge_id: UUID, orders: int, at_us: int) -> Wake:
 def continue_hedge(book: Book, command: ContinueHedge, context: Context) -> tuple[Event, ...] | Refusal:
     """Decide `ContinueHedge`: refused while halted or without sound evidence, and then tried again later."""
     hedge, policy = book.hedges.get(command.hedge_id), book.policy
-    if hedge is None or policy is None or hedge.working is not None:
+    if hedge is None or policy is None or hedge.working:
         return ()
     planned = hedge.planned
     edge = _edge(book, policy, pair_of(book, planned), context, sell=planned.quantity < 0)
     if isinstance(edge, Refusal):
         return edge
     price, basis = edge
-    instrument = _book_instrument(book, planned)
+    pair = pair_of(book, planned)
+    instrument = book.instrument(pair.venue, pair.symbol)
     left = tradable(instrument, subtract(planned.quantity, hedge.filled), basis.mid)
     if left == 0:
         return (_completed(hedge),)
     quantity = _slice(book, instrument, left, basis.mid)
     if quantity == 0:
         return _too_tight(book, instrument)
-    return intend(
-        planned,
-        hedge.orders + 1,
-        quantity=quantity,
-        limit_price=price,
-        sources=basis.sources,
-        at_us=context.at_us,
-    )
+    leg = msgspec.structs.replace(legs_of(book, policy, pair, quantity, basis.mid)[0], limit_price=price)
+    number = hedge.orders + 1
+    return intend(planned.hedge_id, leg, number, quantity=quantity, sources=basis.sources, at_us=context.at_us)
 
 
 def pair_of(book: Book, planned: HedgePlanned) -> Pair:
@@ -186,7 +180,11 @@ def pair_of(book: Book, planned: HedgePlanned) -> Pair:
     request = book.requests.get(planned.request_id)
     named = book.pair(request.accepted.pair) if request is not None else None
     pairs = book.policy.pairs if book.policy is not None else ()
-    return named or next(pair for pair in pairs if (pair.venue, pair.symbol) == (planned.venue, planned.symbol))
+    return named or next(
+        pair
+        for pair in pairs
+        if pair.hedging is Hedging.PERPETUAL and book.asset(pair.collateral).underlying == planned.underlying
+    )
 
 
 def _edge(book: Book, policy: Policy, pair: Pair, context: Context, *, sell: bool) -> tuple[Num, Basis] | Refusal:
@@ -285,9 +283,8 @@ def start_hedge(book: Book, command: StartHedge, context: Context) -> tuple[Even
     edge = _edge(book, policy, pair, context, sell=wanted < 0)
     if isinstance(edge, Refusal):
         return edge
-    price, basis = edge
-    planned = plan_hedge(book, pair, request.accepted, basis.mid, basis.sources)
-    return (msgspec.structs.replace(planned, limit_price=price),)
+    _, basis = edge
+    return (plan_hedge(book, policy, pair, request.accepted, (basis.mid, basis.sources)),)
 
 
 def unwind_hedge(book: Book, command: UnwindHedge, context: Context) -> tuple[Event, ...] | Refusal:
@@ -302,9 +299,8 @@ def unwind_hedge(book: Book, command: UnwindHedge, context: Context) -> tuple[Ev
     edge = _edge(book, policy, pair, context, sell=carry < 0)
     if isinstance(edge, Refusal):
         return edge
-    price, basis = edge
-    instrument = book.instrument(pair.venue, pair.symbol)
-    quantity = tradable(instrument, carry, basis.mid)
+    _, basis = edge
+    quantity = tradable(book.instrument(pair.venue, pair.symbol), carry, basis.mid)
     if quantity == 0:
         return ()
     planned = HedgePlanned(
@@ -312,13 +308,10 @@ def unwind_hedge(book: Book, command: UnwindHedge, context: Context) -> tuple[Ev
         request_id=command.request_id,
         purpose=Purpose.UNWIND,
         underlying=underlying,
-        venue=pair.venue,
-        account=instrument.account,
-        symbol=pair.symbol,
         exposure=ZERO,
         quantity=quantity,
-        limit_price=price,
         reference=basis.mid,
+        legs=legs_of(book, policy, pair, quantity, basis.mid),
         sources=basis.sources,
     )
     return (planned,)

@@ -8,7 +8,7 @@ from domain.approval import Approved, approve
 from domain.book import Book
 from domain.event import Event
 from domain.fill import FillKind, FillRecorded, FillSource, fill_id
-from domain.hedge import HedgePlanned
+from domain.hedge import PlannedLeg
 from domain.ids import client_order_id, derive_id
 from domain.instant import MILLISECOND_US
 from domain.order import (
@@ -204,21 +204,20 @@ def closing(order: OpenOrder) -> OrderClosed | None:
 
 
 def intend(
-    planned: HedgePlanned, number: int, *, quantity: Num, limit_price: Num, sources: tuple[Source, ...], at_us: int
+    hedge_id: UUID, leg: PlannedLeg, number: int, *, quantity: Num, sources: tuple[Source, ...], at_us: int
 ) -> tuple[OrderSubmissionRequested, OrderAttempted]:
-    """Return the intent of a hedge's next order and its first attempt; `quantity` is signed base units."""
-    hedge_id = planned.hedge_id
+    """Return the intent of a hedge's next order for a leg and its first attempt; `quantity` is signed base units."""
     order_id = derive_id(hedge_id, f"order:{number}")
     order = Order(
         order_id=order_id,
-        venue=planned.venue,
-        account=planned.account,
-        symbol=planned.symbol,
+        venue=leg.venue,
+        account=leg.account,
+        symbol=leg.symbol,
         side=OrderSide.BUY if quantity > 0 else OrderSide.SELL,
         quantity=abs(quantity),
-        limit_price=limit_price,
+        limit_price=leg.limit_price,
         time_in_force=TimeInForce.IOC,
-        reduce_only=False,
+        reduce_only=leg.reduce_only,
     )
     attempted = OrderAttempted(
         order_id=order_id,

@@ -3,8 +3,6 @@
 from decimal import Decimal
 from uuid import UUID
 
-import msgspec
-
 from commands.admission import (
     EIP1271,
     check_active,
@@ -23,7 +21,7 @@ from commands.settling import settles_first
 from domain.basis import rest_on
 from domain.book import Book, underlying_exposure
 from domain.event import Event
-from domain.hedge import HedgePlanned, Purpose
+from domain.hedge import HedgePlanned, PlannedLeg, Purpose
 from domain.ids import derive_id, natural_id
 from domain.instant import MILLISECOND_US, SECOND_US
 from domain.market import BPS_STEP
@@ -231,40 +229,49 @@ def _accepted(quote: QuoteIssued, command: AcceptRequest, context: Context) -> R
 
 def _plan(book: Book, policy: Policy, pair: Pair, accepted: RequestAccepted, now: Pricing) -> HedgePlanned | Refusal:
     """Plan the trade that keeps the book flat: the request's delta and what earlier hedges carried over."""
-    reference = now.reference
-    instrument = book.instrument(pair.venue, pair.symbol)
-    planned = plan_hedge(book, pair, accepted, reference, now.sources)
-    edge = limit_price(
-        instrument, sell=planned.quantity < 0, reference=reference, slippage_bps=policy.hedge_slippage_bps
-    )
-    refusal = least(
-        check_delta(book, planned.underlying, planned.exposure, planned.quantity), check_collar(book, edge, reference)
-    )
-    return refusal or msgspec.structs.replace(planned, limit_price=edge)
+    planned = plan_hedge(book, policy, pair, accepted, (now.reference, now.sources))
+    collars = (check_collar(book, leg.limit_price, leg.reference) for leg in planned.legs)
+    refusal = least(check_delta(book, planned.underlying, planned.exposure, planned.quantity), *collars)
+    return refusal or planned
 
 
 def plan_hedge(
-    book: Book, pair: Pair, accepted: RequestAccepted, reference: Num, sources: tuple[Source, ...]
+    book: Book, policy: Policy, pair: Pair, accepted: RequestAccepted, judged: tuple[Num, tuple[Source, ...]]
 ) -> HedgePlanned:
-    """Return the hedge of a request, with the reference itself as its limit price."""
+    """Return the hedge of a request by a reference and who vouches for it."""
+    reference, sources = judged
     change = underlying_exposure(book, accepted)
-    instrument = book.instrument(pair.venue, pair.symbol)
     underlying = book.asset(pair.collateral).underlying
     wanted = subtract(book.carry.get(underlying, ZERO), change)
+    quantity = tradable(book.instrument(pair.venue, pair.symbol), wanted, reference)
     return HedgePlanned(
         hedge_id=derive_id(accepted.request_id, "hedge"),
         request_id=accepted.request_id,
         purpose=Purpose.OPEN if accepted.side is Side.MINT else Purpose.CLOSE,
         underlying=underlying,
+        exposure=change,
+        quantity=quantity,
+        reference=reference,
+        legs=legs_of(book, policy, pair, quantity, reference),
+        sources=sources,
+    )
+
+
+def legs_of(book: Book, policy: Policy, pair: Pair, quantity: Num, reference: Num) -> tuple[PlannedLeg, ...]:
+    """Return the legs that trade a signed quantity; none for nothing."""
+    if quantity == 0:
+        return ()
+    instrument = book.instrument(pair.venue, pair.symbol)
+    slippage = policy.hedge_slippage_bps
+    leg = PlannedLeg(
         venue=pair.venue,
         account=instrument.account,
         symbol=pair.symbol,
-        exposure=change,
-        quantity=tradable(instrument, wanted, reference),
-        limit_price=reference,
+        quantity=quantity,
+        limit_price=limit_price(instrument, sell=quantity < 0, reference=reference, slippage_bps=slippage),
         reference=reference,
-        sources=sources,
     )
+    return (leg,)
 
 
 def tradable(instrument: Instrument, wanted: Decimal, reference: Decimal) -> Num:

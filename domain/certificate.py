@@ -53,9 +53,9 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Prove a routing decision: anybody with its inputs computes the same legs, cost and bound.
 
     `inputs_sha256` is over the canonical JSON of the `Problem`. `cost_usd` is what the legs are expected to cost, all
-    of `CostSplit` added; `bound_usd` is the optimum of the linear relaxation (fractions of lots, no minimum sizes), which
-    no choice can beat; `gap_usd` their difference; `lot_usd` the marginal cost of one lot a leg, within which the gap
-    should lie. `unrouted` is the signed base quantity that no venue could take.
+    of `CostSplit` added; `bound_usd` is the optimum of the linear relaxation (fractions of lots, no minimum sizes),
+    which no choice can beat; `gap_usd` their difference; `lot_usd` the marginal cost of one lot a leg, within which the
+    gap should lie. `unrouted` is the signed base quantity that no venue could take.
     """
 
     inputs_sha256: str

@@ -23,6 +23,16 @@ def _same(document: Document) -> Document:
     return document
 
 
+def _one_leg(document: Document) -> Document:
+    """Turn a hedge on one venue into a hedge of one leg, or of none where nothing was to be traded."""
+    kept = {name: value for name, value in document.items() if name not in _LEG}
+    leg = {name: document[name] for name in (*_LEG, "quantity", "reference")}
+    return kept | {"legs": [] if document["quantity"] == "0" else [leg]}
+
+
+_LEG = ("venue", "account", "symbol", "limit_price")
+
+
 # An old tag is turned into the document of a newer one before decoding; entries are never deleted.
 UPCASTERS: dict[str, tuple[str, Upcaster]] = {
     # Market data was believed as it came, and a stable counted as a dollar: the defaults say so of the quotes.
@@ -34,6 +44,8 @@ UPCASTERS: dict[str, tuple[str, Upcaster]] = {
     "settlement.submission_requested.v1": ("settlement.submission_requested.v2", _same),
     # Who vouched for a hedge's price was not told.
     "hedge.planned.v1": ("hedge.planned.v2", _same),
+    # A hedge had one venue.
+    "hedge.planned.v2": ("hedge.planned.v3", _one_leg),
     "order.submission_requested.v1": ("order.submission_requested.v2", _same),
 }
 

@@ -9,9 +9,9 @@ import msgspec
 from domain.event import Event
 from domain.fill import FillRecorded, Position, after_fill
 from domain.folds_orders import venue_order_key
-from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgeLegCompleted, HedgePlanned, OpenHedge
-from domain.order import OpenOrder, OrderClosed, OrderSubmissionRequested
-from domain.quantity import ZERO, add, multiply, subtract
+from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgeLegCompleted, HedgePlanned, HedgeRerouted, OpenHedge
+from domain.order import Ending, OpenOrder, OrderClosed, OrderSubmissionRequested
+from domain.quantity import add, multiply, subtract
 from domain.state import Book
 
 
@@ -21,11 +21,16 @@ def position_key(venue: str, account: str, symbol: str) -> str:
 
 
 def _hedge_planned(book: Book, event: HedgePlanned, _at_us: int) -> None:
-    book.hedges[event.hedge_id] = OpenHedge(event, 0, ZERO, ZERO)
+    book.hedges[event.hedge_id] = OpenHedge(planned=event, legs=event.legs)
     book.carry_over(event.underlying, -add(event.exposure, event.quantity))
     request = book.requests.get(event.request_id)
     if request is not None:
         book.requests[event.request_id] = msgspec.structs.replace(request, hedge_id=event.hedge_id)
+
+
+def _hedge_rerouted(book: Book, event: HedgeRerouted, _at_us: int) -> None:
+    hedge = book.hedges[event.hedge_id]
+    book.hedges[event.hedge_id] = msgspec.structs.replace(hedge, legs=event.legs, failed=event.failed)
 
 
 def _hedge_completed(book: Book, event: HedgeCompleted, _at_us: int) -> None:
@@ -53,7 +58,8 @@ def _order_requested(book: Book, event: OrderSubmissionRequested, _at_us: int) -
     order = event.order
     book.orders[order.order_id] = OpenOrder(order=order, hedge_id=event.hedge_id)
     hedge = book.hedges[event.hedge_id]
-    book.hedges[event.hedge_id] = msgspec.structs.replace(hedge, orders=hedge.orders + 1, working=order.order_id)
+    working = (*hedge.working, order.order_id)
+    book.hedges[event.hedge_id] = msgspec.structs.replace(hedge, orders=hedge.orders + 1, working=working)
 
 
 def _order_closed(book: Book, event: OrderClosed, _at_us: int) -> None:
@@ -66,7 +72,8 @@ def _order_closed(book: Book, event: OrderClosed, _at_us: int) -> None:
         hedge,
         filled=add(hedge.filled, order.filled * order.direction),
         quote_value=add(hedge.quote_value, order.quote_value),
-        working=None,
+        unfilled=hedge.unfilled + (event.ending is not Ending.FILLED),
+        working=tuple(each for each in hedge.working if each != event.order_id),
     )
 
 
@@ -85,6 +92,7 @@ def _fill_recorded(book: Book, event: FillRecorded, _at_us: int) -> None:
 
 FOLDS: dict[type[Event], Callable[[Book, Any, int], None]] = {
     HedgePlanned: _hedge_planned,
+    HedgeRerouted: _hedge_rerouted,
     HedgeLegCompleted: _nothing,
     HedgeCompleted: _hedge_completed,
     HedgeAbandoned: _hedge_abandoned,

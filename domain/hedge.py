@@ -5,8 +5,10 @@ from uuid import UUID
 
 import msgspec
 
+from domain.certificate import Certificate
 from domain.event import Event, catalogued
-from domain.quantity import Num
+from domain.execution import SWEEP, Style
+from domain.quantity import ZERO, Num
 from domain.quote import Source
 
 
@@ -16,28 +18,69 @@ class Purpose(StrEnum):
     OPEN = "open"  # a mint: sell the underlying
     CLOSE = "close"  # a redeem: buy it back
     UNWIND = "unwind"  # the request fell: give back what was traded
+    REHEDGE = "rehedge"  # a venue closed part of a position by itself: trade it again elsewhere
+    REBALANCE = "rebalance"  # the same delta in better places
+
+
+class PlannedLeg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Hold what one instrument is to trade of a hedge: `quantity` in base units, signed, at `limit_price` or better.
+
+    `reference` is the middle of that instrument's own book. `reduce_only`: it may close a position, never open one.
+    """
+
+    venue: str
+    account: str
+    symbol: str
+    quantity: Num
+    limit_price: Num
+    reference: Num
+    reduce_only: bool = False
 
 
 @catalogued
-class HedgePlanned(Event, frozen=True, kw_only=True, tag="hedge.planned.v2"):
-    """The book means to trade `quantity` (base units, signed: negative sells) on one venue at `limit_price` or better.
+class HedgePlanned(Event, frozen=True, kw_only=True, tag="hedge.planned.v3"):
+    """The book means to trade `quantity` base units of an underlying (signed: negative sells), over these legs.
 
-    `exposure` is the signed change of backing that it answers; the difference to `quantity` (less than a lot, or all of
-    it when below the venue's minimum) is carried to the next hedge of the underlying. `sources` vouch for `reference`.
+    `exposure` is the signed change of backing that it answers; the difference to `quantity` (less than a lot, what is
+    below every venue's minimum, or what the internalisation band lets rest: `internalised`) is carried to the next
+    hedge of the underlying. `reference` is the middle in quote units that `sources` vouch for. A `certificate` shows
+    what the legs rest on; there is none where nothing is traded, and none from before there was a router.
     """
 
     hedge_id: UUID
     request_id: UUID
     purpose: Purpose
     underlying: str
-    venue: str
-    account: str
-    symbol: str
     exposure: Num
     quantity: Num
-    limit_price: Num
     reference: Num
+    legs: tuple[PlannedLeg, ...]
     sources: tuple[Source, ...] = ()
+    internalised: Num = ZERO
+    style: Style = SWEEP
+    certificate: Certificate | None = None
+
+    @property
+    def originator(self) -> UUID:
+        """Return the hedge's id."""
+        return self.hedge_id
+
+
+@catalogued
+class HedgeRerouted(Event, frozen=True, kw_only=True, tag="hedge.rerouted.v1"):
+    """What a hedge has left is traded over these legs instead, since a venue did not do its part or the market moved.
+
+    `failed` names the instruments (`venue|account|symbol`) that are left out; `quantity` is what is left, signed base.
+    """
+
+    hedge_id: UUID
+    quantity: Num
+    reference: Num
+    legs: tuple[PlannedLeg, ...]
+    failed: tuple[str, ...]
+    text: str
+    sources: tuple[Source, ...] = ()
+    certificate: Certificate | None = None
 
     @property
     def originator(self) -> UUID:
@@ -90,11 +133,18 @@ class HedgeAbandoned(Event, frozen=True, kw_only=True, tag="hedge.abandoned.v1")
         return self.hedge_id
 
 
-class OpenHedge(msgspec.Struct, frozen=True, gc=False):
-    """Hold a hedge under way: what it traded, what it paid, and the order that works for it, if any."""
+class OpenHedge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Hold a hedge under way: its present legs, what it traded and paid, and the orders that work for it.
+
+    `orders` counts those that began, `unfilled` those that ended without filling; `failed` names the instruments that
+    did not do their part (`venue|account|symbol`).
+    """
 
     planned: HedgePlanned
-    orders: int
-    filled: Num
-    quote_value: Num
-    working: UUID | None = None
+    legs: tuple[PlannedLeg, ...]
+    orders: int = 0
+    unfilled: int = 0
+    filled: Num = ZERO
+    quote_value: Num = ZERO
+    working: tuple[UUID, ...] = ()
+    failed: tuple[str, ...] = ()

@@ -24,8 +24,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `lot`, `minimum_quantity`, `room_buy`, `room_sell` are in the instrument's own units (base; quote on inverse);
     `minimum_notional` in quote units. Levels are best first, quote per base, base quantities. `usd_per_quote` converts.
     `funding_per_hour` is the forecast rate (positive: longs pay shorts), `expiry_us` 0 for what does not expire.
-    `room_*` is how much may at most be bought or sold here, whatever binds first (size limits, position caps). `position` is the
-    signed base delta held there now.
+    `room_*` is how much may at most be bought or sold here, whatever binds first (size limits, position caps).
+    `position` is the signed base delta held there now.
     """
 
     venue: str

@@ -174,7 +174,8 @@ class CalmMachine(RuleBasedStateMachine):
         book = self.desk.book
         waiting = {wake.subject for wake in book.wakes.values()}
         for hedge_id, hedge in book.hedges.items():
-            assert hedge.working in book.orders if hedge.working is not None else hedge_id in waiting
+            assert set(hedge.working) <= set(book.orders)
+            assert hedge.working or hedge_id in waiting
         assert {order.hedge_id for order in book.orders.values()} <= set(book.hedges)
         assert set(book.client_orders.values()) == set(book.orders)
 

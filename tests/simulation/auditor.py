@@ -218,7 +218,9 @@ class Auditor:
         inside = limit is not None and multiply(order.quantity, reference) <= multiply(limit.value, Decimal("1.05"))
         self.check(inside, "an order's notional is inside its limit", order, limit)
         hedge = self.book.hedges[event.hedge_id]
-        self.check(hedge.working is None, "a hedge has one order at a time", event.hedge_id)
+        here = [self.book.orders[each].order for each in hedge.working]
+        alone = not any((each.venue, each.symbol) == (order.venue, order.symbol) for each in here)
+        self.check(alone, "a hedge has one order at a time on an instrument", event.hedge_id)
         self._planned[event.hedge_id] = hedge.planned.quantity
 
     def _order_closed(self, event: OrderClosed, _stored: StoredEvent) -> None:

@@ -20,14 +20,14 @@ def test_a_mint_is_accepted_with_its_hedge_in_one_breath():
     planned: Any = accepted.events[2]
     assert (str(planned.exposure), str(planned.quantity), planned.purpose) == ("1.5", "-1.5", "open")
     # The reference 2000.05 less 50 bps is 1990.04975: a sell accepts no worse than the tick above it.
-    assert (str(planned.reference), str(planned.limit_price)) == ("2000.05", "1990.05")
+    assert (str(planned.reference), str(planned.legs[0].limit_price)) == ("2000.05", "1990.05")
 
 
 def test_a_redeem_buys_back():
     desk = Desk()
     desk.held()
     planned: Any = desk.accept(desk.quote("3000", side="REDEEM")).events[2]
-    assert (planned.purpose, planned.quantity > 0, str(planned.limit_price)) == ("close", True, "2010.05")
+    assert (planned.purpose, planned.quantity > 0, str(planned.legs[0].limit_price)) == ("close", True, "2010.05")
 
 
 def test_a_stable_needs_no_hedge_and_settles_at_once():

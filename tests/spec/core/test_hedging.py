@@ -256,8 +256,8 @@ def test_a_halted_pair_halts_its_own_hedges_only():
 def test_only_an_attempt_of_its_own_intent_can_be_sent():
     desk = Desk()
     one, two = plan_of(desk, 1), plan_of(desk, 2)
-    first = intend(one, 1, quantity=Num(-1), limit_price=Num(1990), sources=one.sources, at_us=START_US)
-    second = intend(two, 1, quantity=Num(1), limit_price=Num(1990), sources=(), at_us=START_US)
+    first = intend(one.hedge_id, one.legs[0], 1, quantity=Num(-1), sources=one.sources, at_us=START_US)
+    second = intend(two.hedge_id, two.legs[0], 1, quantity=Num(1), sources=(), at_us=START_US)
     approved = sendable(*first)
     assert (approved.value, approved.intent_id) == (first[0].order, first[1].order_id)
     assert approved.send_before_us == START_US + 2_000_000

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.mint_log import START_US, policy
 from domain.event import CATALOGUE, Event
 from domain.fill import FillKind, FillRecorded, FillSource
-from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned, Purpose
+from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned, PlannedLeg, Purpose
 from domain.limit import Control, LimitRemoved, LimitSet
 from domain.mode import Mode, ModeChanged
 from domain.order import (
@@ -136,13 +136,19 @@ def planned(request: int = 20, purpose: Purpose = Purpose.OPEN) -> HedgePlanned:
         request_id=uid(request),
         purpose=purpose,
         underlying="ETH",
-        venue="binanceusdm",
-        account="main",
-        symbol="ETH/USDT:USDT",
         exposure=Num(2),
         quantity=Num(-2),
-        limit_price=Num(2990),
         reference=Num(3000),
+        legs=(
+            PlannedLeg(
+                venue="binanceusdm",
+                account="main",
+                symbol="ETH/USDT:USDT",
+                quantity=Num(-2),
+                limit_price=Num(2990),
+                reference=Num(3000),
+            ),
+        ),
     )
 
 
