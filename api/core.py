@@ -13,11 +13,12 @@ from uuid import UUID
 import msgspec
 
 from api.replica import PAGE, SNAPSHOT_NAME, recorded_us
-from commands.dispatch import NEEDS_EVIDENCE
+from commands.dispatch import NEEDS_EVIDENCE, NEEDS_MARKS
 from commands.envelope import Envelope, Reply
 from commands.handler import ACCEPTED, Closed, Decision, Handler, remembered, reply, reused
 from commands.ports import Clock, EventLog, Evidence, Publisher, Source
 from domain.book import Book
+from domain.carry import MarkEvidence
 from domain.codec import decode_event, decoder, encode_state, schema_fingerprint
 from domain.depth import BookEvidence
 from domain.instant import MILLISECOND_US
@@ -119,6 +120,8 @@ class Core:
         self._stopping = False
         self._looked_ms = -1
         self._looked: tuple[tuple[BookEvidence, ...], tuple[Witness, ...]] = ((), ())
+        self._marked_ms = -1
+        self._marked: tuple[MarkEvidence, ...] = ()
 
     @property
     def arrived(self) -> int:
@@ -225,9 +228,17 @@ class Core:
             self._looked = self._evidence.look(now_us), self._evidence.witnesses(now_us)
         return self._looked
 
+    def _look_at_marks(self, now_us: int) -> tuple[MarkEvidence, ...]:
+        """Return every perpetual's mark, looked at once a millisecond like the rest."""
+        if self._marked_ms != now_us // MILLISECOND_US:
+            self._marked_ms = now_us // MILLISECOND_US
+            self._marked = self._evidence.marks(now_us)
+        return self._marked
+
     def _envelope(self, asked: Asked) -> Envelope:
         now_us = self._clock.now_us()
         evidence, witnesses = self._look(now_us) if asked.kind in NEEDS_EVIDENCE else ((), ())
+        marks = self._look_at_marks(now_us) if asked.kind in NEEDS_MARKS else ()
         return Envelope(
             command_id=asked.command_id,
             kind=asked.kind,
@@ -238,6 +249,7 @@ class Core:
             witnesses=witnesses,
             cause=asked.cause,
             trace=asked.trace,
+            marks=marks,
         )
 
     def _offer(self, asked: Asked) -> Decision | None:

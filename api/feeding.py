@@ -10,6 +10,7 @@ from contextlib import aclosing
 from typing import Protocol
 
 from api.markets import BOOK, PRICE, Markets, book_message, price_message
+from api.marks import MARK
 from domain.codec import encode
 from domain.oracle import OracleEvent
 from domain.venue import BookLost, BookUpdate, ClockDrift, FeedEvent, InstrumentReport, MarkReport, TradePrint
@@ -88,7 +89,9 @@ class Feeding:
             case TradePrint():
                 self._publish(event.venue, event.symbol, "trade", encode(event))
             case MarkReport():
-                self._publish(event.venue, event.symbol, "mark", encode(event))
+                raw = encode(event)
+                self._markets.put_mark(event.venue, event.symbol, raw)
+                self._publish(event.venue, event.symbol, MARK, raw)
             case ClockDrift():
                 self._drift_ms[event.venue] = event.drift_ms
                 self._publish(event.venue, "clock", "drift", encode(event))

@@ -9,6 +9,8 @@ from decimal import Decimal
 
 import msgspec
 
+from api.marks import MARK, Marks
+from domain.carry import MarkEvidence
 from domain.codec import decoder, encode
 from domain.depth import DEPTH_LEVELS_MAX, BookEvidence, Level
 from domain.market import SourceKind, Witness
@@ -178,6 +180,7 @@ class Markets:
 
     def __init__(self) -> None:
         self.overlooked = 0
+        self._marks = Marks()
         self._books: dict[tuple[str, str], _HeardBook] = {}
         self._prices: dict[tuple[str, str], PriceMessage] = {}
 
@@ -187,6 +190,8 @@ class Markets:
             self._put_book(source, symbol, raw)
         elif kind == PRICE:
             self.put_price(_READ_PRICE(raw))
+        elif kind == MARK:
+            self.put_mark(source, symbol, raw)
 
     def put_book(self, message: BookMessage) -> bytes:
         """Take a book and return it as it is published."""
@@ -212,6 +217,14 @@ class Markets:
             self._prices = dict(sorted({**self._prices, key: message}.items(), key=_by_key))
         else:
             self._prices[key] = message
+
+    def put_mark(self, venue: str, symbol: str, raw: bytes) -> None:
+        """Take a perpetual's mark as it is published: an encoded `MarkReport`."""
+        self._marks.put(venue, symbol, raw)
+
+    def marks(self, now_us: int) -> tuple[MarkEvidence, ...]:
+        """Return the newest mark of every perpetual with its age, in a fixed order."""
+        return self._marks.look(now_us)
 
     def look(self, now_us: int) -> tuple[BookEvidence, ...]:
         """Return every believed book with its age, in a fixed order."""

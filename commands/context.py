@@ -4,6 +4,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.carry import MarkEvidence
 from domain.depth import BookEvidence
 from domain.market import Witness
 
@@ -16,3 +17,4 @@ class Context(msgspec.Struct, frozen=True, gc=False):
     at_us: int
     evidence: tuple[BookEvidence, ...] = ()
     witnesses: tuple[Witness, ...] = ()
+    marks: tuple[MarkEvidence, ...] = ()

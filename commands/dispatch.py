@@ -52,6 +52,7 @@ DECIDERS: dict[type[Command], Decide] = {
     order.RecordOutcomeUnknown: order.record_outcome_unknown,
     order.RecordAbsent: order.record_absent,
     order.RecordFill: order.record_fill,
+    order.CancelOrder: order.cancel_order,
     hedge.ContinueHedge: hedge.continue_hedge,
     hedge.StartHedge: hedge.start_hedge,
     hedge.UnwindHedge: hedge.unwind_hedge,
@@ -111,11 +112,14 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
 # What may be decided only on market evidence: the core stamps it on these.
 NEEDS_EVIDENCE = frozenset({"quote.issue", "request.accept", "hedge.continue", "hedge.open", "hedge.unwind"})
 
+# Of these, what chooses where to trade: funding is weighed there. A price does not rest on marks.
+NEEDS_MARKS = NEEDS_EVIDENCE - {"quote.issue"}
+
 # What people and integrators may ask for, by request and reply.
 ASKED = frozenset({"quote.issue", "request.accept", "limit.set", "limit.remove", "mode.change", "alert.acknowledge"})
 
 # What the book asks itself.
-INTERNAL = frozenset({"hedge.continue", "hedge.open", "hedge.unwind", "request.revoke", "policy.adopt"})
+INTERNAL = frozenset({"hedge.continue", "hedge.open", "hedge.unwind", "order.cancel", "request.revoke", "policy.adopt"})
 
 # What the outside reports.
 FACTS = frozenset(COMMANDS) - ASKED - INTERNAL

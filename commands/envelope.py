@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.carry import MarkEvidence
 from domain.depth import BookEvidence
 from domain.market import Witness
 
@@ -31,6 +32,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     witnesses: tuple[Witness, ...] = ()
     cause: str = ""
     trace: str = ""
+    marks: tuple[MarkEvidence, ...] = ()
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True, gc=False):

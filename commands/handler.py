@@ -135,7 +135,9 @@ class Handler:
             return malformed(envelope, str(error))
         self.at_us = at_us
         envelope = self._kept_envelope(envelope, command, at_us)
-        context = Context(envelope.command_id, envelope.actor, at_us, envelope.evidence, envelope.witnesses)
+        context = Context(
+            envelope.command_id, envelope.actor, at_us, envelope.evidence, envelope.witnesses, envelope.marks
+        )
         result = decide(self.book, command, context)
         if isinstance(result, Refusal):
             decision = self._refused(envelope, result)
@@ -147,11 +149,12 @@ class Handler:
 
     def _kept_envelope(self, envelope: Envelope, command: Command, at_us: int) -> Envelope:
         """Return the envelope as it is decided and kept: at the handler's time, with no more evidence than it needs."""
-        evidence, witnesses = trim(self.book, command, envelope.evidence, envelope.witnesses)
-        seen = (envelope.at_us, envelope.evidence, envelope.witnesses)
-        if seen == (at_us, evidence, witnesses):
+        given = (envelope.evidence, envelope.witnesses, envelope.marks)
+        needed = trim(self.book, command, *given)
+        if (envelope.at_us, given) == (at_us, needed):
             return envelope
-        return msgspec.structs.replace(envelope, at_us=at_us, evidence=evidence, witnesses=witnesses)
+        evidence, witnesses, marks = needed
+        return msgspec.structs.replace(envelope, at_us=at_us, evidence=evidence, witnesses=witnesses, marks=marks)
 
     def _refused(self, envelope: Envelope, refusal: Refusal) -> Decision:
         outcome = Outcome(

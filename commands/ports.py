@@ -6,6 +6,7 @@ from uuid import UUID
 
 from commands.envelope import Reply
 from domain.approval import Approved
+from domain.carry import MarkEvidence
 from domain.depth import BookEvidence
 from domain.log import Batch, Head, KeptCommand, NewEvent, Snapshot, StoredEvent
 from domain.market import Witness
@@ -80,6 +81,10 @@ class Evidence(Protocol):
 
     def witnesses(self, now_us: int) -> tuple[Witness, ...]:
         """Return what every source says at `now_us`, those included that cannot be believed, in a fixed order."""
+        ...
+
+    def marks(self, now_us: int) -> tuple[MarkEvidence, ...]:
+        """Return the newest mark and funding rate of every perpetual, each with its age at `now_us`."""
         ...
 
 

@@ -2,13 +2,14 @@
 
 from adapters.nats.signals import MarketMessage, Signals
 from api.markets import BOOK, PRICE, Markets
+from api.marks import MARK
 
 
 async def hear_markets(signals: Signals, markets: Markets) -> None:
-    """Keep a view up to date with every book and every oracle's price that is published."""
+    """Keep a view up to date with every book, mark and oracle's price that is published."""
 
     def hear(message: MarketMessage) -> None:
         markets.receive(message.venue, message.symbol, message.kind, message.data)
 
-    for kind in (BOOK, PRICE):
+    for kind in (BOOK, PRICE, MARK):
         await signals.on_market(hear, kind=kind)

@@ -13,6 +13,7 @@ from commands.chain_ports import MintingOrder, Route
 from commands.handler import Handler
 from commands.ports import Clock, EventLog, Evidence, Facts, Follower, Lease, Publisher, Venue
 from domain.approval import Approved, approve
+from domain.carry import MarkEvidence
 from domain.depth import BookEvidence
 from domain.log import Batch, NewEvent, StoredEvent
 from domain.market import Witness
@@ -119,6 +120,10 @@ class Credulous:
         """See `Evidence.witnesses`; not as it says."""
         del now_us
         return tuple(each for book in self._seen for each in agreeing(book))
+
+    def marks(self, now_us: int) -> tuple[MarkEvidence, ...]:
+        """See `Evidence.marks`."""
+        return self._evidence.marks(now_us)
 
 
 class CredulousCore(Core):

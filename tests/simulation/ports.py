@@ -7,6 +7,7 @@ import msgspec
 
 from api.markets import Markets, book_message
 from domain.approval import Approved
+from domain.carry import MarkEvidence
 from domain.depth import BookEvidence, Level
 from domain.market import SourceKind, Witness
 from domain.quantity import Num, num
@@ -45,6 +46,9 @@ LISTED = InstrumentReport(
     notional_min=Decimal(20),
 )
 """What the simulated venue lists."""
+
+FUNDING_RATE = num("0.0001")
+FUNDING_US = 8 * 3_600_000_000
 
 SITES = ("feed.stalled", "clock.skewed", "feed.dislocated", "feed.hedge_dislocated", "feed.oracle_silent")
 
@@ -102,6 +106,21 @@ class Feed:
             )
             said.append(own)
         return tuple(said)
+
+    def marks(self, now_us: int) -> tuple[MarkEvidence, ...]:
+        """See `Evidence.marks`: the one perpetual's mark lies on its index, and funding is paid every eight hours."""
+        mid = num(self._market.mid)
+        mark = MarkEvidence(
+            venue=LISTED.venue,
+            symbol=LISTED.symbol,
+            mark=mid,
+            index=mid,
+            funding_rate=FUNDING_RATE,
+            interval_ms=FUNDING_US // 1_000,
+            next_funding_us=(now_us // FUNDING_US + 1) * FUNDING_US,
+            age_ms=0,
+        )
+        return (mark,)
 
     def look(self, now_us: int) -> tuple[BookEvidence, ...]:
         """See `Evidence.look`."""

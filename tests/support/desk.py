@@ -10,6 +10,7 @@ import msgspec
 from commands.envelope import Envelope, Reply
 from commands.handler import Closed, Decision, Handler
 from domain.book import Book
+from domain.carry import MarkEvidence
 from domain.chain import GENESIS
 from domain.depth import BookEvidence, Level
 from domain.event import Event
@@ -93,6 +94,24 @@ def a_book(bid: str = "2000", ask: str = "2000.1", *, age_ms: int = 20, depth: s
         received_at_us=START_US,
         age_ms=age_ms,
     )
+
+
+FUNDING_US = 8 * 3_600_000_000
+
+
+def a_mark(mark: str = "2000.05", rate: str = "0.0001", **changes: Any) -> MarkEvidence:
+    """Return a perpetual's mark a little above its index; its next funding is due in three hours."""
+    evidence = MarkEvidence(
+        venue="binanceusdm",
+        symbol="ETH/USDT:USDT",
+        mark=Num(mark),
+        index=Num(2000),
+        funding_rate=Num(rate),
+        interval_ms=FUNDING_US // 1_000,
+        next_funding_us=START_US + FUNDING_US * 3 // 8,
+        age_ms=300,
+    )
+    return msgspec.structs.replace(evidence, **changes)
 
 
 PEERS = ("bybit", "okx")
@@ -208,6 +227,7 @@ class Desk:
         self.now_us = START_US
         self.evidence: tuple[BookEvidence, ...] = (a_book(),)
         self.heard: tuple[Witness, ...] | None = None
+        self.marks: tuple[MarkEvidence, ...] = (a_mark(),)
         self.closed: list[Closed] = []
         self._count = 0
         self.do("policy.adopt", {"policy": policy or a_policy()}, actor="system")
@@ -248,6 +268,7 @@ class Desk:
             at_us=self.now_us,
             evidence=self.evidence,
             witnesses=self.witnesses,
+            marks=self.marks,
         )
         result = self.handler.offer(envelope)
         if isinstance(result, Decision):

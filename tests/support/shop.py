@@ -110,6 +110,7 @@ class MemoryCore:
             at_us=self.desk.now_us,
             evidence=self.desk.evidence,
             witnesses=self.desk.witnesses,
+            marks=self.desk.marks,
             trace=trace,
         )
         self.asked.append(envelope)

@@ -11,6 +11,7 @@ from api.core import Core
 from api.settings import Settings
 from commands.handler import Handler
 from domain.book import Book
+from domain.carry import MarkEvidence
 from domain.depth import BookEvidence
 from domain.limit import limit_key
 from domain.log import Batch, Head, KeptCommand, NewEvent, Snapshot, StoredEvent
@@ -55,6 +56,10 @@ class Still:
         return START_US
 
     def witnesses(self, now_us: int) -> tuple[Witness, ...]:
+        del now_us
+        return ()
+
+    def marks(self, now_us: int) -> tuple[MarkEvidence, ...]:
         del now_us
         return ()
 

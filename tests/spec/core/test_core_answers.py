@@ -10,6 +10,7 @@ from api.core import Asked, Core
 from commands.envelope import Reply
 from commands.handler import Handler
 from domain.book import Book
+from domain.carry import MarkEvidence
 from domain.chain import GENESIS
 from domain.codec import encode
 from domain.depth import BookEvidence
@@ -58,6 +59,10 @@ class Still:
         return START_US
 
     def witnesses(self, now_us: int) -> tuple[Witness, ...]:
+        del now_us
+        return ()
+
+    def marks(self, now_us: int) -> tuple[MarkEvidence, ...]:
         del now_us
         return ()
 

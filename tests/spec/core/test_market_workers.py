@@ -12,10 +12,12 @@ from api.indicating import LADDER_EVERY_S, SAMPLE_EVERY_S, Indicating
 from api.markets import Markets
 from api.replica import Replica
 from api.surveillance import TOLD_AGAIN_S, Surveillance
+from domain.carry import MarkEvidence
 from domain.depth import BookEvidence
 from domain.market import Witness
 from domain.oracle import OracleEvent, OracleLost
-from domain.venue import BookLost, ClockDrift, FeedEvent, TradePrint
+from domain.quantity import Num
+from domain.venue import HOUR_MS, BookLost, ClockDrift, FeedEvent, MarkReport, TradePrint
 from tests.simulation.loop import SimLoop
 from tests.spec.core.test_markets import ETH, a_book, a_price
 from tests.support.desk import START_US, Desk
@@ -77,6 +79,10 @@ class View:
         del now_us
         return self.desk.evidence
 
+    def marks(self, now_us: int) -> tuple[MarkEvidence, ...]:
+        del now_us
+        return self.desk.marks
+
     def witnesses(self, now_us: int) -> tuple[Witness, ...]:
         del now_us
         said = self.desk.witnesses
@@ -105,6 +111,16 @@ TRADE = TradePrint(
     received_at_us=START_US,
 )
 DRIFT = ClockDrift(venue="okx", drift_ms=70, round_trip_ms=4, at_us=START_US)
+MARKED = MarkReport(
+    venue="okx",
+    symbol=ETH.symbol,
+    mark_price=Decimal(2000),
+    index_price=Decimal(2000),
+    funding_rate=Decimal("0.0001"),
+    funding_interval_ms=8 * HOUR_MS,
+    next_funding_us=START_US + 1,
+    at_us=START_US,
+)
 LOST = BookLost(venue="okx", symbol=ETH.symbol, reason="gap: 5 after 3", at_us=START_US)
 
 
@@ -113,15 +129,16 @@ def test_everything_heard_is_published_kept_in_view_and_handed_on() -> None:
     feeding = Feeding(markets, signals, taken.append)
 
     async def main() -> None:
-        venue = asyncio.create_task(feeding.hear_venue(Venue(DRIFT, a_book(), TRADE, LOST), [ETH]))
+        venue = asyncio.create_task(feeding.hear_venue(Venue(DRIFT, a_book(), TRADE, MARKED, LOST), [ETH]))
         oracle = asyncio.create_task(feeding.hear_oracle(Oracle(a_price())))
         await _for(1, venue, oracle)
 
     loop.run_until_complete(main())
     loop.close()
     kinds = [kind for _, _, kind in signals.market]
-    assert sorted(kinds) == ["book", "book", "drift", "price", "trade"]
-    assert len(taken) == feeding.published == 5
+    assert sorted(kinds) == ["book", "book", "drift", "mark", "price", "trade"]
+    assert len(taken) == feeding.published == 6
+    assert [mark.funding_rate for mark in markets.marks(START_US)] == [Num("0.0001")]
     venue, oracle = markets.witnesses(START_US)
     assert (venue.lost, venue.drift_ms, oracle.source) == ("gap: 5 after 3", 70, "pyth")
 
