@@ -22,7 +22,8 @@ from commands.order import (
 )
 from commands.ports import Clock, Facts, Follower, Lease, Venue
 from domain.approval import Approved, approve
-from domain.order import OpenOrder, Order, OrderAttempted, OrderSide, OrderSubmissionRequested, TimeInForce
+from domain.order import Order, OrderAttempted, OrderSide, OrderSubmissionRequested, TimeInForce
+from domain.order_state import OpenOrder
 from domain.quantity import num
 from domain.venue import (
     TERMINAL,

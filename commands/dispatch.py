@@ -53,6 +53,7 @@ DECIDERS: dict[type[Command], Decide] = {
     order.RecordAbsent: order.record_absent,
     order.RecordFill: order.record_fill,
     order.CancelOrder: order.cancel_order,
+    order.CancelOrder: order.cancel_order,
     hedge.ContinueHedge: hedge.continue_hedge,
     hedge.StartHedge: hedge.start_hedge,
     hedge.UnwindHedge: hedge.unwind_hedge,

@@ -6,6 +6,7 @@ from commands.context import Context
 from commands.envelope import Command, command
 from domain.approval import Approved, approve
 from domain.book import Book
+from domain.codec import encode
 from domain.event import Event
 from domain.fill import FillKind, FillRecorded, FillSource, fill_id
 from domain.hedge import PlannedLeg
@@ -13,10 +14,10 @@ from domain.ids import client_order_id, derive_id
 from domain.instant import MILLISECOND_US
 from domain.order import (
     Ending,
-    OpenOrder,
     Order,
     OrderAcknowledged,
     OrderAttempted,
+    OrderCancelRequested,
     OrderClosed,
     OrderOutcomeUnknown,
     OrderRejected,
@@ -24,12 +25,19 @@ from domain.order import (
     OrderSubmissionRequested,
     TimeInForce,
 )
+from domain.order_state import ENDINGS, Live, OpenOrder, Sent, Unknown
 from domain.quantity import Num
 from domain.quote import Source
 from domain.refusal import Reason, Refusal
+from domain.wake import Wake
 
 # An attempt may be sent for this long after it was recorded; later it is asked about, never sent.
 ATTEMPT_VALIDITY_MS = 2_000
+
+# The codes of a rejection that say that the venue never saw the order: no connection came to be, our own order rate had
+# no room, or the time until which it might be sent had passed.
+UNAVAILABLE, ORDER_RATE, EXPIRED_UNSENT = "unavailable", "order_rate", "not_sent"
+NOT_SENT = frozenset({UNAVAILABLE, ORDER_RATE, EXPIRED_UNSENT})
 
 
 @command("order.acknowledged")
@@ -72,6 +80,14 @@ class RecordAbsent(Command, frozen=True, kw_only=True):
     text: str
 
 
+@command("order.cancel")
+class CancelOrder(Command, frozen=True, kw_only=True):
+    """Cancel what is left of an order; of what is over or gone, nothing."""
+
+    order_id: UUID
+    text: str
+
+
 @command("fill.recorded")
 class RecordFill(Command, frozen=True, kw_only=True):
     """Report a fill, from whatever source; its natural key makes it enter once."""
@@ -95,21 +111,25 @@ class RecordFill(Command, frozen=True, kw_only=True):
 def _current(book: Book, order_id: UUID, attempt: int) -> OpenOrder | None:
     """Return the order if this report speaks of its attempt; late and repeated reports change nothing."""
     order = book.orders.get(order_id)
-    return order if order is not None and order.attempt == attempt else None
+    return order if order is not None and order.attempt == attempt and attempt > 0 else None
 
 
 def record_acknowledged(book: Book, command: RecordAcknowledged, _context: Context) -> tuple[Event, ...] | Refusal:
     """Decide `RecordAcknowledged`: once, and again only when the venue has become certain of more.
 
-    Once it was done with the order, a report of less is late or wrong: the order stays open until the fills are here.
+    More is: that it is done, a size above any that it told before, or a last word above its last. Once it was done with
+    the order, a report of less is late or wrong: the order stays open until the fills are here.
     """
     order = _current(book, command.order_id, command.attempt)
     if order is None:
         return ()
     if command.filled < 0 or command.accepted_quantity < 0 or not command.venue_order_id:
         return Refusal(reason=Reason.VALUE_INVALID, text="a venue has no order without its id or of less than nothing")
-    news = command.terminal and (order.reported is None or command.filled > order.reported)
-    if order.venue_order_id and not news:
+    if command.terminal:
+        news = order.reported is None or command.filled > order.reported
+    else:
+        news = order.reported is None and (order.accepted is None or command.accepted_quantity > order.accepted)
+    if not news:
         return ()
     return (
         OrderAcknowledged(
@@ -124,9 +144,9 @@ def record_acknowledged(book: Book, command: RecordAcknowledged, _context: Conte
 
 
 def record_rejected(book: Book, command: RecordRejected, _context: Context) -> tuple[Event, ...]:
-    """Decide `RecordRejected`; a rejection after an acknowledgement is a late copy and changes nothing."""
+    """Decide `RecordRejected`; a rejection of what the venue acknowledged or filled is a late copy: nothing changes."""
     order = _current(book, command.order_id, command.attempt)
-    if order is None or order.venue_order_id or order.filled:
+    if order is None or not isinstance(order.known, Sent | Unknown):
         return ()
     return (
         OrderRejected(order_id=command.order_id, attempt=command.attempt, code=command.code, text=command.text),
@@ -135,9 +155,9 @@ def record_rejected(book: Book, command: RecordRejected, _context: Context) -> t
 
 
 def record_outcome_unknown(book: Book, command: RecordOutcomeUnknown, _context: Context) -> tuple[Event, ...]:
-    """Decide `RecordOutcomeUnknown`."""
+    """Decide `RecordOutcomeUnknown`: of what nothing more is known than that it may have been sent."""
     order = _current(book, command.order_id, command.attempt)
-    if order is None or order.venue_order_id or order.unknown:
+    if order is None or not isinstance(order.known, Sent):
         return ()
     return (OrderOutcomeUnknown(order_id=command.order_id, attempt=command.attempt, text=command.text),)
 
@@ -145,9 +165,36 @@ def record_outcome_unknown(book: Book, command: RecordOutcomeUnknown, _context: 
 def record_absent(book: Book, command: RecordAbsent, _context: Context) -> tuple[Event, ...]:
     """Decide `RecordAbsent`: an order that the venue acknowledged or filled is never absent."""
     order = _current(book, command.order_id, command.attempt)
-    if order is None or order.venue_order_id or order.filled:
+    if order is None or not isinstance(order.known, Sent | Unknown):
         return ()
     return (OrderClosed(order_id=command.order_id, hedge_id=order.hedge_id, ending=Ending.ABSENT, filled=order.filled),)
+
+
+def cancel_order(book: Book, command: CancelOrder, _context: Context) -> tuple[Event, ...]:
+    """Decide `CancelOrder`."""
+    return cancelling(book, command.order_id, command.text)
+
+
+def cancelling(book: Book, order_id: UUID, text: str) -> tuple[OrderCancelRequested, ...]:
+    """Return the wish to cancel an order: once, and none when it is over, gone, or never was.
+
+    What it comes to is the venue's to say: the order may be filled first, or be found absent.
+    """
+    order = book.orders.get(order_id)
+    if order is None or not isinstance(order.state, Live):
+        return ()
+    return (OrderCancelRequested(order_id=order_id, text=text),)
+
+
+def cancel_wake(order_id: UUID, at_us: int, text: str) -> Wake:
+    """Return the wake that cancels an order at an instant, unless it is over by then."""
+    return Wake(
+        key=f"order.cancel|{order_id}",
+        subject=order_id,
+        at_us=at_us,
+        kind=CancelOrder.KIND,
+        body=encode(CancelOrder(order_id=order_id, text=text)).decode(),
+    )
 
 
 def _order_of(book: Book, command: RecordFill) -> UUID | None:
@@ -199,12 +246,19 @@ def closing(order: OpenOrder) -> OrderClosed | None:
     """Return the closing of an order once the venue is done with it and every fill it told of is recorded."""
     if order.reported is None or order.filled < order.reported:
         return None
-    ending = Ending.FILLED if order.filled >= order.order.quantity else Ending.EXPIRED
+    ending = Ending.FILLED if order.filled >= order.order.quantity else ENDINGS[type(order.state)]
     return OrderClosed(order_id=order.order.order_id, hedge_id=order.hedge_id, ending=ending, filled=order.filled)
 
 
 def intend(
-    hedge_id: UUID, leg: PlannedLeg, number: int, *, quantity: Num, sources: tuple[Source, ...], at_us: int
+    hedge_id: UUID,
+    leg: PlannedLeg,
+    number: int,
+    *,
+    quantity: Num,
+    sources: tuple[Source, ...],
+    at_us: int,
+    time_in_force: TimeInForce = TimeInForce.IOC,
 ) -> tuple[OrderSubmissionRequested, OrderAttempted]:
     """Return the intent of a hedge's next order for a leg and its first attempt; `quantity` is signed base units."""
     order_id = derive_id(hedge_id, f"order:{number}")
@@ -216,7 +270,7 @@ def intend(
         side=OrderSide.BUY if quantity > 0 else OrderSide.SELL,
         quantity=abs(quantity),
         limit_price=leg.limit_price,
-        time_in_force=TimeInForce.IOC,
+        time_in_force=time_in_force,
         reduce_only=leg.reduce_only,
     )
     attempted = OrderAttempted(

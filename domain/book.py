@@ -9,7 +9,9 @@ from typing import Any
 from domain import folds_controls, folds_hedges, folds_orders, folds_requests
 from domain import onchain as chains
 from domain import outside as outsides
+from domain import tally as tallies
 from domain import treasury as treasuries
+from domain.cost import CostRealised
 from domain.event import Event
 from domain.fill import FillRecorded
 from domain.folds_controls import ALERTS_MAX
@@ -17,7 +19,7 @@ from domain.folds_hedges import position_key
 from domain.folds_orders import venue_order_key
 from domain.folds_requests import QUOTE_RETENTION_US
 from domain.funding import FundingPaid
-from domain.order import OpenOrder
+from domain.order_state import OpenOrder
 from domain.quantity import ZERO, Num, subtract
 from domain.state import NONCE_MASK, NONCE_SLOT_BITS, Book, underlying_exposure
 
@@ -38,7 +40,7 @@ __all__ = [
 def evolve(book: Book, event: Event, at_us: int) -> None:
     """Fold one event that was recorded at `at_us`; its stream's version counts up."""
     book.at_us = max(book.at_us, at_us)
-    if not isinstance(event, FillRecorded | FundingPaid):  # a stream of one, never continued
+    if not isinstance(event, FillRecorded | FundingPaid | CostRealised):  # a stream of one, never continued
         originator = event.originator
         book.versions[originator] = book.versions.get(originator, 0) + 1
     apply = _APPLY.get(type(event))
@@ -55,7 +57,19 @@ def _mirrored(book: Book, event: Event, _at_us: int) -> None:
     chains.FOLDS[type(event)](book.onchain, event)
 
 
-_APPLY: dict[type[Event], Callable[[Book, Any, int], None]] = {
+Apply = Callable[[Book, Any, int], None]
+
+
+def _tallied(apply: Apply | None) -> Apply:
+    def counted(book: Book, event: Event, at_us: int) -> None:
+        tallies.fold(book.costs, event, book.policy)
+        if apply is not None:
+            apply(book, event, at_us)
+
+    return counted
+
+
+_APPLY: dict[type[Event], Apply] = {
     **folds_requests.FOLDS,
     **folds_hedges.FOLDS,
     **folds_orders.FOLDS,
@@ -64,6 +78,8 @@ _APPLY: dict[type[Event], Callable[[Book, Any, int], None]] = {
     **dict.fromkeys(treasuries.FOLDS, lambda book, event, _: treasuries.fold(book.treasury, event, book.onchain)),
     **dict.fromkeys(chains.FOLDS, _mirrored),
 }
+# What hedges cost is counted beside what their events mean for the Book.
+_APPLY |= {counted: _tallied(_APPLY.get(counted)) for counted in tallies.FOLDS}
 
 
 def remaining(order: OpenOrder) -> Num:

@@ -8,10 +8,11 @@ import msgspec
 
 from domain.event import Event
 from domain.fill import FillRecorded, Position, after_fill
-from domain.folds_orders import venue_order_key
+from domain.folds_orders import follow, release
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgeLegCompleted, HedgePlanned, HedgeRerouted, OpenHedge
-from domain.order import Ending, OpenOrder, OrderClosed, OrderSubmissionRequested
-from domain.quantity import add, multiply, subtract
+from domain.order import Ending, OrderClosed, OrderSubmissionRequested
+from domain.order_state import OpenOrder
+from domain.quantity import add, subtract
 from domain.state import Book
 
 
@@ -63,10 +64,7 @@ def _order_requested(book: Book, event: OrderSubmissionRequested, _at_us: int) -
 
 
 def _order_closed(book: Book, event: OrderClosed, _at_us: int) -> None:
-    order = book.orders.pop(event.order_id)
-    book.client_orders.pop(order.client_order_id, None)
-    book.venue_orders.pop(venue_order_key(order, order.venue_order_id), None)
-    book.versions.pop(event.order_id, None)
+    order = release(book, event.order_id)
     hedge = book.hedges[event.hedge_id]
     book.hedges[event.hedge_id] = msgspec.structs.replace(
         hedge,
@@ -81,13 +79,8 @@ def _fill_recorded(book: Book, event: FillRecorded, _at_us: int) -> None:
     key = position_key(event.venue, event.account, event.symbol)
     before = book.positions.get(key) or Position(event.venue, event.account, event.symbol)
     book.positions[key] = after_fill(before, event)
-    order = book.orders.get(event.order_id) if event.order_id else None
-    if order is not None:
-        book.orders[order.order.order_id] = msgspec.structs.replace(
-            order,
-            filled=add(order.filled, event.quantity),
-            quote_value=add(order.quote_value, multiply(event.quantity, event.price)),
-        )
+    if event.order_id is not None and event.order_id in book.orders:
+        follow(book, event.order_id, event)
 
 
 FOLDS: dict[type[Event], Callable[[Book, Any, int], None]] = {

@@ -2,39 +2,19 @@
 
 from collections.abc import Callable
 from typing import Any
-
-import msgspec
+from uuid import UUID
 
 from domain.event import Event
 from domain.order import (
-    OpenOrder,
     OrderAcknowledged,
     OrderAttempted,
     OrderCancelRequested,
     OrderOutcomeUnknown,
     OrderRejected,
+    TimeInForce,
 )
+from domain.order_state import OpenOrder, after
 from domain.state import Book
-
-
-def _order_attempted(book: Book, event: OrderAttempted, _at_us: int) -> None:
-    order = book.orders[event.order_id]
-    book.client_orders[event.client_order_id] = event.order_id
-    book.orders[event.order_id] = msgspec.structs.replace(
-        order, attempt=event.attempt, client_order_id=event.client_order_id, send_before_us=event.send_before_us
-    )
-
-
-def _order_acknowledged(book: Book, event: OrderAcknowledged, _at_us: int) -> None:
-    order = book.orders[event.order_id]
-    book.venue_orders[venue_order_key(order, event.venue_order_id)] = event.order_id
-    book.orders[event.order_id] = msgspec.structs.replace(
-        order,
-        venue_order_id=event.venue_order_id,
-        reported=event.filled if event.terminal else order.reported,
-        accepted=event.accepted_quantity,
-        unknown=False,
-    )
 
 
 def venue_order_key(order: OpenOrder, venue_order_id: str) -> str:
@@ -42,19 +22,50 @@ def venue_order_key(order: OpenOrder, venue_order_id: str) -> str:
     return f"{order.order.venue}|{order.order.account}|{order.order.symbol}|{venue_order_id}"
 
 
-def _order_unknown(book: Book, event: OrderOutcomeUnknown, _at_us: int) -> None:
-    book.orders[event.order_id] = msgspec.structs.replace(book.orders[event.order_id], unknown=True)
+def follow(book: Book, order_id: UUID, event: Event) -> None:
+    """Take an open order on by an event of its own, and know it by the venue's id from when that is told."""
+    before = book.orders[order_id]
+    order = book.orders[order_id] = after(before, event)
+    if order.venue_order_id != before.venue_order_id:
+        _forget(book, before)
+        book.venue_orders.setdefault(venue_order_key(order, order.venue_order_id), order_id)
 
 
-def _nothing(_book: Book, _event: Event, _at_us: int) -> None:
-    """Change nothing: the fact is told for its readers, the Book follows its neighbours."""
+def release(book: Book, order_id: UUID) -> OpenOrder:
+    """Take an order out of the Book, with all that it is known by, and return it as it was."""
+    order = book.orders.pop(order_id)
+    book.client_orders.pop(order.client_order_id, None)
+    _forget(book, order)
+    book.versions.pop(order_id, None)
+    if order.order.time_in_force is not TimeInForce.IOC:
+        book.disarm(order_id)  # what rests may have a wake that cancels it
+    return order
+
+
+def _forget(book: Book, order: OpenOrder) -> None:
+    key = venue_order_key(order, order.venue_order_id)
+    if book.venue_orders.get(key) == order.order.order_id:
+        del book.venue_orders[key]
+
+
+def _order_attempted(book: Book, event: OrderAttempted, _at_us: int) -> None:
+    book.client_orders[event.client_order_id] = event.order_id
+    follow(book, event.order_id, event)
+
+
+def _order_told(
+    book: Book,
+    event: OrderAcknowledged | OrderRejected | OrderOutcomeUnknown | OrderCancelRequested,
+    _at_us: int,
+) -> None:
+    follow(book, event.order_id, event)
 
 
 FOLDS: dict[type[Event], Callable[[Book, Any, int], None]] = {
     OrderAttempted: _order_attempted,
-    OrderAcknowledged: _order_acknowledged,
-    OrderRejected: _nothing,
-    OrderOutcomeUnknown: _order_unknown,
-    OrderCancelRequested: _nothing,
+    OrderAcknowledged: _order_told,
+    OrderRejected: _order_told,
+    OrderOutcomeUnknown: _order_told,
+    OrderCancelRequested: _order_told,
 }
 """How each of these events is folded."""

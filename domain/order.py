@@ -153,24 +153,3 @@ class OrderClosed(Event, frozen=True, kw_only=True, tag="order.closed.v1"):
     def originator(self) -> UUID:
         """Return the order's id."""
         return self.order_id
-
-
-class OpenOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Hold an order that may still trade: what was filled for certain, and what the venue says was filled."""
-
-    order: Order
-    hedge_id: UUID
-    attempt: int = 0
-    client_order_id: str = ""
-    send_before_us: int = 0
-    venue_order_id: str = ""
-    filled: Num = Num(0)
-    quote_value: Num = Num(0)
-    reported: Num | None = None  # filled by the venue's account, once it is terminal
-    accepted: Num | None = None  # quantity the venue accepted, as read back
-    unknown: bool = False
-
-    @property
-    def direction(self) -> int:
-        """Return 1 for a buy, -1 for a sell."""
-        return 1 if self.order.side is OrderSide.BUY else -1

@@ -15,13 +15,14 @@ from domain.hedge import OpenHedge
 from domain.limit import Limit, limit_key
 from domain.mode import GLOBAL, Mode, strictest
 from domain.onchain import OnChain
-from domain.order import OpenOrder
+from domain.order_state import OpenOrder
 from domain.outside import Outside
 from domain.policy import Asset, Instrument, Pair, Policy
 from domain.quantity import ZERO, Num, add, to_units
 from domain.quote import OpenQuote, Side, UsedQuote
 from domain.request import OpenRequest, RequestAccepted
 from domain.settlement import OpenSettlement
+from domain.tally import Tallies
 from domain.treasury import Treasury
 from domain.wake import Wake
 from domain.watch import OpenAlert
@@ -61,6 +62,7 @@ class Book(msgspec.Struct, kw_only=True):
     outside: Outside = msgspec.field(default_factory=Outside)
     onchain: OnChain = msgspec.field(default_factory=OnChain)
     treasury: Treasury = msgspec.field(default_factory=Treasury)
+    costs: Tallies = msgspec.field(default_factory=Tallies)
 
     def pair(self, name: str) -> Pair | None:
         """Return the pair of that name, in any case."""

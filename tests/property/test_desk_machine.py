@@ -20,7 +20,8 @@ from domain.hedge import HedgePlanned
 from domain.instant import parse_rfc3339
 from domain.log import Head
 from domain.market import SourceKind
-from domain.order import OpenOrder, OrderSubmissionRequested
+from domain.order import OrderSubmissionRequested
+from domain.order_state import OpenOrder
 from domain.quantity import ZERO, Num, Rounding, add, multiply, round_to, subtract
 from domain.quote import QuoteIssued, Side
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
