@@ -13,7 +13,8 @@ from typing import Literal
 import msgspec
 
 from adapters.simulators.admission import OrderRequest, Policy, admit
-from adapters.simulators.happenings import Execution, FundingPaid
+from adapters.simulators.happenings import Execution
+from adapters.simulators.hindrances import Hindrances
 from adapters.simulators.instruments import Instrument
 from adapters.simulators.journal import IncomeKept, LeverageKept, OrderKept, TradeKept
 from adapters.simulators.ledger import MONEY, ZERO, Ending, Ledger, Order, OrderStatus
@@ -33,9 +34,11 @@ class Exchange:
         *,
         now_ms: int,
         policy: Policy | None = None,
+        hindrances: Hindrances | None = None,
     ) -> None:
         self.instruments = {instrument.symbol: instrument for instrument in instruments}
         self.policy = policy or Policy()
+        self._hindrances = hindrances or Hindrances()
         self.ledger = Ledger(self.instruments.values(), deposits)
         self.books = {symbol: Book() for symbol in self.instruments}
         self._orders = Orders(self.policy, self.instruments)
@@ -104,6 +107,7 @@ class Exchange:
         """Accept, match and rest or expire an order; return it as it stands, or raise `Refused`."""
         instrument = self.instrument(request.symbol)
         order, limit = admit(self, request, now_ms)
+        self._hindrances.check(instrument)
         self._orders.remember(order)
         self._changed(order, "NEW", now_ms)
         book = self.books[order.symbol]
@@ -114,10 +118,11 @@ class Exchange:
         if order.reduce_only:
             held = self.ledger.positions[order.symbol].quantity
             wanted = min(wanted, int(abs(held) / instrument.step))
-        if order.time_in_force == "FOK" and book.fillable(order.side, limit, wanted) < wanted:
+        found = self._hindrances.found(book, order, limit, wanted, instrument)
+        if order.time_in_force == "FOK" and book.fillable(order.side, limit, found) < wanted:
             self._close(order, "EXPIRED", "lifetime", now_ms)
             return order
-        self._take(order, limit, wanted, now_ms)
+        self._take(order, limit, found, now_ms)
         rests = order.time_in_force in {"GTC", "POST"} and order.type == "LIMIT"
         if order.is_open and rests and self._may_rest(order):
             book.rest(order.side, order.price, order.quantity - order.filled, order.order_id)
@@ -285,15 +290,4 @@ class Exchange:
             return
         amount = -(instrument.value(position.quantity, mark) * instrument.funding_rate).quantize(MONEY)
         income = self.ledger.earn(symbol, "FUNDING_FEE", instrument.settle, amount, now_ms)
-        self._outbox.records.append(IncomeKept(income=income))
-        paid = FundingPaid(
-            instrument=instrument,
-            income=income,
-            position=msgspec.structs.replace(position),
-            mark=mark,
-            rate=instrument.funding_rate,
-            time_ms=now_ms,
-        )
-        self._outbox.account.append(paid)
-        used = self.margin_used(symbol)
-        self._outbox.wallets("funding", self.ledger, instrument, (instrument.settle,), mark, used, now_ms)
+        self._outbox.funding(self.ledger, instrument, income, mark, self.margin_used(symbol), now_ms)

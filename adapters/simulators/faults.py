@@ -2,7 +2,11 @@
 
 On REST, after a request was done and kept: `timeout` never answers, `reset` drops the connection, `bad_gateway` says
 502, `truncate` stops in mid-body, `html` answers 200 with a web page. Before anything is done: `lost` drops the
-connection, `rate_limited` says 429, `maintenance` says 503, on WebSocket handshakes too.
+connection, `rate_limited` says 429, `maintenance` says 503, on WebSocket handshakes too. `vanish` does what was asked,
+tells nobody, and takes the venue away altogether for `delay_ms`: an outage in the middle of a request.
+
+On new orders: `thin` lets those that cannot rest trade only `factor` of what the book shows within their limit,
+`reject_orders` refuses them for a `reason`, in the venue's own words.
 
 On the account's stream: `drop_user_events`, `duplicate_user_events`, `delay_user_events`.
 
@@ -42,7 +46,11 @@ FaultKind = Literal[
     "dislocate",
     "clock_skew",
     "bad_signature",
+    "thin",
+    "reject_orders",
+    "vanish",
 ]
+Reason = Literal["margin", "open_orders", "rate", "not_ready"]
 BEFORE: tuple[FaultKind, ...] = ("maintenance", "rate_limited", "lost")
 # While one of these lasts everywhere, the venue is away for its sockets too.
 OUTAGES: tuple[FaultKind, ...] = (
@@ -54,8 +62,10 @@ OUTAGES: tuple[FaultKind, ...] = (
     "truncate",
     "lost",
 )
-AFTER: tuple[FaultKind, ...] = ("timeout", "reset", "bad_gateway", "truncate", "html")
+AFTER: tuple[FaultKind, ...] = ("timeout", "reset", "bad_gateway", "truncate", "html", "vanish")
 ANYWHERE = "*"
+# What faults call the endpoints that take new orders, whatever a venue calls them.
+ORDERS = "orders"
 ARMED_MAX = 1000
 SKEW_MAX_MS = 24 * 3_600_000
 
@@ -63,9 +73,10 @@ SKEW_MAX_MS = 24 * 3_600_000
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """Ask for a fault.
 
-    `on` is an endpoint such as `POST /fapi/v1/order`, the symbol of a book, an event's name, or `*`. It happens `times`
-    times, or until `for_ms` have passed since it was armed, or, with neither, once. `delay_ms` is for the kinds that
-    delay, `factor` for `dislocate`, `skew_ms` for `clock_skew`.
+    `on` is an endpoint such as `POST /fapi/v1/order`, `orders` for those that take new orders, the symbol of a book, an
+    event's name, or `*`. It happens `times` times, or until `for_ms` have passed since it was armed, or, with neither,
+    once. `delay_ms` is for the kinds that delay or last by themselves, `factor` for `dislocate` (above zero) and `thin`
+    (0: nobody is there), `skew_ms` for `clock_skew`, `reason` for `reject_orders`.
     """
 
     kind: FaultKind
@@ -75,13 +86,18 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     delay_ms: int = 0
     factor: Decimal = Decimal(1)
     skew_ms: int = 0
+    reason: Reason = "margin"
 
     def check(self) -> None:
         """Raise ValueError when it asks for nonsense."""
         if (self.times is not None and self.times < 1) or (self.for_ms is not None and self.for_ms < 1):
             raise ValueError("times and for_ms are at least 1")
-        if not self.factor.is_finite() or self.factor <= 0:
-            raise ValueError("factor is above zero")
+        if not self.factor.is_finite() or self.factor < 0 or (self.factor == 0 and self.kind != "thin"):
+            raise ValueError("factor is above zero; of a thin book, zero is nobody")
+        if self.kind == "thin" and self.factor > 1:
+            raise ValueError("factor of a thin book is at most 1")
+        if self.kind == "vanish" and self.delay_ms < 1:
+            raise ValueError("delay_ms of an outage is at least 1")
         if abs(self.skew_ms) > SKEW_MAX_MS or self.delay_ms < 0:
             raise ValueError(f"skew_ms is within {SKEW_MAX_MS} either way, delay_ms not negative")
 

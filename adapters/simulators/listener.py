@@ -1,7 +1,7 @@
 """One process, one port: venues and gateways mounted by the host name that a client asks for. TLS on loopback.
 
 Give a client the real host names, a resolver that answers this port, and `ca_file` to trust. The world takes its steps
-here, and everything mounted follows. Faults are armed at `localhost`: see `admin`.
+here, and everything mounted follows. Faults are armed, and accounts acted on, at `localhost`: see `admin`.
 """
 
 import asyncio
@@ -12,9 +12,11 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from adapters.simulators.accounts import Accounts
 from adapters.simulators.admin import Admin
 from adapters.simulators.certificates import Certificates, ensure_certificates
 from adapters.simulators.faults import Faults
+from adapters.simulators.venue import SimulatedVenue
 from adapters.simulators.world import World
 
 LOOPBACK = "127.0.0.1"
@@ -87,7 +89,8 @@ class Listener:
         self._world = world
         self._wanted_port = port
         self._step_ms = step_ms
-        self._admin = Admin(self._mounted, admin_token)
+        accounts = Accounts([each for each in self._mounted if isinstance(each, SimulatedVenue)])
+        self._admin = Admin(self._mounted, accounts, admin_token)
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
         self._certificates: Certificates | None = None

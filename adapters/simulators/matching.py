@@ -126,15 +126,22 @@ class Book:
         self._touched.clear()
         return touched
 
+    def within(self, side: Side, limit: int | None) -> Iterator[tuple[int, int]]:
+        """Yield what an order of that side could match up to its limit, best first, own resting orders left out."""
+        half = self._half(opposite(side))
+        for key in half.keys:
+            if not half.crosses(key * half.sign, limit):
+                return
+            yield key * half.sign, half.anonymous(key * half.sign)
+
     def fillable(self, side: Side, limit: int | None, quantity: int) -> int:
         """Return how much of an order would match now, own resting orders left out."""
-        half = self._half(opposite(side))
         found = 0
-        for key in half.keys:
-            if found >= quantity or not half.crosses(key * half.sign, limit):
-                break
-            found += half.anonymous(key * half.sign)
-        return min(found, quantity)
+        for _, standing in self.within(side, limit):
+            found += standing
+            if found >= quantity:
+                return quantity
+        return found
 
     def would_take(self, side: Side, limit: int) -> bool:
         """Say whether an order at that limit would match at once."""

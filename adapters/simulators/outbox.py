@@ -6,10 +6,10 @@ from typing import Literal
 
 import msgspec
 
-from adapters.simulators.happenings import AccountChanged, Execution, Happening, OrderChanged, Print
+from adapters.simulators.happenings import AccountChanged, Execution, FundingPaid, Happening, OrderChanged, Print
 from adapters.simulators.instruments import Instrument
-from adapters.simulators.journal import Record
-from adapters.simulators.ledger import Ledger, Order, Trade
+from adapters.simulators.journal import IncomeKept, Record
+from adapters.simulators.ledger import Income, Ledger, Order, Trade
 from adapters.simulators.matching import Match
 
 
@@ -73,6 +73,22 @@ class Outbox:
             time_ms=now_ms,
         )
         self.account.append(changed)
+
+    def funding(
+        self, ledger: Ledger, instrument: Instrument, income: Income, mark: Decimal, margin_used: Decimal, now_ms: int
+    ) -> None:
+        """Tell of funding that was paid, and of the wallet after it."""
+        self.records.append(IncomeKept(income=income))
+        paid = FundingPaid(
+            instrument=instrument,
+            income=income,
+            position=msgspec.structs.replace(ledger.positions[instrument.symbol]),
+            mark=mark,
+            rate=instrument.funding_rate,
+            time_ms=now_ms,
+        )
+        self.account.append(paid)
+        self.wallets("funding", ledger, instrument, (instrument.settle,), mark, margin_used, now_ms)
 
     def drain(self) -> Happened:
         """Hand out what happened and forget it."""

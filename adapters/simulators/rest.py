@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import web
 
-from adapters.simulators.faults import AFTER, BEFORE, Fault, Faults
+from adapters.simulators.faults import AFTER, BEFORE, ORDERS, Fault, Faults
 
 NEVER_S = 60.0
 _ENCODER = msgspec.json.Encoder()
@@ -31,6 +31,11 @@ class Answering(Protocol):
         """Return the venue's name."""
         ...
 
+    @property
+    def new_orders(self) -> frozenset[str]:
+        """Return the endpoints, as "METHOD /path", that take new orders."""
+        ...
+
     def answer(self, request: web.Request, body: str) -> Answer:
         """Do what a request asks; refusals are answers too."""
         ...
@@ -41,12 +46,18 @@ class Answering(Protocol):
 
 
 class Rest:
-    """Answer REST requests for a dialect, or as an armed fault says. A fault is `on` "METHOD /path"."""
+    """Answer REST requests for a dialect, or as an armed fault says.
 
-    def __init__(self, dialect: Answering, faults: Faults, clock_ms: Callable[[], int]) -> None:
+    A fault is `on` "METHOD /path", or `on` "orders". `drop_sockets` lets go of everyone who listens, unheard.
+    """
+
+    def __init__(
+        self, dialect: Answering, faults: Faults, clock_ms: Callable[[], int], drop_sockets: Callable[[], None]
+    ) -> None:
         self._dialect = dialect
         self._faults = faults
         self._clock_ms = clock_ms
+        self._drop_sockets = drop_sockets
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -57,11 +68,12 @@ class Rest:
         """Do what a request asks and answer it as the true venue does, or as an armed fault says."""
         body = await request.text()
         name = f"{request.method} {request.path}"
-        early = self._faults.take(BEFORE, name, self._clock_ms())
+        names = (name, ORDERS) if name in self._dialect.new_orders else (name,)
+        early = self._faults.take(BEFORE, names, self._clock_ms())
         if early is not None:
             return self._before(request, early)
         answer = self._dialect.answer(request, body)
-        late = self._faults.take(AFTER, name, self._clock_ms())
+        late = self._faults.take(AFTER, names, self._clock_ms())
         response = worded(answer)
         return response if late is None else await self._after(request, late, response)
 
@@ -85,6 +97,10 @@ class Rest:
                 return web.Response(status=200, text=page, content_type="text/html")
             case "truncate":
                 return await _truncated(request, response)
+            case "vanish":
+                self._faults.arm(Fault(kind="lost", for_ms=fault.delay_ms), self._clock_ms())
+                self._drop_sockets()
+                return _dropped(request)
             case _:
                 return _dropped(request)
 

@@ -16,6 +16,7 @@ from adapters.simulators.disturbance import Disturbance
 from adapters.simulators.exchange import Exchange
 from adapters.simulators.faults import Fault, Faults
 from adapters.simulators.happenings import Happening, Print
+from adapters.simulators.hindrances import Hindrances
 from adapters.simulators.instruments import Instrument
 from adapters.simulators.journal import Journal, MarketKept, Opened, Record
 from adapters.simulators.market import Crowd, Step, shape_of
@@ -41,6 +42,7 @@ class SimulatedVenue(ABC):
 
     name: str
     hosts: tuple[str, ...]
+    new_orders: frozenset[str]
     policy: Policy = Policy()
 
     def __init__(
@@ -58,7 +60,8 @@ class SimulatedVenue(ABC):
         now_ms = self.clock_ms()
         path = settings.data_dir / "venue.jsonl"
         kept = self._remembered(path)
-        self.exchange = Exchange(instruments, settings.deposited(), now_ms=now_ms, policy=self.policy)
+        hindrances, deposited = Hindrances(self.faults, self.machine_ms), settings.deposited()
+        self.exchange = Exchange(instruments, deposited, now_ms=now_ms, policy=self.policy, hindrances=hindrances)
         markets = restore(self.exchange, kept)
         if self.exchange.ledger.trades:
             # A machine's clock may have been set back a little meanwhile; a skewed trade is no reason to wait for it.
@@ -81,7 +84,7 @@ class SimulatedVenue(ABC):
         self.recorded: set[str] = set()
         self._disturbance = Disturbance(self.faults)
         self.hub = Hub(self.faults, self.machine_ms)
-        self.rest = Rest(self, self.faults, self.machine_ms)
+        self.rest = Rest(self, self.faults, self.machine_ms, self.hub.drop_all)
 
     # What a dialect words. -------------------------------------------------------------------------------------------
 

@@ -168,7 +168,7 @@ async def rigged(bench: Bench, directory: Path, **changes: Any) -> AsyncGenerato
     simulated = bench.make(
         SimulatorSettings(**(fields | changes)), world, lambda: time.time_ns() // 1_000_000 + skew[0]
     )
-    port = Port(directory, (simulated,), world, step_ms=0)
+    port = Port(directory, (simulated,), world, step_ms=0, admin_token=simulated.settings.admin_token)
     await port.start()
     try:
         yield Rig(bench, simulated, port, skew)

@@ -36,7 +36,6 @@ class BinanceMarket(SimulatedVenue):
 
     endpoints: Mapping[str, Endpoint]
     words: Mapping[Refusal, Worded]
-    new_order: str
 
     def __init__(
         self,
@@ -101,7 +100,7 @@ class BinanceMarket(SimulatedVenue):
             parameters = read_parameters(query) | read_parameters(body)
             if endpoint.security == "key":
                 self.gate.check_key(key)
-        if name == self.new_order:
+        if name in self.new_orders:
             self.gate.count_order(now_ms)
         row = endpoint.answer(self, parameters, now_ms)
         self.commit()

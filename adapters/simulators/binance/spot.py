@@ -48,7 +48,7 @@ class BinanceSpot(BinanceMarket):
     policy = Policy(name_order=name_order)
     endpoints = SPOT_ENDPOINTS
     words = SPOT_WORDS
-    new_order = "POST /api/v3/order"
+    new_orders = frozenset({"POST /api/v3/order"})
 
     def __init__(self, settings: SimulatorSettings, world: World, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
         super().__init__(settings, SPOT, world, clock_ms)

@@ -47,7 +47,7 @@ class BinanceVenue(BinanceFutures):
     name = "binanceusdm"
     hosts = ("fapi.binance.com", "fstream.binance.com")
     endpoints = USDM_ENDPOINTS
-    new_order = "POST /fapi/v1/order"
+    new_orders = frozenset({"POST /fapi/v1/order"})
 
     def __init__(self, settings: SimulatorSettings, world: World, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
         super().__init__(settings, USDM, world, clock_ms)
@@ -67,7 +67,7 @@ class BinanceCoinm(BinanceFutures):
     name = "binancecoinm"
     hosts = ("dapi.binance.com", "dstream.binance.com")
     endpoints = COINM_ENDPOINTS
-    new_order = "POST /dapi/v1/order"
+    new_orders = frozenset({"POST /dapi/v1/order"})
 
     def __init__(self, settings: SimulatorSettings, world: World, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
         super().__init__(settings, COINM, world, clock_ms)

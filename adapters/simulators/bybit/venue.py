@@ -8,7 +8,7 @@ from aiohttp import web
 
 from adapters.simulators.admission import Policy
 from adapters.simulators.bybit import books
-from adapters.simulators.bybit.endpoints import COUNTED, ENDPOINTS
+from adapters.simulators.bybit.endpoints import COUNTED, ENDPOINTS, NEW_ORDER
 from adapters.simulators.bybit.errors import BybitError, envelope, refused
 from adapters.simulators.bybit.executions import KINDS, Execution, Executions
 from adapters.simulators.bybit.gate import Gate, read_body
@@ -43,6 +43,7 @@ class BybitVenue(SimulatedVenue):
 
     name = "bybit"
     hosts = (REST_HOST, STREAM_HOST)
+    new_orders = frozenset({NEW_ORDER})
     policy = Policy(client_ids="unique", post_only="cancel", open_orders_max=OPEN_ORDERS_MAX)
 
     def __init__(self, settings: SimulatorSettings, world: World, clock_ms: Callable[[], int] = wall_clock_ms) -> None:

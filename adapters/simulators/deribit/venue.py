@@ -45,7 +45,8 @@ class DeribitVenue(SimulatedVenue):
 
     name = "deribit"
     hosts = (HOST,)
-    policy = Policy(client_ids="free", post_only="refuse", open_orders_max=OPEN_ORDERS_MAX)
+    new_orders = frozenset({f"GET {API}private/buy", f"GET {API}private/sell"})
+    policy = Policy(client_ids="free", post_only="refuse", open_orders_max=OPEN_ORDERS_MAX, deleverages=False)
 
     def __init__(self, settings: SimulatorSettings, world: World, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
         super().__init__(settings, PERPETUALS, world, clock_ms)

@@ -39,6 +39,7 @@ class OkxVenue(SimulatedVenue):
 
     name = "okx"
     hosts = (REST_HOST, STREAM_HOST)
+    new_orders = frozenset(f"POST {path}" for path in PLACING)
     policy = Policy(client_ids="unique", post_only="cancel")
 
     def __init__(self, settings: SimulatorSettings, world: World, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
