@@ -7,6 +7,7 @@ import msgspec
 
 from commands import (
     account,
+    costs,
     custody,
     funding,
     hedge,
@@ -53,7 +54,6 @@ DECIDERS: dict[type[Command], Decide] = {
     order.RecordAbsent: order.record_absent,
     order.RecordFill: order.record_fill,
     order.CancelOrder: order.cancel_order,
-    order.CancelOrder: order.cancel_order,
     hedge.ContinueHedge: hedge.continue_hedge,
     hedge.StartHedge: hedge.start_hedge,
     hedge.UnwindHedge: hedge.unwind_hedge,
@@ -90,8 +90,8 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     RequestCancelled: (hedge.react_fallen,),
     RequestSettlementFailed: (hedge.react_fallen,),
     HedgePlanned: (hedge.react_planned,),
-    HedgeCompleted: (settling.react_hedged,),
-    HedgeAbandoned: (settling.react_abandoned,),
+    HedgeCompleted: (settling.react_hedged, costs.react_ended),
+    HedgeAbandoned: (settling.react_abandoned, costs.react_ended),
     OrderAcknowledged: (hedge.react_acknowledged,),
     OrderClosed: (hedge.react_closed,),
     FillRecorded: (hedge.react_fill,),

@@ -69,7 +69,7 @@ def _tallied(apply: Apply | None) -> Apply:
     return counted
 
 
-_APPLY: dict[type[Event], Apply] = {
+_BOOKED: dict[type[Event], Apply] = {
     **folds_requests.FOLDS,
     **folds_hedges.FOLDS,
     **folds_orders.FOLDS,
@@ -79,7 +79,7 @@ _APPLY: dict[type[Event], Apply] = {
     **dict.fromkeys(chains.FOLDS, _mirrored),
 }
 # What hedges cost is counted beside what their events mean for the Book.
-_APPLY |= {counted: _tallied(_APPLY.get(counted)) for counted in tallies.FOLDS}
+_APPLY = _BOOKED | {counted: _tallied(_BOOKED.get(counted)) for counted in tallies.FOLDS}
 
 
 def remaining(order: OpenOrder) -> Num:

@@ -2,6 +2,7 @@
 
 from domain import (
     account,
+    cost,
     fill,
     funding,
     hedge,
@@ -39,5 +40,6 @@ SUBJECTS = (
     account,
     indicative,
     treasury,
+    cost,
 )
 EVENTS = CATALOGUE

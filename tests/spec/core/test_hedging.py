@@ -27,7 +27,7 @@ class TestRetries:
         assert tags(fired.events) == ["order.submission_requested", "order.attempted"]
         assert str(desk.order().quantity) == "0.5"
         done = desk.trade(desk.order(), "0.5", trade="t2")
-        assert tags(done.events)[-2:] == ["hedge.completed", "settlement.submission_requested"]
+        assert tags(done.events)[-3:] == ["hedge.completed", "settlement.submission_requested", "cost.realised"]
 
     def test_the_next_order_is_priced_on_what_the_market_is_then(self):
         desk = Desk()
@@ -48,7 +48,7 @@ class TestRetries:
         desk.trade(open_hedge(desk), "1.489")  # 0.011 is 22 USD, just enough
         desk.evidence = (a_book("1700", "1700.1"),)  # now it is 18.70
         (fired,) = desk.wake(250)
-        assert tags(fired.events) == ["hedge.completed", "settlement.submission_requested"]
+        assert tags(fired.events) == ["hedge.completed", "settlement.submission_requested", "cost.realised"]
         assert imbalance(desk.book, "ETH") == 0
 
     def test_it_is_given_up_after_its_last_order(self):
@@ -165,7 +165,8 @@ class TestUnwinding:
         assert tags(fired.events) == ["hedge.planned", "order.submission_requested", "order.attempted"]
         assert (desk.order().side, str(desk.order().quantity)) == ("buy", "1.5")
         done = desk.trade(desk.order(), "1.5", trade="back")
-        assert tags(done.events) == ["fill.recorded", "order.closed", "hedge.leg_completed", "hedge.completed"]
+        ended = ["order.closed", "hedge.leg_completed", "hedge.completed", "cost.realised"]
+        assert tags(done.events) == ["fill.recorded", *ended]
         assert (imbalance(desk.book, "ETH"), desk.book.carry["ETH"]) == (0, 0)
 
     def test_nothing_is_unwound_of_a_stable(self):

@@ -30,6 +30,7 @@ def test_a_mint_is_quoted_accepted_hedged_settled():
         "hedge.leg_completed",
         "hedge.completed",
         "settlement.submission_requested",
+        "cost.realised",
     ]
     settlement = next(iter(desk.book.settlements))
     done = desk.do("settlement.confirmed", {"settlement_id": settlement, "reference": "0xabc"})

@@ -10,7 +10,7 @@ from domain.exposure import exposure, imbalance
 from domain.order import Order
 from tests.support.desk import Desk, reason, tags
 
-CLOSED = ["order.closed", "hedge.leg_completed", "hedge.completed", "settlement.submission_requested"]
+CLOSED = ["order.closed", "hedge.leg_completed", "hedge.completed", "settlement.submission_requested", "cost.realised"]
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ class TestTheOrdinary:
         assert tags(desk.acknowledge(order, filled="1.5").events) == ["order.acknowledged"]
         assert corners(desk) == ("-1.5", "0.6")
         assert tags(desk.fill(order, "0.6", trade="c").events) == ["fill.recorded", *CLOSED]
-        hedged: Any = desk.events[-2]
+        hedged: Any = desk.events[-3]
         assert (str(hedged.filled), str(hedged.average_price)) == ("-1.5", "2000")
 
     def test_an_ioc_that_filled_in_part_expires_for_the_rest(self, desk: Desk):

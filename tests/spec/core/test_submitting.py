@@ -48,7 +48,7 @@ class TestTheWholeWay:
 
     def test_it_carries_its_route_and_counts_where_the_collateral_went(self):
         desk = settling()
-        asked: Any = desk.events[-1]
+        asked: Any = desk.events[-2]
         assert (asked.custodians, asked.ratios) == (CUSTODIANS, (5_000, 5_000))
         desk.submit()
         desk.include()
