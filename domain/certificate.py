@@ -23,7 +23,7 @@ class CostSplit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RoutedLeg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Hold one chosen leg.
+    """Hold one chosen leg of an underlying.
 
     `quantity` is signed, in the units orders are made in (base; quote on inverse contracts), a multiple of the lot;
     `base` is the signed delta it brings in base units; prices are quote per base; `notional_usd` is positive.
@@ -32,11 +32,13 @@ class RoutedLeg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     venue: str
     account: str
     symbol: str
+    underlying: str
     quantity: Num
     base: Num
     average_price: Num
     worst_price: Num
     middle: Num
+    usd_per_quote: Num
     notional_usd: Num
     cost: CostSplit
 
@@ -49,13 +51,22 @@ class Excluded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: str
 
 
+class Unrouted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Say which signed base quantity of an underlying no venue could take: less than a lot, or there was no room."""
+
+    underlying: str
+    quantity: Num
+
+
 class Certificate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Prove a routing decision: anybody with its inputs computes the same legs, cost and bound.
 
-    `inputs_sha256` is over the canonical JSON of the `Problem`. `cost_usd` is what the legs are expected to cost, all
-    of `CostSplit` added; `bound_usd` is the optimum of the linear relaxation (fractions of lots, no minimum sizes),
-    which no choice can beat; `gap_usd` their difference; `lot_usd` the marginal cost of one lot a leg, within which the
-    gap should lie. `unrouted` is the signed base quantity that no venue could take.
+    `inputs_sha256` is over the canonical JSON of the problem as far as it was read (`domain.routing_certificate`).
+    `cost_usd` is what the legs are expected to cost, all of `CostSplit` added; `bound_usd` is what no choice can beat
+    for the base that the legs bring: the optimum of the linear relaxation (fractions of lots, no minimum sizes), by
+    duality; `gap_usd` their difference; `lot_usd` the marginal cost of one lot of each leg, within which the gap should
+    lie. `candidates` is how many instruments were considered; `doubts` name those of which something was not believed
+    and counted adverse.
     """
 
     inputs_sha256: str
@@ -66,5 +77,6 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bound_usd: Num
     gap_usd: Num
     lot_usd: Num
-    unrouted: Num = ZERO
+    unrouted: tuple[Unrouted, ...] = ()
     excluded: tuple[Excluded, ...] = ()
+    doubts: tuple[Excluded, ...] = ()

@@ -1,96 +1,145 @@
-"""The router: over which venues and instruments a change of exposure is traded, and proof that none is much better."""
+"""The router: over which venues and instruments a change of exposure is traded, and proof that none is much better.
 
-from enum import StrEnum
+`route` is pure. It minimises what walking the books costs, the taker's fee, the basis and the penalties of
+concentration, less the funding expected over the horizon, and shares each venue's room among its instruments and the
+targets. Only the target's direction is traded: the router opens no position to gain on another.
+"""
+
+from decimal import Decimal
+from itertools import pairwise
 
 import msgspec
 
-from domain.certificate import Certificate, Excluded, RoutedLeg
-from domain.depth import Level
-from domain.quantity import ZERO, Num
+from domain.certificate import Excluded
+from domain.quantity import EXACT
+from domain.routing_bound import dual
+from domain.routing_certificate import certify
+from domain.routing_exchange import first_prices, optimise
+from domain.routing_lots import Lots
+from domain.routing_merge import Desk, Gross, merge
+from domain.routing_problem import Candidate, Problem, Routed
+from domain.routing_walk import DUST, Walk
 
 
-class InstrumentKind(StrEnum):
-    """Say how an instrument turns quantity into delta."""
+def route(problem: Problem) -> Routed:
+    """Choose the legs of a problem; the order in which its parts are given does not matter.
 
-    LINEAR = "linear"  # a perpetual sized in base units
-    INVERSE = "inverse"  # a perpetual sized in quote units, settled in the base
-    FUTURE = "future"  # a dated linear future
-    SPOT = "spot"
-
-
-class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Describe one instrument that may be traded now.
-
-    `lot`, `minimum_quantity`, `room_buy`, `room_sell` are in the instrument's own units (base; quote on inverse);
-    `minimum_notional` in quote units. Levels are best first, quote per base, base quantities. `usd_per_quote` converts.
-    `funding_per_hour` is the forecast rate (positive: longs pay shorts), `expiry_us` 0 for what does not expire.
-    `room_*` is how much may at most be bought or sold here, whatever binds first (size limits, position caps).
-    `position` is the signed base delta held there now.
+    Raise ValueError for a problem that contradicts itself; market data never raises: a book that is empty or crossed
+    is left out and named.
     """
-
-    venue: str
-    account: str
-    symbol: str
-    underlying: str
-    kind: InstrumentKind
-    lot: Num
-    minimum_quantity: Num
-    minimum_notional: Num
-    bids: tuple[Level, ...]
-    asks: tuple[Level, ...]
-    usd_per_quote: Num
-    taker_fee_bps: Num
-    room_buy: Num
-    room_sell: Num
-    funding_per_hour: Num = ZERO
-    expiry_us: int = 0
-    position: Num = ZERO
-
-
-class PenaltyStep(msgspec.Struct, frozen=True, gc=False):
-    """Add `bps` of notional to what is marginally traded once a venue's gross notional is above `from_usd`."""
-
-    from_usd: Num
-    bps: Num
+    problem = _sorted(problem)
+    _check(problem)
+    reasons = _reasons(problem)
+    desk, walks = _start(problem, reasons, _wanted(problem))
+    merge(desk)
+    prices = optimise(desk)
+    relaxed, relaxed_left = desk.cost(), tuple(desk.left)
+    Lots(desk).settle()
+    if prices is None or any(left > DUST for left in relaxed_left):
+        bound = _bound_again(problem, reasons, desk)
+    else:
+        bound = relaxed
+        for price, left, reference in zip(prices, desk.left, desk.references, strict=False):
+            bound = EXACT.subtract(bound, EXACT.multiply(EXACT.multiply(price, reference), left))
+    excluded = tuple(
+        Excluded(venue=candidate.venue, symbol=candidate.symbol, reason=reason)
+        for candidate, reason in zip(problem.candidates, reasons, strict=True)
+        if reason
+    )
+    certificate = certify(problem, walks, desk, bound=bound, excluded=(*problem.excluded, *excluded))
+    return Routed(legs=certificate.legs, certificate=certificate)
 
 
-class VenueRoom(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Bound what a venue account may take on: `notional_max` USD more of gross position, all its instruments together.
-
-    `notional` is what it holds now, USD gross. `steps` rise (convex): concentration and rank for auto-deleveraging.
-    What reduces a position needs no room and gets its penalties back.
-    """
-
-    venue: str
-    account: str
-    notional: Num
-    notional_max: Num
-    steps: tuple[PenaltyStep, ...] = ()
+def _sorted(problem: Problem) -> Problem:
+    return msgspec.structs.replace(
+        problem,
+        targets=tuple(sorted(problem.targets, key=lambda each: each.underlying)),
+        candidates=tuple(sorted(problem.candidates, key=_place)),
+        venues=tuple(sorted(problem.venues, key=lambda each: (each.venue, each.account))),
+        excluded=tuple(sorted(problem.excluded, key=lambda each: (each.venue, each.symbol, each.reason))),
+    )
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Ask for `quantity` signed base units of an underlying, worth `reference_usd` each."""
-
-    underlying: str
-    quantity: Num
-    reference_usd: Num
+def _place(candidate: Candidate) -> tuple[str, str, str]:
+    return candidate.venue, candidate.symbol, candidate.account
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Hold everything a routing decision rests on; `horizon_ms` is how long funding is looked ahead."""
+def _check(problem: Problem) -> None:
+    for names, what in (
+        ([target.underlying for target in problem.targets], "target"),
+        ([_place(candidate) for candidate in problem.candidates], "candidate"),
+        ([(room.venue, room.account) for room in problem.venues], "venue's room"),
+    ):
+        if len(dict.fromkeys(names)) < len(names):
+            raise ValueError(f"a {what} is given twice")
+    if any(target.reference_usd <= 0 for target in problem.targets):
+        raise ValueError("a reference must be above zero")
+    if any(each.lot <= 0 or each.usd_per_quote <= 0 for each in problem.candidates):
+        raise ValueError("a lot and a currency's rate must be above zero")
+    if problem.horizon_ms < 0:
+        raise ValueError("a horizon must not be negative")
+    for room in problem.venues:
+        negative = any(step.bps < 0 or step.from_usd < 0 for step in room.steps)
+        falling = any(b.from_usd <= a.from_usd or b.bps < a.bps for a, b in pairwise(room.steps))
+        if negative or falling:
+            raise ValueError(f"penalty steps must rise: {room.venue}")
 
-    targets: tuple[Target, ...]
-    candidates: tuple[Candidate, ...]
-    venues: tuple[VenueRoom, ...]
-    horizon_ms: int
-    excluded: tuple[Excluded, ...] = ()
+
+def _reasons(problem: Problem) -> list[str]:
+    """Return why each candidate cannot be traded, empty where it can."""
+    wanted = {target.underlying for target in problem.targets}
+    rooms = {(room.venue, room.account) for room in problem.venues}
+    return [_reason(candidate, wanted, rooms) for candidate in problem.candidates]
 
 
-class Routed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Answer a problem: the legs, largest first, with the certificate that they rest on.
+def _reason(candidate: Candidate, wanted: set[str], rooms: set[tuple[str, str]]) -> str:
+    if candidate.underlying not in wanted:
+        return "no target has its underlying"
+    if (candidate.venue, candidate.account) not in rooms:
+        return "no room is given for its venue"
+    if not candidate.bids or not candidate.asks:
+        return "a side of its book is empty"
+    bid, ask = candidate.bids[0], candidate.asks[0]
+    if not 0 < bid.price < ask.price or bid.quantity <= 0 or ask.quantity <= 0:
+        return "its book is crossed or not above zero"
+    return ""
 
-    What no venue could take stands in the certificate as `unrouted`: the caller carries it and says so.
-    """
 
-    legs: tuple[RoutedLeg, ...]
-    certificate: Certificate
+def _wanted(problem: Problem) -> list[Decimal]:
+    return [EXACT.abs(target.quantity) for target in problem.targets]
+
+
+def _start(problem: Problem, reasons: list[str], wanted: list[Decimal]) -> tuple[Desk, list[Walk | None]]:
+    """Return a desk with nothing taken, and the walk of each candidate that can be traded."""
+    targets = {target.underlying: number for number, target in enumerate(problem.targets)}
+    venues = {(room.venue, room.account): number for number, room in enumerate(problem.venues)}
+    walks: list[Walk] = []
+    by_candidate: list[Walk | None] = []
+    for candidate, reason in zip(problem.candidates, reasons, strict=True):
+        walk = None
+        if not reason:
+            number = targets[candidate.underlying]
+            walk = Walk(
+                candidate,
+                problem.targets[number],
+                problem.horizon_ms,
+                order=len(walks),
+                target_number=number,
+                venue=venues[candidate.venue, candidate.account],
+            )
+            walks.append(walk)
+        by_candidate.append(walk)
+    grosses = [Gross(room) for room in problem.venues]
+    return Desk(walks, grosses, wanted, [target.reference_usd for target in problem.targets]), by_candidate
+
+
+def _bound_again(problem: Problem, reasons: list[str], settled: Desk) -> Decimal:
+    """Return the bound for what the legs bring, where the first relaxation could not bring all that was wanted."""
+    brought = [EXACT.subtract(wanted, left) for wanted, left in zip(_wanted(problem), settled.left, strict=True)]
+    desk, _ = _start(problem, reasons, list(brought))
+    merge(desk)
+    if optimise(desk) is not None:
+        return desk.cost()
+    prices = first_prices(desk)
+    fresh, _ = _start(problem, reasons, list(brought))
+    return dual(fresh.walks, fresh.grosses, brought, prices)

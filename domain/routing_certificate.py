@@ -1,0 +1,139 @@
+"""What a routing decision is proven by: the hash of what it rested on, each leg's expected cost, and the bound.
+
+Hashed is the canonical JSON (`domain.codec.encode`) of the problem as far as it was read: of each book the side that is
+traded down to the deepest level looked at, which is at least the first one left, and the best level of the other side;
+of books that could not be traded the best of both; all else in full, sorted by venue, symbol and account. A deeper
+level that nobody looked at could not have changed the answer: anybody with the whole problem finds the same hash.
+"""
+
+import hashlib
+from decimal import Decimal
+
+import msgspec
+
+from domain.certificate import Certificate, CostSplit, Excluded, RoutedLeg, Unrouted
+from domain.codec import encode
+from domain.quantity import BPS, EXACT, ZERO, Num, Rounding, round_to
+from domain.routing_merge import Desk
+from domain.routing_problem import Candidate, Problem
+from domain.routing_walk import DUST, NOTHING, Walk, carried_per_base
+
+# Costs are told to a billionth of a dollar, rounded against us; quotients of prices and quantities to 18 places.
+COST_STEP = Decimal("0.000000001")
+FINE = Decimal("1e-18")
+
+_add, _subtract, _multiply, _divide = EXACT.add, EXACT.subtract, EXACT.multiply, EXACT.divide
+
+
+def inputs_sha256(problem: Problem, walks: list[Walk | None]) -> str:
+    """Return the hash of a sorted problem, each candidate with the walk that read it, if any did."""
+    pairs = zip(problem.candidates, walks, strict=True)
+    read = msgspec.structs.replace(problem, candidates=tuple(_as_read(candidate, walk) for candidate, walk in pairs))
+    return hashlib.sha256(encode(read)).hexdigest()
+
+
+def _as_read(candidate: Candidate, walk: Walk | None) -> Candidate:
+    depth = 1 if walk is None else walk.read + 1
+    bids, asks = (1, depth) if walk is not None and walk.buying else (depth, 1)
+    return msgspec.structs.replace(candidate, bids=candidate.bids[:bids], asks=candidate.asks[:asks])
+
+
+def certify(
+    problem: Problem, walks: list[Walk | None], desk: Desk, *, bound: Decimal, excluded: tuple[Excluded, ...]
+) -> Certificate:
+    """Return the certificate of a desk in whole lots; `bound` is in USD."""
+    fines = _fines(desk)
+    legs = [_leg(walk, fines[walk.order], problem.horizon_ms) for walk in desk.walks if walk.started]
+    legs.sort(key=lambda leg: (-leg.notional_usd, leg.venue, leg.account, leg.symbol))
+    cost = ZERO
+    for leg in legs:
+        cost += total(leg.cost)
+    lot = NOTHING
+    for walk in desk.walks:
+        if walk.started:
+            lot = _add(lot, _marginal_lot(desk, walk))
+    bound_usd = round_to(bound, COST_STEP, Rounding.FLOOR)
+    return Certificate(
+        inputs_sha256=inputs_sha256(problem, walks),
+        horizon_ms=problem.horizon_ms,
+        candidates=len(desk.walks),
+        legs=tuple(legs),
+        cost_usd=cost,
+        bound_usd=bound_usd,
+        gap_usd=cost - bound_usd,
+        lot_usd=round_to(lot, COST_STEP, Rounding.UP),
+        unrouted=_unrouted(problem, desk),
+        excluded=excluded,
+        doubts=problem.doubts,
+    )
+
+
+def total(cost: CostSplit) -> Num:
+    """Return a cost's parts added, USD."""
+    return cost.spread + cost.depth + cost.fee + cost.basis + cost.funding + cost.penalty
+
+
+def _unrouted(problem: Problem, desk: Desk) -> tuple[Unrouted, ...]:
+    found: list[Unrouted] = []
+    for target, left in zip(problem.targets, desk.left, strict=True):
+        quantity = round_to(left, FINE, Rounding.DOWN)
+        if quantity > DUST:
+            found.append(
+                Unrouted(underlying=target.underlying, quantity=-quantity if target.quantity < 0 else quantity)
+            )
+    return tuple(found)
+
+
+def _fines(desk: Desk) -> list[Decimal]:
+    """Share each venue's fine among its legs by what each adds to its gross notional, or takes from it."""
+    fines: list[Decimal] = []
+    for walk in desk.walks:
+        gross = desk.grosses[walk.venue]
+        change = _subtract(gross.notional, gross.start)
+        share = _multiply(walk.extended, walk.reference)
+        fines.append(_divide(_multiply(gross.fined(), share), change) if change and walk.started else NOTHING)
+    return fines
+
+
+def _marginal_lot(desk: Desk, walk: Walk) -> Decimal:
+    """Return what the last lot taken costs, USD, without its sign: where a market pays us it counts too."""
+    price = walk.last_price()
+    if price is None:
+        return NOTHING
+    gross, unit, lot = desk.grosses[walk.venue], walk.unit(price), walk.candidate.lot
+    unit = _subtract(unit, gross.below()) if walk.reduced else _add(unit, gross.below())
+    base = _divide(lot, price) if walk.inverse else lot
+    return EXACT.abs(_multiply(_multiply(unit, walk.reference), base))
+
+
+def _leg(walk: Walk, fine: Decimal, horizon_ms: int) -> RoutedLeg:
+    candidate, base, quote = walk.candidate, walk.base, walk.quote
+    rate, sign = candidate.usd_per_quote, Decimal(1 if walk.buying else -1)
+    best = (candidate.asks if walk.buying else candidate.bids)[0].price
+    signed = _multiply(sign, base)
+    basis = _multiply(_subtract(_multiply(walk.middle, rate), walk.reference), _multiply(walk.share, signed))
+    return RoutedLeg(
+        venue=candidate.venue,
+        account=candidate.account,
+        symbol=candidate.symbol,
+        underlying=candidate.underlying,
+        quantity=Num(_multiply(sign, walk.units)),
+        base=round_to(signed, FINE, Rounding.NEAREST) if walk.inverse else Num(signed),
+        average_price=round_to(_divide(quote, base), FINE, Rounding.NEAREST),
+        worst_price=Num(walk.last_price() or best),
+        middle=Num(walk.middle),
+        usd_per_quote=Num(rate),
+        notional_usd=Num(_multiply(quote, rate)),
+        cost=CostSplit(
+            spread=_usd(_multiply(_multiply(_subtract(best, walk.middle), signed), rate)),
+            depth=_usd(_multiply(_multiply(sign, _subtract(quote, _multiply(best, base))), rate)),
+            fee=_usd(_multiply(_multiply(quote, rate), _divide(candidate.taker_fee_bps, BPS))),
+            basis=_usd(basis),
+            funding=_usd(_multiply(signed, carried_per_base(candidate, walk.reference, horizon_ms))),
+            penalty=_usd(fine),
+        ),
+    )
+
+
+def _usd(cost: Decimal) -> Num:
+    return round_to(cost, COST_STEP, Rounding.CEILING)

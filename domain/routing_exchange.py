@@ -1,0 +1,223 @@
+"""Proof that nothing better can be done, or the exchange that does better.
+
+A solution of the relaxation is optimal exactly when there are prices, one a target and one a venue, at which no piece
+taken is too dear and none left is too cheap. Each condition names at most one target and one venue, so that the prices
+are found, or proven not to exist, by Bellman and Ford's method on a graph with two nodes a price (one for its value,
+one for its negative). A negative cycle there is a set of pieces to take and to give back at once that saves money; it
+is followed as far as it saves.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from domain.quantity import EXACT
+from domain.routing_merge import UNROUTED, Desk
+from domain.routing_walk import DUST, NOTHING, SHARE, Walk
+
+# Each exchange ends at an edge of some piece; so many in a row do not happen, and the bound stays honest if they do.
+EXCHANGES_MAX = 200
+TWO = Decimal(2)
+# A cycle must save more than the rounding of its unit costs.
+SLACK = Decimal("1e-20")
+
+
+class Edge(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Say that the price at `head` exceeds that at `tail` by at most `weight`; `walk` moves `way` where it binds."""
+
+    tail: int
+    head: int
+    weight: Decimal
+    walk: int
+    way: int
+
+
+def optimise(desk: Desk) -> list[Decimal] | None:
+    """Exchange until nothing saves, and return the prices that prove it; None where the bound of tries was reached.
+
+    Prices are shares: what a USD of each target is worth, then what a USD of each venue's gross notional is charged.
+    """
+    start = [signed for value in first_prices(desk) for signed in (value, EXACT.minus(value))]
+    for _ in range(EXCHANGES_MAX):
+        prices, cycle = _settle(_edges(desk), start)
+        if not cycle:
+            return prices
+        if not _follow(desk, cycle):
+            return None
+    return None
+
+
+def first_prices(desk: Desk) -> list[Decimal]:
+    """Return a guess at the prices: the last unit taken of each target, and what each venue fines now."""
+    last = [NOTHING] * len(desk.left)
+    for walk in desk.walks:
+        price = walk.last_price()
+        if price is not None:
+            last[walk.target] = max(last[walk.target], walk.unit(price)) if last[walk.target] else walk.unit(price)
+    return [*last, *(gross.above() or gross.below() for gross in desk.grosses)]
+
+
+def _edges(desk: Desk) -> list[Edge]:
+    """Return every condition that prices must fulfil; node 2n is the nth price, 2n + 1 its negative."""
+    edges: list[Edge] = []
+    targets = len(desk.left)
+    for number, left in enumerate(desk.left):
+        plus, minus = 2 * number, 2 * number + 1
+        edges.append(Edge(minus, plus, EXACT.multiply(UNROUTED, TWO), -1, 0))
+        if left > DUST:
+            edges.append(Edge(plus, minus, EXACT.multiply(UNROUTED, Decimal(-2)), -1, 0))
+    for number, gross in enumerate(desk.grosses, targets):
+        plus, minus = 2 * number, 2 * number + 1
+        above = gross.above()
+        if above is not None:
+            edges.append(Edge(minus, plus, EXACT.multiply(above, TWO), -1, 0))
+        edges.append(Edge(plus, minus, EXACT.multiply(gross.below(), Decimal(-2)), -1, 0))
+    for walk in desk.walks:
+        target, venue = 2 * walk.target, 2 * (targets + walk.venue)
+        price = walk.next_price()
+        if price is not None:
+            # Not too cheap to be left: the target's price less (or, where it reduces, plus) the venue's <= unit.
+            unit, ends = walk.unit(price), (venue + 1, venue) if walk.reducing else (venue, venue + 1)
+            edges.append(Edge(ends[0], target, unit, walk.order, 1))
+            edges.append(Edge(target + 1, ends[1], unit, walk.order, 1))
+        price = walk.last_price()
+        if price is not None:
+            unit, ends = EXACT.minus(walk.unit(price)), (venue + 1, venue) if walk.reduced else (venue, venue + 1)
+            edges.append(Edge(target, ends[0], unit, walk.order, -1))
+            edges.append(Edge(ends[1], target + 1, unit, walk.order, -1))
+    return edges
+
+
+def _settle(edges: list[Edge], start: list[Decimal]) -> tuple[list[Decimal], list[Edge]]:
+    """Return prices that fulfil every condition, or a cycle of conditions that contradict each other."""
+    value = list(start)
+    nodes = len(value)
+    into: list[Edge | None] = [None] * nodes
+    for _ in range(nodes + 1):
+        changed = False
+        for edge in edges:
+            most = SHARE.add(value[edge.tail], edge.weight)
+            if most < value[edge.head]:
+                value[edge.head], into[edge.head], changed = most, edge, True
+        if not changed:
+            break
+        cycle = _cycle(into)
+        if cycle:
+            return [], cycle
+    return [SHARE.divide(SHARE.subtract(value[n], value[n + 1]), TWO) for n in range(0, nodes, 2)], []
+
+
+def _cycle(into: list[Edge | None]) -> list[Edge]:
+    """Return a cycle among the conditions that bind now, if it saves more than rounding."""
+    state = [0] * len(into)
+    for first in range(len(into)):
+        node, path = first, list[int]()
+        while state[node] == 0:
+            state[node] = 1
+            path.append(node)
+            edge = into[node]
+            if edge is None:
+                break
+            node = edge.tail
+        else:
+            if node in path:
+                found = [each for at in path[path.index(node) :] if (each := into[at]) is not None]
+                if sum((edge.weight for edge in found), NOTHING) < -SLACK:
+                    return found
+    return []
+
+
+def _follow(desk: Desk, cycle: list[Edge]) -> bool:
+    """Take and give back along a cycle as far as it saves; say whether anything moved."""
+    ways: dict[int, int] = {}
+    for edge in cycle:
+        if edge.way:
+            ways[edge.walk] = ways.get(edge.walk, 0) + edge.way
+    moves = [(desk.walks[order], way) for order, way in sorted(ways.items()) if way]
+    moved = False
+    while _saves(desk, moves) and (step := _step(desk, moves)) > DUST:
+        for walk, way in moves:
+            _move(desk, walk, EXACT.divide(EXACT.multiply(Decimal(way), step), walk.reference))
+        _snap(desk, moves)
+        moved = True
+    return moved
+
+
+def _gross_ways(moves: list[tuple[Walk, int]]) -> dict[int, int]:
+    """Return by how much each venue's gross moves a USD of the exchange."""
+    ways: dict[int, int] = {}
+    for walk, way in moves:
+        reducing = walk.reducing if way > 0 else walk.reduced
+        ways[walk.venue] = ways.get(walk.venue, 0) + (-way if reducing else way)
+    return ways
+
+
+def _saves(desk: Desk, moves: list[tuple[Walk, int]]) -> bool:
+    total = NOTHING
+    unrouted = [0] * len(desk.left)
+    for walk, way in moves:
+        price = walk.next_price() if way > 0 else walk.last_price()
+        if price is None:
+            return False
+        total = EXACT.fma(Decimal(way), walk.unit(price), total)
+        unrouted[walk.target] -= way
+    for number, way in enumerate(unrouted):
+        if way < 0 and desk.left[number] <= DUST:
+            return False
+        total = EXACT.fma(Decimal(way), UNROUTED, total)
+    for venue, way in _gross_ways(moves).items():
+        gross = desk.grosses[venue]
+        fine = gross.above() if way > 0 else gross.below()
+        if way and fine is None:
+            return False
+        total = EXACT.fma(Decimal(way), fine or NOTHING, total)
+    return total < -SLACK
+
+
+def _step(desk: Desk, moves: list[tuple[Walk, int]]) -> Decimal:
+    """Return how many USD can be exchanged until some piece, venue's step or target's remainder ends."""
+    step: Decimal | None = None
+    ends: list[tuple[Decimal, int]] = []
+    unrouted = [0] * len(desk.left)
+    for walk, way in moves:
+        ends.append((EXACT.multiply(walk.piece() if way > 0 else walk.last_piece(), walk.reference), abs(way)))
+        unrouted[walk.target] -= way
+    for number, way in enumerate(unrouted):
+        if way < 0:
+            ends.append((EXACT.multiply(desk.left[number], desk.references[number]), -way))
+    for venue, way in _gross_ways(moves).items():
+        gross = desk.grosses[venue]
+        edge = gross.until_above() if way > 0 else gross.until_below()
+        if way and edge is not None:
+            ends.append((EXACT.abs(EXACT.subtract(edge, gross.notional)), abs(way)))
+    for length, way in ends:
+        most = EXACT.divide(length, Decimal(way))
+        step = most if step is None else min(step, most)
+    return step or NOTHING
+
+
+def _move(desk: Desk, walk: Walk, base: Decimal) -> None:
+    """Take a base quantity, or give it back where it is negative, within one piece."""
+    before = walk.base
+    reducing = walk.reducing if base > 0 else walk.reduced
+    if base > 0:
+        walk.take(base)
+    else:
+        walk.give(EXACT.minus(base))
+    moved = EXACT.subtract(walk.base, before)
+    desk.shift(walk, moved, reducing=reducing)
+    desk.left[walk.target] = EXACT.subtract(desk.left[walk.target], moved)
+
+
+def _snap(desk: Desk, moves: list[tuple[Walk, int]]) -> None:
+    """Stand on the edge that ended the step, from which a quotient's rounding may have kept."""
+    for walk, way in moves:
+        if way > 0 and walk.next_price() is not None and walk.piece() <= DUST:
+            _move(desk, walk, walk.piece())
+        elif way < 0 and walk.last_price() is not None and walk.last_piece() <= DUST:
+            _move(desk, walk, EXACT.minus(walk.last_piece()))
+    for venue in sorted(_gross_ways(moves)):
+        gross = desk.grosses[venue]
+        for edge in (gross.until_above(), gross.until_below()):
+            if edge is not None and EXACT.abs(EXACT.subtract(edge, gross.notional)) <= DUST:
+                gross.notional = edge

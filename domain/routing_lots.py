@@ -1,0 +1,201 @@
+"""The relaxation turned into orders: whole lots, nothing below an instrument's minimum, no room exceeded.
+
+Every walk goes back to a whole lot; what that leaves over is taken lot by lot where it costs least. A leg below its
+minimum is either given up or brought up to it at the others' expense, whichever costs less.
+"""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from heapq import heapify, heappop, heappush
+
+import msgspec
+
+from domain.quantity import EXACT
+from domain.routing_merge import UNROUTED, Desk
+from domain.routing_walk import DUST, NOTHING, Stand, Walk
+
+_subtract, _multiply, _divide = EXACT.subtract, EXACT.multiply, EXACT.divide
+
+
+class _Mark(msgspec.Struct, frozen=True, gc=False):
+    """Hold where everything stood."""
+
+    walks: tuple[Stand, ...]
+    grosses: tuple[Decimal, ...]
+    left: tuple[Decimal, ...]
+    closed: frozenset[int]
+
+
+class Lots:
+    """Bring a desk to whole lots. `closed` are the walks that were given up: they take nothing again."""
+
+    __slots__ = ("closed", "desk")
+
+    def __init__(self, desk: Desk) -> None:
+        """Begin with a desk's relaxed solution."""
+        self.desk = desk
+        self.closed: frozenset[int] = frozenset()
+
+    def settle(self) -> None:
+        """Turn the relaxed solution into whole lots."""
+        for walk in self.desk.walks:
+            if walk.started:
+                self._go(walk, in_lots(walk, walk.units, ROUND_FLOOR))
+        for venue in range(len(self.desk.grosses)):
+            self._relieve(venue)
+        self._fill()
+        for _ in self.desk.walks:  # each turn closes a walk, or brings one to its minimum for good
+            short = [walk for walk in self.desk.walks if walk.started and walk.units < minimum(walk)]
+            if not short:
+                break
+            self._give_up_or_raise(min(short, key=lambda each: (_multiply(each.base, each.reference), each.order)))
+
+    def _go(self, walk: Walk, units: Decimal) -> bool:
+        """Go to a quantity in units if the book has it, keeping venue and target in step; say whether."""
+        base, extended = walk.base, walk.extended
+        if not walk.go(units):
+            return False
+        left, gross = self.desk.left, self.desk.grosses[walk.venue]
+        left[walk.target] = _subtract(left[walk.target], _subtract(walk.base, base))
+        gross.notional = EXACT.fma(_subtract(walk.extended, extended), walk.reference, gross.notional)
+        return True
+
+    def _crowded(self, venue: int) -> bool:
+        """Say whether a venue holds more than it may: what it held already does not count."""
+        gross = self.desk.grosses[venue]
+        return _subtract(gross.notional, gross.notional_max) > DUST
+
+    def _relieve(self, venue: int) -> None:
+        """Give back what extends a venue where rounding what reduces it left too much."""
+        while self._crowded(venue):
+            able = [walk for walk in self.desk.walks if walk.venue == venue and walk.started and not walk.reduced]
+            if not able:
+                return
+            walk = max(able, key=lambda each: (self._last_unit(each), each.order))
+            gross = self.desk.grosses[venue]
+            over = _divide(_subtract(gross.notional, gross.notional_max), walk.reference)
+            self._go(walk, max(_subtract(walk.units, lots_of(walk, over)), NOTHING))
+
+    def _last_unit(self, walk: Walk) -> Decimal:
+        price = walk.last_price()
+        return NOTHING if price is None else walk.unit(price)
+
+    def _fill(self) -> None:
+        """Take what is left, each time where the next piece costs least, as long as a whole lot fits somewhere."""
+        while self._fill_once():
+            pass
+
+    def _fill_once(self) -> bool:
+        desk, moved = self.desk, False
+        heap: list[tuple[Decimal, int]] = []
+        for walk in desk.walks:
+            if desk.left[walk.target] > DUST and walk.order not in self.closed:
+                unit = desk.next_unit(walk)
+                if unit is not None:
+                    heap.append((unit, walk.order))
+        heapify(heap)
+        while heap:
+            key, order = heappop(heap)
+            walk = desk.walks[order]
+            unit = desk.next_unit(walk) if desk.left[walk.target] > DUST else None
+            if unit is None:
+                continue
+            if unit > key:
+                heappush(heap, (unit, order))
+            elif self._take_lots(walk):
+                moved = True
+                heappush(heap, (unit, order))
+        return moved
+
+    def _take_lots(self, walk: Walk) -> bool:
+        """Take as many lots as the next piece has, the least that may be taken at any rate; say whether it fitted."""
+        units, lot = walk.units, walk.candidate.lot
+        least = lot if walk.started else max(minimum(walk), lot)
+        base = min(self.desk.left[walk.target], walk.piece())
+        price = walk.next_price()
+        piece = _multiply(base, price) if walk.inverse and price is not None else base
+        goal = max(in_lots(walk, EXACT.add(units, piece), ROUND_FLOOR), EXACT.add(units, least))
+        mark = self._mark()
+        if goal <= walk.room and self._go(walk, goal):
+            grown = self.desk.grosses[walk.venue].notional > mark.grosses[walk.venue]
+            if self.desk.left[walk.target] >= -DUST and not (grown and self._crowded(walk.venue)):
+                return True
+        self._back_to(mark)
+        return False
+
+    def _give_up_or_raise(self, walk: Walk) -> None:
+        start = self._mark()
+        self._go(walk, NOTHING)
+        self.closed |= {walk.order}
+        self._fill()
+        given_up, worth = self._mark(), self._worth()
+        self._back_to(start)
+        if self._raise(walk):
+            self._fill()
+            if self._worth() <= worth:
+                return
+        self._back_to(given_up)
+
+    def _raise(self, walk: Walk) -> bool:
+        """Bring a leg up to its minimum, at the expense of the dearest others; say whether the rooms allowed it."""
+        goal = minimum(walk)
+        if goal > walk.room or not self._go(walk, goal):
+            return False
+        left = self.desk.left
+        others = [each for each in self.desk.walks if each.target == walk.target and each.started and each is not walk]
+        others.sort(key=lambda each: (self._last_unit(each), each.order), reverse=True)
+        for other in others:
+            if left[walk.target] >= -DUST:
+                break
+            spare = in_lots(other, max(_subtract(other.units, minimum(other)), NOTHING), ROUND_FLOOR)
+            wanted = lots_of(other, EXACT.minus(left[walk.target]))
+            self._go(other, _subtract(other.units, min(spare, wanted)))
+        if self._crowded(walk.venue):
+            return False
+        return left[walk.target] >= -DUST
+
+    def _worth(self) -> Decimal:
+        """Return the cost, what is left counted at a price beyond any."""
+        total = self.desk.cost()
+        for left, reference in zip(self.desk.left, self.desk.references, strict=True):
+            total = EXACT.fma(_multiply(left, reference), UNROUTED, total)
+        return total
+
+    def _mark(self) -> _Mark:
+        desk = self.desk
+        return _Mark(
+            walks=tuple(walk.stand() for walk in desk.walks),
+            grosses=tuple(gross.notional for gross in desk.grosses),
+            left=tuple(desk.left),
+            closed=self.closed,
+        )
+
+    def _back_to(self, mark: _Mark) -> None:
+        for walk, stand in zip(self.desk.walks, mark.walks, strict=True):
+            walk.return_to(stand)
+        for gross, notional in zip(self.desk.grosses, mark.grosses, strict=True):
+            gross.notional = notional
+        self.desk.left[:] = mark.left
+        self.closed = mark.closed
+
+
+def in_lots(walk: Walk, units: Decimal, rounding: str) -> Decimal:
+    """Round a quantity in units to whole lots."""
+    lot = walk.candidate.lot
+    # Dust below a whole lot is what a quotient lost; it does not cost a lot.
+    near = EXACT.add(units, DUST) if rounding == ROUND_FLOOR else _subtract(units, DUST)
+    return _multiply(_divide(near, lot).to_integral_value(rounding=rounding), lot)
+
+
+def lots_of(walk: Walk, base: Decimal) -> Decimal:
+    """Return the least whole lots, in units, that a base quantity already walked last makes."""
+    price = walk.last_price()
+    return in_lots(walk, _multiply(base, price) if walk.inverse and price is not None else base, ROUND_CEILING)
+
+
+def minimum(walk: Walk) -> Decimal:
+    """Return the least quantity in units that may be ordered, in whole lots; notional is counted at the best bid."""
+    candidate = walk.candidate
+    notional = candidate.minimum_notional
+    if not walk.inverse:
+        notional = _divide(notional, candidate.bids[0].price)
+    return in_lots(walk, max(candidate.minimum_quantity, notional, candidate.lot), ROUND_CEILING)
