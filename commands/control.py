@@ -7,7 +7,7 @@ from domain.book import Book
 from domain.exposure import exposure, with_request
 from domain.limit import Control, Limit
 from domain.market import BPS_STEP
-from domain.mode import GLOBAL, Mode
+from domain.mode import GLOBAL, SEVERITY, Mode
 from domain.policy import Hedging, Pair
 from domain.quantity import BPS, Amount, Num, Rounding, divide, multiply, round_to, subtract, to_units
 from domain.quote import Side
@@ -24,11 +24,13 @@ def need_limit(book: Book, control: Control, scope: str = GLOBAL) -> Limit | Ref
 
 
 def mode_of(book: Book, pair: Pair) -> Mode:
-    """Return the strictest mode of the book, the pair, its asset, and its venue where it is hedged."""
-    scopes = [f"pair:{pair.name}", f"asset:{book.asset(pair.collateral).underlying}"]
-    if pair.hedging is Hedging.PERPETUAL:
-        scopes.append(f"venue:{pair.venue}")
-    return book.mode(*scopes)
+    """Return the strictest mode of the book, the pair and its asset; and that of the freest venue it is hedged on."""
+    underlying = book.asset(pair.collateral).underlying
+    own = book.mode(f"pair:{pair.name}", f"asset:{underlying}")
+    if pair.hedging is Hedging.HOLD or book.policy is None:
+        return own
+    venues = (book.modes.get(f"venue:{each.venue}", Mode.ACTIVE) for each in book.policy.traded(underlying))
+    return max(own, min(venues, key=SEVERITY.__getitem__, default=own), key=SEVERITY.__getitem__)
 
 
 def check_mode(book: Book, pair: Pair, side: Side) -> Refusal | None:
@@ -38,9 +40,6 @@ def check_mode(book: Book, pair: Pair, side: Side) -> Refusal | None:
         return Refusal(reason=Reason.HALTED, text=f"{pair.name} is halted")
     if mode is Mode.REDUCE_ONLY and side is Side.MINT:
         return Refusal(reason=Reason.REDUCE_ONLY, text=f"{pair.name} takes no new mints now")
-    if pair.hedging is Hedging.PERPETUAL and pair.venue in book.dependencies:
-        text = f"{pair.venue} is degraded: {book.dependencies[pair.venue]}"
-        return Refusal(reason=Reason.DEPENDENCY_LOST, text=text)
     return check_suspended(book, pair, side)
 
 

@@ -16,6 +16,7 @@ from commands.process import Arm, Message, Record
 from commands.request import legs_of, plan_hedge, tradable
 from domain.basis import Basis, check_suspended, rest_on
 from domain.book import Book, underlying_exposure
+from domain.consolidated import limit_price
 from domain.event import Event
 from domain.fill import FillRecorded
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgeLegCompleted, HedgePlanned, OpenHedge, Purpose
@@ -25,7 +26,6 @@ from domain.limit import Control
 from domain.mode import GLOBAL, Mode
 from domain.order import Ending, OrderAcknowledged, OrderClosed
 from domain.policy import Hedging, Instrument, Pair, Policy
-from domain.pricing import limit_price
 from domain.quantity import ZERO, Num, Rounding, divide, round_to, subtract
 from domain.quote import Side
 from domain.refusal import Reason, Refusal

@@ -20,13 +20,14 @@ from commands.envelope import Command, command
 from commands.settling import settles_first
 from domain.basis import rest_on
 from domain.book import Book, underlying_exposure
+from domain.consolidated import limit_price
 from domain.event import Event
 from domain.hedge import HedgePlanned, PlannedLeg, Purpose
 from domain.ids import derive_id, natural_id
 from domain.instant import MILLISECOND_US, SECOND_US
 from domain.market import BPS_STEP
 from domain.policy import Hedging, Instrument, Pair, Policy
-from domain.pricing import Pricing, limit_price, price
+from domain.pricing import Pricing, price
 from domain.quantity import BPS, ZERO, Amount, Num, Rounding, divide, multiply, round_to, subtract
 from domain.quote import QuoteIssued, QuoteUsed, Side, Source
 from domain.refusal import Reason, Refusal, least

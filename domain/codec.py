@@ -44,7 +44,10 @@ UPCASTERS: dict[str, tuple[str, Upcaster]] = {
     "settlement.submission_requested.v1": ("settlement.submission_requested.v2", _same),
     # Who vouched for a hedge's price was not told.
     "hedge.planned.v1": ("hedge.planned.v2", _same),
-    # A hedge had one venue.
+    # A hedge had one venue, and so had its price.
+    "policy.adopted.v3": ("policy.adopted.v4", _same),
+    "quote.issued.v2": ("quote.issued.v3", _same),
+    "indicative.sampled.v1": ("indicative.sampled.v2", _same),
     "hedge.planned.v2": ("hedge.planned.v3", _one_leg),
     "order.submission_requested.v1": ("order.submission_requested.v2", _same),
 }

@@ -42,7 +42,7 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="kebab"
 
 
 @catalogued
-class IndicativeSampled(Event, frozen=True, kw_only=True, tag="indicative.sampled.v1"):
+class IndicativeSampled(Event, frozen=True, kw_only=True, tag="indicative.sampled.v2"):
     """A pair's ladder stood so at this moment."""
 
     ladder: Ladder

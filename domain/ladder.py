@@ -76,7 +76,9 @@ def _side(book: Book, pair: Pair, side: Side, judged: Basis | Refusal, largest: 
         if isinstance(priced, Refusal):
             return _Priced(tuple(steps), None if steps else priced)
         shown = round_to(priced.price, PRICE_STEP, Rounding.NEAREST)
-        steps.append(Step(size=num(size), price=shown, decomposition=priced.decomposition))
+        # What is sampled every second does not say who would trade how much.
+        parts = msgspec.structs.replace(priced.decomposition, hedges=())
+        steps.append(Step(size=num(size), price=shown, decomposition=parts))
         size *= 2
     return _Priced(tuple(steps))
 
@@ -90,9 +92,7 @@ def _asked(side: Side, basis: Basis, size: Decimal) -> Num:
 
 def _worth(basis: Basis, side: Side) -> Num:
     """Return what a unit of the collateral is worth in issued dollars, costs left out."""
-    if basis.seen is None:
-        return held_price(basis.stable, side)
-    return multiply(basis.seen.mid, basis.stable.mid)
+    return held_price(basis.stable, side) if basis.ways is None else basis.mid_usd
 
 
 def _remaining(book: Book, pair: Pair, basis: Basis | None, largest: Num) -> Num:

@@ -6,9 +6,11 @@ from uuid import UUID
 import msgspec
 
 from domain.event import Event, catalogued
+from domain.execution import SWEEP, Style
 from domain.ids import natural_id
 from domain.market import USD, Integrity
-from domain.quantity import Num
+from domain.quantity import ZERO, Num
+from domain.routing_terms import Routing
 
 
 class Hedging(StrEnum):
@@ -30,8 +32,8 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """Describe a venue's contract: sizes in base units, prices in quote units.
 
-    `kind` is linear, inverse or spot, `contract_size` how many units one of the venue's contracts is; both must be what
-    the venue lists.
+    `kind` is linear, inverse, future or spot, `contract_size` how many units one of the venue's contracts is; both must
+    be what the venue lists.
     """
 
     venue: str
@@ -47,9 +49,18 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "linear"
     contract_size: Num = Num(1)
 
+    @property
+    def key(self) -> str:
+        """Return the key of its position, by which a hedge leaves it out too."""
+        return f"{self.venue}|{self.account}|{self.symbol}"
+
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """Describe what can be minted or redeemed: collateral against the issued dollar. Fees and buffers in bps."""
+    """Describe what can be minted or redeemed: collateral against the issued dollar. Fees and buffers in bps.
+
+    `venue` and `symbol` name its home instrument, whose book gives the reference while it can be believed; hedged is on
+    every instrument of the underlying.
+    """
 
     name: str
     collateral: str
@@ -94,6 +105,34 @@ class TreasuryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     safe: str = ""
 
 
+class BackTo(StrEnum):
+    """Say how much of what lies outside an internalisation band is traded."""
+
+    EDGE = "edge"  # down to the band's edge
+    ZERO = "zero"  # all of it
+
+
+class Band(msgspec.Struct, frozen=True, kw_only=True):
+    """Let up to `width` base units of an underlying rest unhedged, so that opposite flows net before anything is sent.
+
+    What rests is exposure like any other: the limit on net delta counts it.
+    """
+
+    underlying: str
+    width: Num
+    back_to: BackTo = BackTo.EDGE
+
+
+class Styles(msgspec.Struct, frozen=True, kw_only=True):
+    """Set how the legs of a hedge are brought to their venues, by its purpose."""
+
+    open: Style = SWEEP
+    close: Style = SWEEP
+    unwind: Style = SWEEP
+    rehedge: Style = SWEEP
+    rebalance: Style = SWEEP
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Hold every setting a decision depends on."""
 
@@ -123,6 +162,18 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     settlement_attempts_max: int = 5
     settlement_replacements_max: int = 10  # of one attempt; as many cancels again
     transaction_cost_wei_max: int = 10**18  # gas limit times fee offered
+    routing: Routing = Routing()
+    bands: tuple[Band, ...] = ()
+    styles: Styles = Styles()
+    reroutes_max: int = 6  # of one hedge, after which it is given up and a person is told
+
+    def traded(self, underlying: str) -> tuple[Instrument, ...]:
+        """Return the instruments that an underlying may be hedged with, in the policy's order."""
+        return tuple(each for each in self.instruments if each.base == underlying)
+
+    def band(self, underlying: str) -> Band | None:
+        """Return the internalisation band of an underlying; without one all of its delta is traded."""
+        return next((each for each in self.bands if each.underlying == underlying and each.width > ZERO), None)
 
     @property
     def valued(self) -> tuple[str, ...]:
@@ -132,7 +183,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @catalogued
-class PolicyAdopted(Event, frozen=True, kw_only=True, tag="policy.adopted.v3"):
+class PolicyAdopted(Event, frozen=True, kw_only=True, tag="policy.adopted.v4"):
     """The book decides by this policy from here on."""
 
     policy: Policy

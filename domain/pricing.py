@@ -1,4 +1,4 @@
-"""What a mint or a redeem costs: walk the hedge's book, add the fees, round against the taker.
+"""What a mint or a redeem costs: walk the books that its hedge may trade on, add the fees, round against the taker.
 
 A stable counts at market, at the worse end for the taker of what its sources say: what a hedge is paid in, and one that
 is held. The latter is never priced better than par: the minting contract lets no stable be minted or redeemed for more
@@ -11,9 +11,9 @@ import msgspec
 
 from domain.basis import Basis, check_peg
 from domain.book import Book
-from domain.depth import BookEvidence, sell_into, spend_on
-from domain.market import BPS_STEP, distance_bps
-from domain.policy import Instrument, Pair
+from domain.consolidated import Part, counted, kept, sell_across, spend_across
+from domain.market import BPS_STEP
+from domain.policy import Pair
 from domain.quantity import (
     BPS,
     ZERO,
@@ -28,9 +28,10 @@ from domain.quantity import (
     to_atoms,
     to_units,
 )
-from domain.quote import Decomposition, Side, Source
+from domain.quote import Decomposition, HedgeShare, Side, Source
 from domain.reference import Reference
 from domain.refusal import Reason, Refusal
+from domain.ways import Ways
 
 ISSUED_DECIMALS = 18
 PAR = Num(1)
@@ -43,27 +44,20 @@ class Pricing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     issued: Amount
     price: Num
     notional: Num  # USD of the hedge, or of the collateral where it is held
-    reference: Num  # the hedge venue's mid, in what the hedge is paid in; of a stable that is held, its price
+    reference: Num  # the reference book's middle, in what is paid there; of a stable that is held, its price
     decomposition: Decomposition
     sources: tuple[Source, ...]
 
 
 def price(book: Book, pair: Pair, side: Side, size: Decimal, basis: Basis) -> Pricing | Refusal:
     """Price `size` units of what goes in: collateral for a mint, the issued dollar for a redeem."""
-    refusal = check_peg(book, basis, side)
-    if refusal is not None:
-        return refusal
-    if basis.seen is None:
-        return _price_held(book, pair, side, size, basis)
-    instrument = book.instrument(pair.venue, pair.symbol)
-    if side is Side.MINT:
-        return _price_hedged_mint(book, pair, instrument, size, (basis.seen, basis))
-    return _price_hedged_redeem(book, pair, instrument, size, (basis.seen, basis))
-
-
-def stable_price(stable: Reference, side: Side) -> Num:
-    """Return what a stable counts for: its lowest bid when we are paid in it, its highest ask when we pay in it."""
-    return stable.lower if side is Side.MINT else stable.upper
+    if basis.ways is None:
+        return check_peg(book, basis, side) or _price_held(book, pair, side, size, basis)
+    ways = basis.ways.to_begin() if side is Side.MINT else basis.ways
+    if isinstance(ways, Refusal):
+        return ways
+    hedged = _hedged_mint if side is Side.MINT else _hedged_redeem
+    return hedged(book, pair, size, ways)
 
 
 def held_price(stable: Reference, side: Side) -> Num:
@@ -78,12 +72,6 @@ def _less(value: Decimal, bps: Decimal) -> Num:
 
 def _below_gas(gas: Decimal) -> Refusal:
     return Refusal(reason=Reason.SIZE_BELOW_GAS, text=f"the size does not cover {gas} of gas", value=str(gas))
-
-
-def _too_deep(pair: Pair) -> Refusal:
-    return Refusal(
-        reason=Reason.DEPTH_INSUFFICIENT, text=f"{pair.symbol} on {pair.venue} is not deep enough for this size"
-    )
 
 
 def _gas(book: Book) -> Num:
@@ -107,71 +95,107 @@ def _price_held(book: Book, pair: Pair, side: Side, size: Decimal, basis: Basis)
         collateral = to_atoms(divide(_less(subtract(size, gas), fees), at), asset.decimals, Rounding.FLOOR)
     if issued <= 0 or collateral <= 0:
         return _below_gas(gas)
-    parts = _parts(book, pair, (basis.stable.mid, basis.stable.mid), ZERO, (at, basis.stable.mid))
-    return _pricing(book, pair, (collateral, issued), value, basis.stable.mid, parts, basis.sources)
+    stable = basis.stable.mid
+    walk = _Walk(reference=stable, hedge_price=stable, cost_bps=ZERO, fee_bps=ZERO, stable_price=at, stable_mid=stable)
+    parts = _decomposed(book, pair, walk, ())
+    return _pricing(book, pair, (collateral, issued), value, stable, parts, basis.sources)
 
 
-def _price_hedged_mint(
-    book: Book, pair: Pair, instrument: Instrument, size: Decimal, judged: tuple[BookEvidence, Basis]
-) -> Pricing | Refusal:
-    seen, basis = judged
-    sold, received = sell_into(seen.bids, size)
-    if sold < size:
-        return _too_deep(pair)
-    at = stable_price(basis.stable, Side.MINT)
-    gas, fees = _gas(book), add(add(instrument.taker_fee_bps, pair.fee_bps), pair.buffer_bps)
-    value = multiply(received, at)
-    issued = to_atoms(subtract(_less(value, fees), gas), ISSUED_DECIMALS, Rounding.FLOOR)
+def _hedged_mint(book: Book, pair: Pair, size: Decimal, ways: Ways) -> Pricing | Refusal:
+    gas, own = _gas(book), add(pair.fee_bps, pair.buffer_bps)
+    parts = sell_across(book, ways, size, own)
+    if isinstance(parts, Refusal):
+        return parts
+    net = ZERO
+    for part in parts:
+        value = multiply(part.quote, counted(part.way, Side.MINT))
+        net = add(net, divide(multiply(value, kept(part.way, own)), BPS))
+    issued = to_atoms(subtract(net, gas), ISSUED_DECIMALS, Rounding.FLOOR)
     collateral = to_atoms(size, book.asset(pair.collateral).decimals, Rounding.CEILING)
     if issued <= 0 or collateral <= 0:
         return _below_gas(gas)
-    stable = basis.stable.mid
-    prices = (multiply(seen.mid, stable), multiply(divide(received, size), stable))
-    parts = _parts(book, pair, prices, instrument.taker_fee_bps, (at, stable))
-    return _pricing(book, pair, (collateral, issued), value, seen.mid, parts, basis.sources)
+    return _priced(book, pair, Side.MINT, (collateral, issued), ways, parts)
 
 
-def _price_hedged_redeem(
-    book: Book, pair: Pair, instrument: Instrument, size: Decimal, judged: tuple[BookEvidence, Basis]
-) -> Pricing | Refusal:
-    seen, basis = judged
-    at = stable_price(basis.stable, Side.REDEEM)
-    gas, fees = _gas(book), add(add(instrument.taker_fee_bps, pair.fee_bps), pair.buffer_bps)
-    value = _less(subtract(size, gas), fees)
-    if value <= 0:
+def _hedged_redeem(book: Book, pair: Pair, size: Decimal, ways: Ways) -> Pricing | Refusal:
+    gas, own = _gas(book), add(pair.fee_bps, pair.buffer_bps)
+    dollars = subtract(size, gas)
+    if dollars <= 0:
         return _below_gas(gas)
-    budget = divide(value, at)
-    bought, spent = spend_on(seen.asks, budget)
-    if spent < budget:
-        return _too_deep(pair)
+    parts = spend_across(book, ways, dollars, own)
+    if isinstance(parts, Refusal):
+        return parts
+    bought = ZERO
+    for part in parts:
+        bought = add(bought, part.quantity)
     collateral = to_atoms(bought, book.asset(pair.collateral).decimals, Rounding.FLOOR)
     issued = to_atoms(size, ISSUED_DECIMALS, Rounding.CEILING)
     if collateral <= 0:
         return _below_gas(gas)
-    stable = basis.stable.mid
-    prices = (multiply(seen.mid, stable), multiply(divide(spent, bought), stable))
-    parts = _parts(book, pair, prices, instrument.taker_fee_bps, (at, stable))
-    return _pricing(book, pair, (collateral, issued), value, seen.mid, parts, basis.sources)
+    return _priced(book, pair, Side.REDEEM, (collateral, issued), ways, parts)
 
 
 PRICE_STEP = Decimal("0.000000000000000001")
+QUANTITY_STEP = Decimal("0.000000000000000001")
 
 
-def _parts(
-    book: Book, pair: Pair, prices: tuple[Num, Num], venue_fee_bps: Num, stable: tuple[Num, Num]
-) -> Decomposition:
-    reference, hedge_price = prices
-    at, mid = stable
+class _Walk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Hold what a walk over the books came to: prices in dollars at the stables' middles, and what these count for."""
+
+    reference: Num
+    hedge_price: Num
+    cost_bps: Num
+    fee_bps: Num
+    stable_price: Num
+    stable_mid: Num
+
+
+def _priced(book: Book, pair: Pair, side: Side, atoms: tuple[int, int], ways: Ways, parts: tuple[Part, ...]) -> Pricing:
+    """Return the pricing of a walk; where several ways took part, each weighs by what was traded there."""
+    quantity, quote, value, middle, fees = ZERO, ZERO, ZERO, ZERO, ZERO
+    for part in parts:
+        worth = multiply(part.quote, counted(part.way, side))
+        quantity, quote, value = add(quantity, part.quantity), add(quote, part.quote), add(value, worth)
+        middle = add(middle, multiply(part.quote, part.way.stable.mid))
+        fees = add(fees, multiply(worth, part.way.instrument.taker_fee_bps))
+    way = parts[0].way
+    several = len(parts) > 1
+    reference, hedge_price = ways.reference_usd, divide(middle, quantity)
+    away = subtract(reference, hedge_price) if side is Side.MINT else subtract(hedge_price, reference)
+    walk = _Walk(
+        reference=reference,
+        hedge_price=hedge_price,
+        cost_bps=divide(multiply(away, BPS), reference),
+        fee_bps=round_to(divide(fees, value), BPS_STEP, Rounding.UP) if several else way.instrument.taker_fee_bps,
+        stable_price=divide(value, quote) if several else counted(way, side),
+        stable_mid=divide(middle, quote) if several else way.stable.mid,
+    )
+    decomposition = _decomposed(book, pair, walk, parts)
+    return _pricing(book, pair, atoms, value, ways.reference, decomposition, ways.sources)
+
+
+def _decomposed(book: Book, pair: Pair, walk: _Walk, parts: tuple[Part, ...]) -> Decomposition:
+    at, mid = walk.stable_price, walk.stable_mid
     return Decomposition(
-        reference=round_to(reference, PRICE_STEP, Rounding.NEAREST),
-        hedge_price=round_to(hedge_price, PRICE_STEP, Rounding.NEAREST),
-        hedge_cost_bps=round_to(distance_bps(hedge_price, reference), BPS_STEP, Rounding.UP),
-        venue_fee_bps=venue_fee_bps,
+        reference=round_to(walk.reference, PRICE_STEP, Rounding.NEAREST),
+        hedge_price=round_to(walk.hedge_price, PRICE_STEP, Rounding.NEAREST),
+        hedge_cost_bps=round_to(walk.cost_bps, BPS_STEP, Rounding.CEILING),
+        venue_fee_bps=walk.fee_bps,
         fee_bps=pair.fee_bps,
         buffer_bps=pair.buffer_bps,
         gas=Amount(_issued_symbol(book), to_atoms(_gas(book), ISSUED_DECIMALS, Rounding.CEILING)),
         stable_price=round_to(at, PRICE_STEP, Rounding.NEAREST),
-        stable_cost_bps=round_to(distance_bps(at, mid), BPS_STEP, Rounding.UP),
+        stable_cost_bps=round_to(divide(multiply(abs(subtract(at, mid)), BPS), mid), BPS_STEP, Rounding.UP),
+        hedges=tuple(
+            HedgeShare(
+                venue=part.way.instrument.venue,
+                symbol=part.way.instrument.symbol,
+                quantity=round_to(part.quantity, QUANTITY_STEP, Rounding.NEAREST),
+                price=round_to(divide(part.quote, part.quantity), PRICE_STEP, Rounding.NEAREST),
+                fee_bps=part.way.instrument.taker_fee_bps,
+            )
+            for part in parts
+        ),
     )
 
 
@@ -195,10 +219,3 @@ def _pricing(
         decomposition=parts,
         sources=sources,
     )
-
-
-def limit_price(instrument: Instrument, *, sell: bool, reference: Decimal, slippage_bps: Decimal) -> Num:
-    """Return the worst price a hedge order accepts: the reference less (or plus) the slippage, on a tick, inside it."""
-    sign = Decimal(-1) if sell else Decimal(1)
-    edge = divide(multiply(reference, add(BPS, slippage_bps * sign)), BPS)
-    return round_to(edge, instrument.tick, Rounding.CEILING if sell else Rounding.FLOOR)

@@ -17,22 +17,34 @@ class Side(StrEnum):
     REDEEM = "REDEEM"
 
 
+class HedgeShare(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Show what one instrument takes of a hedge: base units, their average price in its quote, and its taker fee."""
+
+    venue: str
+    symbol: str
+    quantity: Num
+    price: Num
+    fee_bps: Num
+
+
 class Decomposition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Show what a price is made of: the reference, and every cost on top, in issued dollars per collateral unit or bps.
 
     A hedge is paid in a stable, and a stable that is held is one: it counts at `stable_price` dollars, the worse end
-    for the taker of what its sources say, `stable_cost_bps` from their middle.
+    for the taker of what its sources say, `stable_cost_bps` from their middle. `hedges` is how the size was spread over
+    instruments; where there are several the fee and the stable are their averages, by value.
     """
 
-    reference: Num  # mid of the evidence at the middle price of the stable
+    reference: Num  # middle of the reference book at the middle price of its stable
     hedge_price: Num  # volume-weighted price of the hedge on the evidence, in the same dollars
-    hedge_cost_bps: Num  # distance of the hedge price from the reference
+    hedge_cost_bps: Num  # how much worse the hedge price is than the reference; below zero: another book is better
     venue_fee_bps: Num
     fee_bps: Num
     buffer_bps: Num
     gas: Amount
     stable_price: Num = Num(1)
     stable_cost_bps: Num = Num(0)
+    hedges: tuple[HedgeShare, ...] = ()
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -51,7 +63,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 @catalogued
-class QuoteIssued(Event, frozen=True, kw_only=True, tag="quote.issued.v2"):
+class QuoteIssued(Event, frozen=True, kw_only=True, tag="quote.issued.v3"):
     """A price was promised: this collateral against this many issued dollars, until `expires_at_us`."""
 
     quote_id: UUID

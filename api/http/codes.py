@@ -97,6 +97,7 @@ PUBLIC: dict[Reason, int] = {
     Reason.QUORUM_MISSING: 33,
     Reason.HEDGE_UNVOUCHED: 33,
     Reason.DEPTH_INSUFFICIENT: 17,
+    Reason.ROOM_INSUFFICIENT: 17,
     Reason.BACKING_INSUFFICIENT: 34,
     Reason.BLOCK_CAPACITY_SET: 9,
     Reason.BLOCK_CAPACITY_LEFT: 17,

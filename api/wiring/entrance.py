@@ -45,7 +45,7 @@ from domain.watch import AlertRaised
 HEARTBEAT_AGE_S_MAX = 5.0
 CHECK_S_MAX = 2.0
 # This process answers most quotes itself, and needs none of them afterwards.
-PASSED_OVER = frozenset({"quote.issued.v1", "quote.issued.v2", "quote.used.v1"})
+PASSED_OVER = frozenset({"quote.issued.v1", "quote.issued.v2", "quote.issued.v3", "quote.used.v1"})
 COMMAND_TIMEOUT_S = 8.0
 
 _REPLY = msgspec.json.Decoder(Reply)

@@ -29,7 +29,7 @@ def old_quote(quiet: Up) -> OldQuote:
     first = Trader(quiet.url, WALLETS[0])
     quote = first.quote("USDT/USDe", "MINT", "100")
     first.close()
-    issued = Log(quiet.settings()["services"]["postgres_auditor"]).events("quote.issued.v2")
+    issued = Log(quiet.settings()["services"]["postgres_auditor"]).events("quote.issued.v3")
     return OldQuote(quote, issued[-1]["expires_at_us"])
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from domain.basis import Basis, rest_on
 from domain.book import Book
+from domain.consolidated import limit_price
 from domain.depth import BookEvidence, Level, sell_into, spend_on
 from domain.limit import Control, Limit, limit_key
 from domain.policy import Hedging
-from domain.pricing import Pricing, limit_price, price
+from domain.pricing import Pricing, price
 from domain.quantity import BPS, Num, to_units
 from domain.quote import Side
 from domain.refusal import Reason, Refusal

@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from domain import venue
-from domain.basis import check_evidence, find_evidence
 from domain.book import Book, evolve
 from domain.depth import Level, sell_into, spend_on
 from domain.exposure import exposure, imbalance
@@ -13,6 +12,7 @@ from domain.policy import Policy
 from domain.quantity import Num
 from domain.refusal import Reason, Refusal, least
 from domain.watch import AlertResolved
+from domain.ways import check_book
 from tests.support.desk import START_US, Desk, a_book, a_policy
 
 
@@ -42,12 +42,10 @@ def test_exposure_counts_only_its_own_underlying():
 
 
 def test_evidence_of_another_market_is_none():
-    pair = a_policy().pairs[0]
-    other = a_book()
-    assert find_evidence(pair, (other,)) is other
-    found = find_evidence(a_policy().pairs[1], (other,))
-    assert found is None
-    assert isinstance(check_evidence(Desk().book, a_policy().pairs[1], (other,)), Refusal)
+    book, other = Desk().book, a_book()
+    assert check_book(book, other.venue, other.symbol, (other,)) is other
+    assert isinstance(check_book(book, "bybit", other.symbol, (other,)), Refusal)
+    assert isinstance(check_book(book, other.venue, "BTC/USDT:USDT", (other,)), Refusal)
 
 
 def test_walking_stops_when_nothing_is_left():

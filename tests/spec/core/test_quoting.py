@@ -190,9 +190,21 @@ class TestRefusals:
 )
 def test_what_each_mode_of_each_scope_permits(scope: str, mode: str, mint: str, redeem: str):
     desk = Desk()
+    desk.held()
     assert tags(desk.change_mode(mode, scope=scope).events) == ["mode.changed"]
     assert ask(desk) == mint
     assert ask(desk, side="REDEEM", size="3000") == redeem
+
+
+def test_a_venue_that_only_reduces_has_room_for_no_more_than_is_there():
+    desk = Desk()
+    desk.change_mode("REDUCE_ONLY", scope="venue:binanceusdm")
+    assert ask(desk, side="REDEEM", size="3000") == "ROOM_INSUFFICIENT"
+    desk = Desk()
+    desk.held()  # ten
+    desk.change_mode("REDUCE_ONLY", scope="venue:binanceusdm")
+    assert ask(desk, side="REDEEM", size="20000") == ""
+    assert ask(desk, side="REDEEM", size="20100") == "ROOM_INSUFFICIENT"
 
 
 def test_a_halted_venue_does_not_stop_a_stable_that_is_held():

@@ -11,7 +11,7 @@ from domain.log import Snapshot, StoredEvent
 from domain.refusal import Broken
 from tests.support.desk import Desk, as_read
 
-QUOTES = frozenset({"quote.issued.v2", "quote.used.v1"})
+QUOTES = frozenset({"quote.issued.v3", "quote.used.v1"})
 
 
 class Log:

@@ -204,7 +204,7 @@ async def test_events_are_read_by_position_and_topic(shop: Shop) -> None:
         everything = (await client.get("/v1/events", headers=headers)).json()
         assert [event["position"] for event in everything["events"]] == list(range(1, len(shop.core.log.events) + 1))
         assert set(everything["events"][0]) == {"position", "topic", "state", "metadata"}
-        for topic in ("quote", "quote.issued", "quote.issued.v2"):
+        for topic in ("quote", "quote.issued", "quote.issued.v3"):
             seen: list[int] = []
             after = "0"
             for _ in range(4):
