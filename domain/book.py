@@ -22,6 +22,7 @@ from domain.funding import FundingPaid
 from domain.order_state import OpenOrder
 from domain.quantity import ZERO, Num, subtract
 from domain.state import NONCE_MASK, NONCE_SLOT_BITS, Book, underlying_exposure
+from domain.surprise import SurpriseClassified
 
 __all__ = [
     "ALERTS_MAX",
@@ -37,10 +38,14 @@ __all__ = [
 ]
 
 
+# Each is a stream of one event that is never continued: no version of it need be kept.
+ONCE = FillRecorded | FundingPaid | CostRealised | SurpriseClassified
+
+
 def evolve(book: Book, event: Event, at_us: int) -> None:
     """Fold one event that was recorded at `at_us`; its stream's version counts up."""
     book.at_us = max(book.at_us, at_us)
-    if not isinstance(event, FillRecorded | FundingPaid | CostRealised):  # a stream of one, never continued
+    if not isinstance(event, ONCE):
         originator = event.originator
         book.versions[originator] = book.versions.get(originator, 0) + 1
     apply = _APPLY.get(type(event))

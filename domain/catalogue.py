@@ -16,6 +16,7 @@ from domain import (
     quote,
     request,
     settlement,
+    surprise,
     suspension,
     treasury,
     watch,
@@ -41,5 +42,6 @@ SUBJECTS = (
     indicative,
     treasury,
     cost,
+    surprise,
 )
 EVENTS = CATALOGUE

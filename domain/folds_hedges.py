@@ -6,14 +6,16 @@ from uuid import UUID
 
 import msgspec
 
+from domain import legs
 from domain.event import Event
 from domain.fill import FillRecorded, Position, after_fill
 from domain.folds_orders import follow, release
-from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgeLegCompleted, HedgePlanned, HedgeRerouted, OpenHedge
-from domain.order import Ending, OrderClosed, OrderSubmissionRequested
+from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgeLegCompleted, HedgePlanned, HedgeRerouted, Purpose
+from domain.order import OrderClosed, OrderSubmissionRequested
 from domain.order_state import OpenOrder
 from domain.quantity import add, subtract
 from domain.state import Book
+from domain.surprise import FORCED, SurpriseClassified, rehedging
 
 
 def position_key(venue: str, account: str, symbol: str) -> str:
@@ -21,22 +23,26 @@ def position_key(venue: str, account: str, symbol: str) -> str:
     return f"{venue}|{account}|{symbol}"
 
 
-def _hedge_planned(book: Book, event: HedgePlanned, _at_us: int) -> None:
-    book.hedges[event.hedge_id] = OpenHedge(planned=event, legs=event.legs)
+def _hedge_planned(book: Book, event: HedgePlanned, at_us: int) -> None:
+    shunned = book.shunned.pop(event.underlying, ()) if event.purpose is Purpose.REHEDGE else ()
+    book.hedges[event.hedge_id] = legs.begun(event, shunned, at_us)
+    book.references[event.underlying] = event.reference
     book.carry_over(event.underlying, -add(event.exposure, event.quantity))
     request = book.requests.get(event.request_id)
     if request is not None:
         book.requests[event.request_id] = msgspec.structs.replace(request, hedge_id=event.hedge_id)
 
 
-def _hedge_rerouted(book: Book, event: HedgeRerouted, _at_us: int) -> None:
+def _hedge_rerouted(book: Book, event: HedgeRerouted, at_us: int) -> None:
     hedge = book.hedges[event.hedge_id]
-    book.hedges[event.hedge_id] = msgspec.structs.replace(hedge, legs=event.legs, failed=event.failed)
+    book.hedges[event.hedge_id] = legs.rerouted(hedge, event, at_us)
+    book.references[hedge.planned.underlying] = event.reference
 
 
 def _hedge_completed(book: Book, event: HedgeCompleted, _at_us: int) -> None:
     planned = book.hedges[event.hedge_id].planned
-    book.carry_over(planned.underlying, subtract(planned.quantity, event.filled))  # zero unless a venue overfilled
+    # Less than can be traded, or more than was asked for.
+    book.carry_over(planned.underlying, subtract(planned.quantity, event.filled))
     _end_hedge(book, event.hedge_id)
 
 
@@ -58,21 +64,12 @@ def _nothing(_book: Book, _event: Event, _at_us: int) -> None:
 def _order_requested(book: Book, event: OrderSubmissionRequested, _at_us: int) -> None:
     order = event.order
     book.orders[order.order_id] = OpenOrder(order=order, hedge_id=event.hedge_id)
-    hedge = book.hedges[event.hedge_id]
-    working = (*hedge.working, order.order_id)
-    book.hedges[event.hedge_id] = msgspec.structs.replace(hedge, orders=hedge.orders + 1, working=working)
+    book.hedges[event.hedge_id] = legs.requested(book.hedges[event.hedge_id], event)
 
 
 def _order_closed(book: Book, event: OrderClosed, _at_us: int) -> None:
     order = release(book, event.order_id)
-    hedge = book.hedges[event.hedge_id]
-    book.hedges[event.hedge_id] = msgspec.structs.replace(
-        hedge,
-        filled=add(hedge.filled, order.filled * order.direction),
-        quote_value=add(hedge.quote_value, order.quote_value),
-        unfilled=hedge.unfilled + (event.ending is not Ending.FILLED),
-        working=tuple(each for each in hedge.working if each != event.order_id),
-    )
+    book.hedges[event.hedge_id] = legs.closed(book.hedges[event.hedge_id], order, event.ending)
 
 
 def _fill_recorded(book: Book, event: FillRecorded, _at_us: int) -> None:
@@ -81,6 +78,21 @@ def _fill_recorded(book: Book, event: FillRecorded, _at_us: int) -> None:
     book.positions[key] = after_fill(before, event)
     if event.order_id is not None and event.order_id in book.orders:
         follow(book, event.order_id, event)
+    elif (underlying := book.underlying_of(event.venue, event.symbol)) is not None:
+        book.carry_over(underlying, -event.signed)  # nothing planned it: the next hedge gives it back
+
+
+def _surprise_classified(book: Book, event: SurpriseClassified, _at_us: int) -> None:
+    # Whatever waits to be tried again is tried now, with this.
+    book.disarm(rehedging(event.underlying))
+    if event.kind in FORCED and book.policy is not None:
+        closed = tuple(
+            position_key(each.venue, each.account, each.symbol)
+            for each in book.policy.instruments
+            if (each.base, each.venue) == (event.underlying, event.venue)
+        )
+        before = book.shunned.get(event.underlying, ())
+        book.shunned[event.underlying] = (*before, *(key for key in closed if key not in before))
 
 
 FOLDS: dict[type[Event], Callable[[Book, Any, int], None]] = {
@@ -92,5 +104,6 @@ FOLDS: dict[type[Event], Callable[[Book, Any, int], None]] = {
     OrderSubmissionRequested: _order_requested,
     OrderClosed: _order_closed,
     FillRecorded: _fill_recorded,
+    SurpriseClassified: _surprise_classified,
 }
 """How each of these events is folded."""

@@ -8,7 +8,7 @@ import msgspec
 from domain.certificate import Certificate
 from domain.event import Event, catalogued
 from domain.execution import SWEEP, Style
-from domain.quantity import ZERO, Num
+from domain.quantity import ZERO, Num, subtract
 from domain.quote import Source
 
 
@@ -35,6 +35,11 @@ class PlannedLeg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     limit_price: Num
     reference: Num
     reduce_only: bool = False
+
+    @property
+    def key(self) -> str:
+        """Return the key of its instrument, as of the position there."""
+        return f"{self.venue}|{self.account}|{self.symbol}"
 
 
 @catalogued
@@ -70,7 +75,8 @@ class HedgePlanned(Event, frozen=True, kw_only=True, tag="hedge.planned.v3"):
 class HedgeRerouted(Event, frozen=True, kw_only=True, tag="hedge.rerouted.v1"):
     """What a hedge has left is traded over these legs instead, since a venue did not do its part or the market moved.
 
-    `failed` names the instruments (`venue|account|symbol`) that are left out; `quantity` is what is left, signed base.
+    `failed` names the instruments (`venue|account|symbol`) that are left out; `quantity` is what no leg at work
+    accounts for, signed base. Legs under way go on beside these, but for those of `failed`.
     """
 
     hedge_id: UUID
@@ -133,18 +139,44 @@ class HedgeAbandoned(Event, frozen=True, kw_only=True, tag="hedge.abandoned.v1")
         return self.hedge_id
 
 
-class OpenHedge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Hold a hedge under way: its present legs, what it traded and paid, and the orders that work for it.
+class OpenLeg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Hold a leg under way: how it is traded since when, and how far it is.
 
-    `orders` counts those that began, `unfilled` those that ended without filling; `failed` names the instruments that
-    did not do their part (`venue|account|symbol`).
+    `filled` is signed, of its orders that closed; `orders` counts those that began, `order_id` is the latest.
+    `crossing`: what was offered to others did not trade, the rest takes. `over`: nothing more is sent for it, what it
+    has left is planned anew.
+    """
+
+    leg: PlannedLeg
+    style: Style = SWEEP
+    began_us: int = 0
+    filled: Num = ZERO
+    orders: int = 0
+    order_id: UUID | None = None
+    crossing: bool = False
+    over: bool = False
+
+    @property
+    def left(self) -> Num:
+        """Return what is left of it, signed base units; zero when it traded more than it was to."""
+        left = subtract(self.leg.quantity, self.filled)
+        return left if (left > 0) == (self.leg.quantity > 0) else ZERO
+
+
+class OpenHedge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Hold a hedge under way: its legs, what it traded and paid, and the orders that work for it.
+
+    `rounds` counts its plan and what was planned anew since, `orders` those that began. Instruments by their key:
+    `failed` did not do their part, `faltered` did some of it once, `unflagged` refused an order as not reducing.
     """
 
     planned: HedgePlanned
-    legs: tuple[PlannedLeg, ...]
+    legs: tuple[OpenLeg, ...]
+    rounds: int = 1
     orders: int = 0
-    unfilled: int = 0
     filled: Num = ZERO
     quote_value: Num = ZERO
     working: tuple[UUID, ...] = ()
     failed: tuple[str, ...] = ()
+    faltered: tuple[str, ...] = ()
+    unflagged: tuple[str, ...] = ()

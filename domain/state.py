@@ -55,6 +55,8 @@ class Book(msgspec.Struct, kw_only=True):
     backing: dict[str, int] = {}
     issued: int = 0
     carry: dict[str, Num] = {}
+    references: dict[str, Num] = {}  # by underlying, of its latest plan: what is judged without evidence goes by it
+    shunned: dict[str, tuple[str, ...]] = {}  # instruments, by underlying, whose venue closed a position by itself
     dependencies: dict[str, str] = {}
     control_refused_us: dict[str, int] = {}
     alerts: dict[UUID, OpenAlert] = {}
@@ -83,6 +85,11 @@ class Book(msgspec.Struct, kw_only=True):
             if instrument.venue == venue and instrument.symbol == symbol:
                 return instrument
         raise KeyError(f"{venue} {symbol}")
+
+    def underlying_of(self, venue: str, symbol: str) -> str | None:
+        """Return what an instrument of the policy is hedged with; None for any other."""
+        known = self.policy.instruments if self.policy is not None else ()
+        return next((each.base for each in known if (each.venue, each.symbol) == (venue, symbol)), None)
 
     def mode(self, *scopes: str) -> Mode:
         """Return the strictest mode of the global scope and these."""

@@ -137,7 +137,7 @@ class Auditor:
             self.check(stored.command_id == kept.command_id, "an event names its command", stored.position)
             self._before(event, stored)
             evolve(self.book, event, recorded_us(stored))
-        law = add(imbalance(self.book, UNDERLYING), -self.surprises)
+        law = imbalance(self.book, UNDERLYING)
         self.check(law == 0, "hedging law", f"{law} {UNDERLYING} are unaccounted for at position {last}")
         for event in decoded:
             if isinstance(event, RequestAccepted):
