@@ -11,6 +11,7 @@ from domain.event import Event
 from domain.fill import FillRecorded, Position, after_fill
 from domain.folds_orders import follow, release
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgeLegCompleted, HedgePlanned, HedgeRerouted, Purpose
+from domain.internalisation import FlowInternalised
 from domain.order import OrderClosed, OrderSubmissionRequested
 from domain.order_state import OpenOrder
 from domain.quantity import add, subtract
@@ -99,6 +100,7 @@ FOLDS: dict[type[Event], Callable[[Book, Any, int], None]] = {
     HedgePlanned: _hedge_planned,
     HedgeRerouted: _hedge_rerouted,
     HedgeLegCompleted: _nothing,
+    FlowInternalised: _nothing,
     HedgeCompleted: _hedge_completed,
     HedgeAbandoned: _hedge_abandoned,
     OrderSubmissionRequested: _order_requested,

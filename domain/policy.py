@@ -10,6 +10,7 @@ from domain.execution import SWEEP, Style
 from domain.ids import natural_id
 from domain.market import USD, Integrity
 from domain.quantity import ZERO, Num
+from domain.rebalancing_terms import Rebalancing
 from domain.routing_terms import Routing
 
 
@@ -32,7 +33,7 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """Describe a venue's contract: sizes in base units, prices in quote units.
 
-    `kind` is linear, inverse, future or spot, `contract_size` how many units one of the venue's contracts is; both must
+    `kind` is linear, inverse or spot, `contract_size` how many units one of the venue's contracts is; both must
     be what the venue lists.
     """
 
@@ -165,7 +166,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     routing: Routing = Routing()
     bands: tuple[Band, ...] = ()
     styles: Styles = Styles()
-    reroutes_max: int = 6  # of one hedge, after which it is given up and a person is told
+    rebalancing: Rebalancing = Rebalancing()
 
     def traded(self, underlying: str) -> tuple[Instrument, ...]:
         """Return the instruments that an underlying may be hedged with, in the policy's order."""

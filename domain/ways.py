@@ -245,6 +245,9 @@ def ways(
             seen.append((instrument, judged))
     if not seen:
         return closed[0].refusal if closed else _untraded(underlying)
+    worthless = asset_suspended(book, underlying)
+    if worthless is not None:
+        return worthless
     under = policy.integrity
     sound = believed(needed(underlying, witnesses, under), under, book.outside.suspended)
     base = valued(underlying, sound, under)
