@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup demo test anvil check bench faults fuzz lock simulate clean
+.PHONY: setup demo test anvil check bench faults scenarios fuzz lock simulate clean
 
 setup: $(STAMP)
 
@@ -50,6 +50,15 @@ FAULT_SECONDS := 90
 faults: setup
 	for fault in $(FAULTS); do \
 	  $(BIN)/ballast demo --for $(FAULT_SECONDS) --port 8099 --data-dir .ballast-faults/$$fault --fault $$fault || exit 1; \
+	done
+
+# What befalls the venues in mid-flow, one demonstration for each: it ends with its delta inside its band.
+SCENARIOS := venue_outage adl partial_fills lost_ack
+SCENARIO_SECONDS := 60
+scenarios: setup
+	for scenario in $(SCENARIOS); do \
+	  $(BIN)/ballast demo --for $(SCENARIO_SECONDS) --port 8099 --data-dir .ballast-scenarios/$$scenario \
+	    --scenario $$scenario || exit 1; \
 	done
 
 # Coverage-guided fuzzing of every parser, in an environment of its own.

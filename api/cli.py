@@ -70,6 +70,12 @@ def _add_running(commands: Any) -> None:
         metavar="NAME[@SOURCE]",
         help="let a simulated venue or oracle go wrong for a while, and judge what was done; with --for",
     )
+    demo.add_argument(
+        "--scenario",
+        metavar="NAME",
+        help="let something befall the venues while benefactors trade, and judge what was done: venue_outage, adl, "
+        "partial_fills, lost_ack",
+    )
     demo.set_defaults(run=_demo)
     up = commands.add_parser("up", help="run on the settings of a file, on given servers or embedded ones")
     up.add_argument("--config", type=Path, default=Path("ballast.toml"))
@@ -168,6 +174,7 @@ def _run_demo(asked: argparse.Namespace) -> int:
         seed=fresh_seed() if asked.seed is None else asked.seed,
         replay=asked.replay,
         faults=tuple(map(_tool("api.demo.faults", "parse_fault"), asked.fault)),
+        scenario=_tool("api.demo.scenarios", "parse_scenario")(asked.scenario, asked.seconds) if asked.scenario else "",
     )
     return _on_uvloop(_tool("api.wiring.demo", "run_demo")(wanted, read_settings(_DEFAULTS)))
 

@@ -71,6 +71,11 @@ class Evidence(Protocol):
         ...
 
 
+def underlyings(book: Book) -> tuple[str, ...]:
+    """Return what the policy has instruments to hedge, in its order."""
+    return tuple(dict.fromkeys(item.base for item in book.policy.instruments)) if book.policy else ()
+
+
 async def check(evidence: Evidence, accepted_ids: Sequence[str]) -> list[Verdict]:
     """Return every invariant's verdict."""
     book, events = await evidence.history()
@@ -106,14 +111,14 @@ async def _positions(evidence: Evidence, book: Book, events: Sequence[Event]) ->
 def _exposures(book: Book) -> Verdict:
     wrong: list[str] = []
     found: list[str] = []
-    for instrument in book.policy.instruments if book.policy else ():
-        limit = book.limit(Control.NET_DELTA, f"asset:{instrument.base}")
-        here = exposure(book, instrument.base)
-        told = f"{instrument.base} in [{here.interval.low}, {here.interval.high}]"
+    for underlying in underlyings(book):
+        limit = book.limit(Control.NET_DELTA, f"asset:{underlying}")
+        here = exposure(book, underlying)
+        told = f"{underlying} in [{here.interval.low}, {here.interval.high}]"
         if limit is None or here.interval.worst > limit.value:
             wrong.append(f"{told} leaves its limit")
-        if imbalance(book, instrument.base) != 0:
-            wrong.append(f"{instrument.base}: plans leave {imbalance(book, instrument.base)} unhedged")
+        if imbalance(book, underlying) != 0:
+            wrong.append(f"{underlying}: plans leave {imbalance(book, underlying)} unhedged")
         found.append(told)
     return Verdict(not wrong, "exposure inside its limits, every plan hedged", "; ".join(wrong or found))
 

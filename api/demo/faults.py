@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import aiohttp
 import msgspec
 
 from api.demo.checks import Verdict
+from api.demo.door import Door
 from api.settings import SettingsError
 from domain.event import Event
 from domain.market import Integrity
@@ -28,8 +28,6 @@ from domain.suspension import (
 SOURCE_DEFAULT = "binanceusdm"
 # A fault begins when this share of the demonstration is over and lasts for this share, up to a bound.
 BEGINS, LASTS, LASTS_S_MAX = 0.25, 0.25, 15.0
-ADMIN_TIMEOUT_S = 5.0
-OK = 200
 # How far, in bps, a source that vouched for a quote may lie from the quote's own reference.
 TOLERANCE_BPS = 250
 BPS = 10_000
@@ -116,30 +114,12 @@ class Armed(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int
 
 
-class FaultDoor:
-    """Arm faults at the simulators' own door."""
-
-    def __init__(self, session: aiohttp.ClientSession, url: str, token: str, ssl: Any) -> None:
-        self._session = session
-        self._url = url
-        self._token = token
-        self._ssl = ssl
-
-    async def arm(self, fault: DemoFault, for_s: float, now_us: int) -> Armed:
-        """Arm a fault; raise `SettingsError` with what the door said when it will not."""
-        extra = dict(KINDS[fault.kind])
-        span = {} if "times" in extra else {"for_ms": round(for_s * 1_000)}
-        asked = {"venue": fault.source, "kind": fault.kind, **span, **extra}
-        async with self._session.post(
-            f"{self._url}/admin/faults",
-            data=msgspec.json.encode(asked),
-            headers={"Authorization": f"Bearer {self._token}"},
-            ssl=self._ssl,
-            timeout=aiohttp.ClientTimeout(total=ADMIN_TIMEOUT_S),
-        ) as response:
-            if response.status != OK:
-                raise SettingsError(f"the simulator did not take {fault.name}: {await response.text()}")
-        return Armed(fault=fault, at_us=now_us)
+async def arm(door: Door, fault: DemoFault, for_s: float, now_us: int) -> Armed:
+    """Arm a fault at the simulators' own door; raise `SettingsError` with what the door said when it will not."""
+    extra = dict(KINDS[fault.kind])
+    span = {} if "times" in extra else {"for_ms": round(for_s * 1_000)}
+    await door.arm(fault.source, fault.kind, **span, **extra)
+    return Armed(fault=fault, at_us=now_us)
 
 
 def judge_fault(armed: Armed, events: Sequence[Event]) -> Verdict:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from api.demo.benefactors import Tally
-from api.demo.checks import Verdict
+from api.demo.checks import Verdict, underlyings
 from api.replica import Replica
 from domain.exposure import exposure
 
@@ -63,9 +63,9 @@ class Status:
     def _line(self, note: str) -> str:
         book, tally = self._replica.book, self._tally
         exposures = ", ".join(
-            f"{item.base} [{here.interval.low}, {here.interval.high}]"
-            for item in (book.policy.instruments if book.policy else ())
-            for here in (exposure(book, item.base),)
+            f"{underlying} [{here.interval.low}, {here.interval.high}]"
+            for underlying in underlyings(book)
+            for here in (exposure(book, underlying),)
         )
         refused = sum(tally.refused.values())
         return (

@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import secrets
 import signal
-import ssl
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -25,15 +24,17 @@ from adapters.postgres.patient import PatientLog
 from adapters.postgres.reader import AWAY
 from api.demo.benefactors import Benefactor, Tally, Terms, Wallet, private_key
 from api.demo.checks import Evidence, Verdict, check, events_there
-from api.demo.faults import BEGINS, Armed, DemoFault, FaultDoor, judge_fault, judge_quotes, lasts_s
+from api.demo.faults import DemoFault, judge_quotes, lasts_s
 from api.demo.status import Status, print_summary
 from api.http.keys import KeyEntry, key_digest, new_key
 from api.http.roles import Role
 from api.replica import Replica, restore_replica
 from api.settings import Settings
+from api.wiring.demo_card import Card
 from api.wiring.evidence import HouseEvidence
-from api.wiring.house import ADMIN_TOKEN, SIMULATOR, House, open_house
+from api.wiring.house import House, open_house
 from api.wiring.process import WORKER_INBOX, Process
+from api.wiring.trouble import Trouble, open_door
 from domain.refusal import Unavailable, Unknown
 
 BENEFACTORS = 6
@@ -71,6 +72,7 @@ class DemoSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     replay: Path | None
     faults: tuple[DemoFault, ...] = ()
+    scenario: str = ""
 
 
 def demo_settings(asked: DemoSettings, base: Settings, wallets: Sequence[Wallet]) -> Settings:
@@ -104,49 +106,6 @@ def _keys(data_dir: Path) -> dict[str, str]:
     return keys
 
 
-class _Card:
-    """Keep DIR/demo.json, by which others find the running demonstration."""
-
-    def __init__(self, data_dir: Path, wallets: Sequence[Wallet], keys: Mapping[str, str]) -> None:
-        self._path = data_dir / "demo.json"
-        self._path.unlink(missing_ok=True)
-        self._wallets = wallets
-        self._keys = keys
-        self._settings: Settings | None = None
-        self._pids: dict[str, int] = {}
-
-    def ready(self, settings: Settings, pids: Mapping[str, int]) -> None:
-        """Write it for the first time: everything is up."""
-        self._settings = settings
-        self.update(pids)
-
-    def update(self, pids: Mapping[str, int]) -> None:
-        """Write it again when a process was restarted; one that is down keeps its last id until then."""
-        settings = self._settings
-        self._pids |= pids
-        if settings is None:
-            return
-        card = {
-            "url": f"http://{settings.http.host}:{settings.http.port}",
-            "keys": dict(self._keys),
-            "benefactors": self._wallets,
-            "postgres": settings.services.postgres_owner,
-            "auditor_dsn": settings.services.postgres_auditor,
-            "nats": settings.services.nats_subscriber,
-            "pids": self._pids,
-            "chain": {
-                "rpc": settings.chain.rpc[0],
-                "chain_id": settings.chain.chain_id,
-                "minting_contract": settings.chain.minting_contract,
-            },
-        }
-        write_private(self._path, msgspec.json.encode(card))
-
-    def remove(self) -> None:
-        """Take it away: the demonstration is over."""
-        self._path.unlink(missing_ok=True)
-
-
 async def run_demo(asked: DemoSettings, base: Settings) -> int:
     """Run until the time is over or a signal comes; return 0 only if every invariant held."""
     console = Console(stderr=True)
@@ -155,7 +114,7 @@ async def run_demo(asked: DemoSettings, base: Settings) -> int:
     asked.data_dir.mkdir(parents=True, exist_ok=True)
     keys_of = [private_key(asked.seed, number) for number in range(BENEFACTORS)]
     wallets = [Wallet(address=address_of(key), private_key=key) for key in keys_of]
-    card, stop = _Card(asked.data_dir, wallets, _keys(asked.data_dir)), asyncio.Event()
+    card, stop = Card(asked.data_dir, wallets, _keys(asked.data_dir)), asyncio.Event()
     failed: list[str] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -217,16 +176,28 @@ async def _show(
     process = Process(settings, Path(), lambda: None, stop)
     url = f"http://{settings.http.host}:{settings.http.port}"
     console.print(f"ready at {url}  (keys and addresses: {asked.data_dir / 'demo.json'})", highlight=False)
-    async with _watching(process) as (log, bus, replica, tail), asyncio.TaskGroup() as tasks:
+    async with (
+        _watching(process) as (log, bus, replica, tail),
+        open_door(settings) as door,
+        asyncio.TaskGroup() as tasks,
+    ):
         following = tasks.create_task(_follow(replica, tail))
         evidence, everyone = HouseEvidence(process, log, bus), frozenset(house.pids)
+        trouble = Trouble(
+            settings,
+            door,
+            lambda: replica.book,
+            faults=asked.faults,
+            scenario=asked.scenario,
+            seconds=asked.seconds,
+        )
         with Status(console, url, replica, tally) as status:
-            armed = await _trade(asked, house, wallets, tally, status, stop)
+            await _trade(asked, house, wallets, tally, status, trouble, stop)
             verdicts = await _judge(replica, status, lambda: everyone <= house.pids.keys(), evidence, tally)
         following.cancel()
-        _, events = await evidence.history()
-        verdicts.append(judge_quotes(events))
-        verdicts += [judge_fault(each, events) for each in armed]
+        book, recorded = await evidence.recorded()
+        verdicts.append(judge_quotes([each.event for each in recorded]))
+        verdicts += await trouble.judge(book, recorded)
     return verdicts, tally
 
 
@@ -241,8 +212,9 @@ async def _trade(
     wallets: Sequence[Wallet],
     tally: Tally,
     status: Status,
+    trouble: Trouble,
     stop: asyncio.Event,
-) -> list[Armed]:
+) -> None:
     settings = house.settings
     domain = ContractDomain(chain_id=settings.chain.chain_id, verifying_contract=settings.chain.minting_contract)
 
@@ -251,13 +223,12 @@ async def _trade(
 
     url, loop = f"http://{settings.http.host}:{settings.http.port}", asyncio.get_running_loop()
     deadline = None if asked.seconds is None else loop.time() + asked.seconds
-    over, armed = asyncio.Event(), list[Armed]()
+    over = asyncio.Event()
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
         for wallet in wallets:
             benefactor = Benefactor(url, wallet, sign, time.time, asked.seed, tally)
             tasks.create_task(benefactor.run(session, over))
-        if asked.faults and asked.seconds is not None:
-            tasks.create_task(_trouble(asked, settings, session, armed))
+        tasks.create_task(trouble.run(over))
         while not stop.is_set() and (deadline is None or loop.time() < deadline):
             status.pids(house.pids)
             status.draw()
@@ -265,19 +236,6 @@ async def _trade(
                 async with asyncio.timeout(DRAW_S):
                     await stop.wait()
         over.set()
-    return armed
-
-
-async def _trouble(asked: DemoSettings, settings: Settings, session: aiohttp.ClientSession, armed: list[Armed]) -> None:
-    """Arm the faults that were asked for, all at once, in good time for what follows from them."""
-    assert asked.seconds is not None, "faults have a time"  # noqa: S101 - the command line asks for it
-    await asyncio.sleep(asked.seconds * BEGINS)
-    trust = ssl.create_default_context(cafile=settings.loopback.ca)
-    token = (settings.data_dir / SIMULATOR / ADMIN_TOKEN).read_text().strip()
-    door = FaultDoor(session, f"https://localhost:{settings.loopback.port}", token, trust)
-    for fault in asked.faults:
-        for_s = lasts_s(fault, asked.seconds, settings.policy.integrity)
-        armed += [await door.arm(fault, for_s, time.time_ns() // 1_000)]
 
 
 async def _judge(

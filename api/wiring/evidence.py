@@ -10,12 +10,11 @@ from adapters.nats.streams import stream_name
 from adapters.postgres.patient import PatientLog
 from adapters.postgres.verify import verify
 from api.demo.checks import OnChain
-from api.replica import Replica
+from api.replica import Recorded, Replica
 from api.wiring.chain import open_chain
 from api.wiring.process import Process
 from api.wiring.venues import open_venue
 from domain.book import Book
-from domain.codec import decode_event
 from domain.event import Event
 from projections.catalogue import VIEWS
 
@@ -32,12 +31,15 @@ class HouseEvidence:
 
     async def history(self) -> tuple[Book, Sequence[Event]]:
         """Return the Book folded from the first event on, and every event."""
-        replica, events = Replica(Book(), 0), list[Event]()
+        book, recorded = await self.recorded()
+        return book, [each.event for each in recorded]
+
+    async def recorded(self) -> tuple[Book, Sequence[Recorded]]:
+        """Return the Book folded from the first event on, and every event with its place and time."""
+        replica, found = Replica(Book(), 0), list[Recorded]()
         while page := await self._log.read(replica.position, PAGE):
-            for stored in page:
-                replica.fold(stored)
-                events.append(decode_event(stored.topic, stored.state))
-        return replica.book, events
+            found += [recorded for stored in page if (recorded := replica.fold(stored)) is not None]
+        return replica.book, found
 
     async def head(self) -> int:
         """Return the log's last position."""

@@ -1,0 +1,51 @@
+"""What befalls the venues while benefactors trade ends with delta inside its band and every request accounted for."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.demo import Demo, slowness
+
+SECONDS = 24
+OVER_WITHIN_S = 150.0
+JUDGED = (
+    "befell the house",
+    "delta ends inside its band",
+    "every surprise is re-hedged",
+    "an alert tells of every surprise",
+    "every unknown order is resolved",
+    "no order is sent twice",
+)
+
+
+@pytest.mark.parametrize("scenario", ["venue_outage", "adl", "partial_fills", "lost_ack"])
+def test_what_befalls_the_venues_is_put_right(tmp_path: Path, scenario: str) -> None:
+    demo = Demo(tmp_path / "data", seconds=SECONDS, options=["--scenario", scenario])
+    try:
+        code = demo.process.wait(OVER_WITHIN_S * slowness())
+        told = demo.told()
+        assert code == 0, told
+        printed = " ".join(demo.output.read_text().replace("│", " ").split())
+        assert scenario in printed
+        for invariant in JUDGED:
+            assert " ".join(invariant.split()[:3]) in printed
+    finally:
+        demo.end()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--scenario", "flood"], "adl, lost_ack, partial_fills, venue_outage"),
+        (["--scenario", "adl", "--for", "5"], "give --for 20 or more"),
+    ],
+)
+def test_a_scenario_that_there_is_not_or_that_has_no_time_is_refused(
+    tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    demo = Demo(tmp_path / "data", options=arguments)
+    try:
+        assert demo.process.wait(OVER_WITHIN_S) == 2
+        assert said in demo.told()
+    finally:
+        demo.end()
