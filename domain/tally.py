@@ -9,7 +9,7 @@ import msgspec
 from domain.certificate import RoutedLeg
 from domain.cost import PRICE_STEP, AssetSum, Cost, CostRealised, LegCost, split, summed
 from domain.event import Event
-from domain.fill import FillRecorded
+from domain.fill import FillKind, FillRecorded
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned, HedgeRerouted, PlannedLeg
 from domain.market import USD
 from domain.order import OrderClosed, OrderSubmissionRequested
@@ -132,7 +132,8 @@ def _ordered(tallies: Tallies, event: OrderSubmissionRequested, policy: Policy |
 
 
 def _filled(tallies: Tallies, event: FillRecorded, _policy: Policy | None) -> None:
-    place = tallies.orders.get(event.order_id) if event.order_id is not None else None
+    asked = event.order_id if event.kind is FillKind.TRADE else None  # what a venue forces is no hedge's trade
+    place = tallies.orders.get(asked) if asked is not None else None
     tally = tallies.open.get(place.hedge_id) if place is not None else None
     if place is not None and tally is not None:
         leg = _after(tally.legs[place.leg], event)

@@ -3,10 +3,12 @@
 from projections.alerts import ALERTS
 from projections.balances import BALANCES, MARGIN
 from projections.contract import CONTRACT
+from projections.costs import COSTS
 from projections.dependencies import DEPENDENCIES
 from projections.exposure import EXPOSURE
 from projections.fills import FILLS
 from projections.funding import FUNDING
+from projections.hedges import HEDGES
 from projections.instruments import INSTRUMENTS
 from projections.limits import LIMITS
 from projections.modes import MODES
@@ -44,5 +46,7 @@ VIEWS: dict[str, View] = {
         CONTRACT,
         PARTIES,
         TREASURY,
+        HEDGES,
+        COSTS,
     )
 }

@@ -8,7 +8,7 @@ import msgspec
 from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Example
-from litestar.params import QueryParameter
+from litestar.params import PathParameter, QueryParameter
 
 from api.http.errors import ApiError, keyed_error
 from api.http.house import Asked, House, house_of
@@ -17,6 +17,7 @@ from api.http.roles import READ_MODELS
 from domain.instant import parse_rfc3339, rfc3339
 from domain.refusal import Unavailable
 from projections.catalogue import VIEWS
+from projections.hedge_lines import FILLS_SHOWN, ORDERS_SHOWN, ROUNDS_SHOWN
 
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000
@@ -29,6 +30,9 @@ _DIGITS = re.compile(r"[0-9]{1,19}")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _SHARED = frozenset({"limit", "after", "at", "wait_for"})
 _FLAGS = {"true": True, "false": False}
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_HEDGES = "hedges"
+_MOMENT = frozenset({"at", "wait_for"})
 
 
 def _position(name: str, text: str) -> int:
@@ -75,14 +79,18 @@ def _flag(name: str, text: str | None) -> bool | None:
     return _FLAGS[text]
 
 
-def read_query(view: str, given: Mapping[str, Any]) -> tuple[PageQuery, int | None]:
-    """Return the page query and `wait_for`; what a view cannot answer is refused, never ignored."""
-    lookups = VIEWS[view].lookups if view in VIEWS else frozenset[str]()
-    known = _SHARED | ({"newest_first", "open"} | lookups if view in VIEWS else {"topic"})
+def _refuse_unknown(given: Mapping[str, Any], known: frozenset[str]) -> None:
     unknown = sorted(set(given) - known)
     if unknown:
         allowed = ", ".join(sorted(known))
         raise keyed_error(400, "unknown_parameter", f"{unknown[0][:40]!r} is not one of {allowed}")
+
+
+def read_query(view: str, given: Mapping[str, Any]) -> tuple[PageQuery, int | None]:
+    """Return the page query and `wait_for`; what a view cannot answer is refused, never ignored."""
+    lookups = VIEWS[view].lookups if view in VIEWS else frozenset[str]()
+    known = _SHARED | ({"newest_first", "open"} | lookups if view in VIEWS else {"topic"})
+    _refuse_unknown(given, known)
     fields = [name for name in sorted(lookups) if name in given]
     if len(fields) > 1:
         raise keyed_error(400, "bad_query", f"ask by one of {', '.join(sorted(lookups))} at a time")
@@ -177,4 +185,34 @@ def single_values(request: Asked) -> dict[str, str]:
     return given
 
 
-HANDLERS = tuple(_view_handler(view) for view in READ_MODELS)
+@get(
+    "/v1/hedges/{hedge_id:str}",
+    operation_id="read_hedge",
+    summary="Read one hedge",
+    description=(
+        "Plan, certificate, orders, fills and cost. It holds the newest "
+        f"{ROUNDS_SHOWN} rounds of planning, {ORDERS_SHOWN} orders and {FILLS_SHOWN} fills; `rounds_told`, "
+        "`orders_told` and `fills_told` count them all, and `/v1/orders?hedge_id=` and `/v1/fills?order_id=` have them."
+    ),
+    tags=["keyed"],
+)
+async def read_hedge(
+    request: Asked,
+    hedge_id: Annotated[str, PathParameter(description="Such as 6c0f4f5e-9d5b-5d0a-8f0e-ba11a5700001")],
+    at: Annotated[str | None, QueryParameter(description="A position or RFC 3339 time to answer from")] = None,
+    wait_for: Annotated[str | None, QueryParameter(description="A position to wait for, at most 10 s")] = None,
+) -> Response[Any]:
+    """Return one hedge, as it is or as it stood; 404 when there is none of that id."""
+    del at, wait_for  # read together below
+    given = single_values(request)
+    _refuse_unknown(given, _MOMENT)
+    if not _ID.fullmatch(hedge_id.lower()):
+        raise keyed_error(400, "bad_hedge_id", "a hedge is named by a UUID")
+    query, wanted = read_query(_HEDGES, {**given, "hedge_id": hedge_id.lower(), "limit": "1"})
+    page = await _page(house_of(request), _HEDGES, query, wanted)
+    if not page.rows:
+        raise keyed_error(404, "unknown_hedge", "no hedge has this id")
+    return written(page.as_of_position, page.as_of_us, "hedge", msgspec.Raw(page.rows[0]), "")
+
+
+HANDLERS = (*(_view_handler(view) for view in READ_MODELS), read_hedge)

@@ -42,6 +42,8 @@ READ_MODELS = (
     "contract",
     "parties",
     "treasury",
+    "hedges",
+    "costs",
     "events",
 )
 
@@ -70,6 +72,7 @@ ROUTES: dict[tuple[str, str], Access] = {
     ("GET", "/order-confirmation"): PUBLIC,
     **_READS,
     ("GET", "/v1/events"): Access(roles=frozenset({Role.AUDITOR})),
+    ("GET", "/v1/hedges/{hedge_id}"): Access(roles=EVERY_ROLE),
     ("GET", "/v1/indicative/{pair}"): Access(roles=EVERY_ROLE),
     ("GET", "/v1/market"): Access(roles=EVERY_ROLE),
     ("GET", "/v1/series/{table}"): Access(roles=EVERY_ROLE),

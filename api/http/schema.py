@@ -1,7 +1,8 @@
 """The OpenAPI document at `/schema`: what the handlers declare, with bodies, codes and examples added."""
 
 from functools import cache
-from typing import Any, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 from litestar import Litestar, MediaType, Response, get
@@ -15,6 +16,7 @@ from api.http.ordering import OrderBody
 from api.http.placing import OrderPending
 from api.http.roles import PUBLIC, ROUTES
 from domain.indicative import Ladder
+from projections.hedge_lines import HedgeLine
 
 _REF = "#/components/schemas/{name}"
 _ERROR = {
@@ -51,6 +53,7 @@ _FOLLOWED = {"/v1/indicative/{pair}", "/v1/stream"}
 """What can be read as server-sent events."""
 _ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
     "/v1/indicative/{pair}": ("indicative", {"$ref": _REF.format(name="Ladder")}),
+    "/v1/hedges/{hedge_id}": ("hedge", {"$ref": _REF.format(name="HedgeLine")}),
     "/v1/market": ("market", {"type": "array", "items": {"$ref": _REF.format(name="SourceRow")}}),
 }
 """What a read answers under its own name, where a struct says it."""
@@ -92,7 +95,7 @@ def _errors(method: str, path: str) -> dict[str, Any]:
         "504": "Waited in vain, or the outcome is not known yet.",
     }
     if method == "POST" or "{" in path:
-        words["404"] = "Nothing of that name: a pair, a table, a control, an alert."
+        words["404"] = "Nothing of that name: a pair, a table, a control, an alert, a hedge."
     if method == "POST":
         words["409"] = "Refused by the book's state; the code is the reason."
     return {status: {"description": text, "content": {"application/json": content}} for status, text in words.items()}
@@ -125,6 +128,9 @@ def _shown(wanted: Any) -> dict[str, Any]:
         return {"type": "object", "properties": fields}
     if get_origin(wanted) is tuple:
         return {"type": "array", "items": _shown(get_args(wanted)[0])}
+    if get_origin(wanted) in {Union, UnionType}:
+        held = next(part for part in get_args(wanted) if part is not NoneType)
+        return {"anyOf": [_shown(held), {"type": "null"}]}
     return {"type": {bool: "boolean", int: "integer"}.get(wanted, "string")}
 
 
@@ -157,7 +163,7 @@ def document(app: Litestar) -> dict[str, Any]:
     wanted = [OrderBody, *_UNDER_WAY.values(), *BODIES.values()]
     _, described = msgspec.json.schema_components(wanted, ref_template=_REF)
     schemas.update(described)
-    schemas.update({shown.__name__: _shown(shown) for shown in (Ladder, SourceRow)})
+    schemas.update({shown.__name__: _shown(shown) for shown in (HedgeLine, Ladder, SourceRow)})
     schemas["Error"] = _ERROR
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, operations in whole["paths"].items():

@@ -23,6 +23,7 @@ JSON = st.recursive(
 )
 PATHS = [
     *("/rfq", "/fees", "/order-confirmation", "/asset-availability", "/v1/quotes", "/v1/events", "/v1/indicative/x"),
+    *("/v1/hedges", "/v1/hedges/x", "/v1/hedges/00000000-0000-0000-0000-000000000005", "/v1/costs"),
     *("/v1/market", "/v1/series/market_trades", "/v1/series/oracle_prices", "/v1/series/x"),
 ]
 
@@ -109,7 +110,7 @@ def test_any_bytes_as_an_order(body: bytes) -> None:
     query=st.one_of(
         st.binary(max_size=60).map(lambda raw: "".join(f"%{byte:02x}" for byte in raw)),
         st.from_regex(
-            r"((limit|after|at|wait_for|topic|pair|order_id|venue|symbol|from|to)=[0-9a-zA-Z:%.+~-]{0,30}&?){0,4}",
+            r"((limit|after|at|wait_for|topic|pair|order_id|hedge_id|day|venue|symbol|from|to)=[0-9a-zA-Z:%.+~-]{0,30}&?){0,4}",
             fullmatch=True,
         ),
     ),

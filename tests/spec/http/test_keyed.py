@@ -12,6 +12,7 @@ from api.http.stream import LADDER_AGE_S_MAX
 from domain.codec import encode
 from domain.refusal import Unavailable, Unknown
 from domain.watch import AlertRaised, Severity
+from tests.spec.http.test_hedges import mint
 from tests.support.shop import Shop, code
 
 ALERT = UUID(int=7)
@@ -55,11 +56,12 @@ async def test_every_route_admits_exactly_the_roles_of_the_table(shop: Shop, nam
     headers = {"Authorization": "Bearer blst_guess"} if name == "unknown" else {}
     headers = shop.bearer(name) if name in set(Role) else headers
     async with shop.client() as client:
+        hedge_id = await mint(shop, client)
         for (method, template), access in ROUTES.items():
             if template in STREAMS:
                 continue
             asked = len(shop.core.asked)
-            path = filled(template)
+            path = filled(template).replace("{hedge_id}", hedge_id)
             answer = await client.request(method, path, headers=headers, json=BODIES.get(template))
             judge(answer, access, name)
             if answer.status_code in {401, 403}:
