@@ -30,9 +30,9 @@ def dual(walks: list[Walk], grosses: list[Gross], wanted: list[Decimal], prices:
 
 def _taken(walk: Walk, worth: Decimal, charge: Decimal) -> Decimal:
     """Return the least cost of a walk when the target pays `worth` and gross costs `charge`, both shares."""
-    while (price := walk.next_price()) is not None:
+    while walk.unit is not None:
         signed = EXACT.minus(charge) if walk.reducing else charge
-        if _add(walk.unit(price), signed) >= worth or walk.take(walk.piece()) <= DUST:
+        if _add(walk.unit, signed) >= worth or walk.take(walk.piece()) <= DUST:
             break
     charged = _multiply(_subtract(_multiply(walk.extended, charge), _multiply(walk.base, worth)), walk.reference)
     return _add(walk.cost, charged)
@@ -43,8 +43,8 @@ def _held(gross: Gross, price: Decimal) -> Decimal:
     edges = [from_usd for from_usd, _ in gross.steps if NOTHING < from_usd < gross.notional_max]
     least: Decimal | None = None
     for notional in (NOTHING, *edges, gross.notional_max):
-        gross.notional = notional
+        gross.move(notional)
         value = _subtract(gross.fined(), _multiply(price, _subtract(notional, gross.start)))
         least = value if least is None else min(least, value)
-    gross.notional = gross.start
+    gross.move(gross.start)
     return least or NOTHING

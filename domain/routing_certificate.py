@@ -1,15 +1,17 @@
 """What a routing decision is proven by: the hash of what it rested on, each leg's expected cost, and the bound.
 
-Hashed is the canonical JSON (`domain.codec.encode`) of the problem as far as it was read: of each book the side that is
-traded down to the deepest level looked at, which is at least the first one left, and the best level of the other side;
-of books that could not be traded the best of both; all else in full, sorted by venue, symbol and account. A deeper
-level that nobody looked at could not have changed the answer: anybody with the whole problem finds the same hash.
+Hashed is the problem as far as it was read, everything sorted by name: its canonical JSON (`domain.codec.encode`) with
+every book left empty; a line feed; then the books' levels as numbers between blanks, price and quantity in turn, bids
+before asks, candidate after candidate, `-1` after each side, every number as Python writes a `Decimal` without zeros at
+its end. Of each book that side is read which is traded, down to the deepest level looked at (at least the first one
+left, if there is one), and the best level of the other; of a book that could not be traded the best of both. A level
+that nobody looked at could not have changed the answer: anybody with the whole problem finds the same hash.
 """
 
 import hashlib
-from decimal import Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 
-import msgspec
+from msgspec.structs import replace
 
 from domain.certificate import Certificate, CostSplit, Excluded, RoutedLeg, Unrouted
 from domain.codec import encode
@@ -22,20 +24,29 @@ from domain.routing_walk import DUST, NOTHING, Walk, carried_per_base
 COST_STEP = Decimal("0.000000001")
 FINE = Decimal("1e-18")
 
+_SIDE_ENDS = Decimal(-1)
+# In explicit contexts: neither rounds where it should not, nor reads the ambient one.
+_shortest = EXACT.normalize
+_to_step = Context(prec=60, rounding=ROUND_CEILING).quantize
+
 _add, _subtract, _multiply, _divide = EXACT.add, EXACT.subtract, EXACT.multiply, EXACT.divide
 
 
 def inputs_sha256(problem: Problem, walks: list[Walk | None]) -> str:
     """Return the hash of a sorted problem, each candidate with the walk that read it, if any did."""
-    pairs = zip(problem.candidates, walks, strict=True)
-    read = msgspec.structs.replace(problem, candidates=tuple(_as_read(candidate, walk) for candidate, walk in pairs))
-    return hashlib.sha256(encode(read)).hexdigest()
-
-
-def _as_read(candidate: Candidate, walk: Walk | None) -> Candidate:
-    depth = 1 if walk is None else walk.read + 1
-    bids, asks = (1, depth) if walk is not None and walk.buying else (depth, 1)
-    return msgspec.structs.replace(candidate, bids=candidate.bids[:bids], asks=candidate.asks[:asks])
+    numbers: list[Decimal] = []
+    candidates: list[Candidate] = []
+    for candidate, walk in zip(problem.candidates, walks, strict=True):
+        candidates.append(replace(candidate, bids=(), asks=()))
+        deep, buying = (0, False) if walk is None else (walk.read, walk.buying)
+        for side, last in ((candidate.bids, 0 if buying else deep), (candidate.asks, deep if buying else 0)):
+            for level in side[: last + 1]:
+                numbers += (level.price, level.quantity)
+            numbers.append(_SIDE_ENDS)
+    levels = " ".join(map(str, map(_shortest, numbers)))
+    return hashlib.sha256(
+        b"%b\n%b" % (encode(replace(problem, candidates=tuple(candidates))), levels.encode())
+    ).hexdigest()
 
 
 def certify(
@@ -97,11 +108,11 @@ def _fines(desk: Desk) -> list[Decimal]:
 
 def _marginal_lot(desk: Desk, walk: Walk) -> Decimal:
     """Return what the last lot taken costs, USD, without its sign: where a market pays us it counts too."""
-    price = walk.last_price()
-    if price is None:
+    price, unit = walk.last_price, walk.last_unit
+    if price is None or unit is None:
         return NOTHING
-    gross, unit, lot = desk.grosses[walk.venue], walk.unit(price), walk.candidate.lot
-    unit = _subtract(unit, gross.below()) if walk.reduced else _add(unit, gross.below())
+    gross, lot = desk.grosses[walk.venue], walk.candidate.lot
+    unit = _subtract(unit, gross.below) if walk.reduced else _add(unit, gross.below)
     base = _divide(lot, price) if walk.inverse else lot
     return EXACT.abs(_multiply(_multiply(unit, walk.reference), base))
 
@@ -117,10 +128,10 @@ def _leg(walk: Walk, fine: Decimal, horizon_ms: int) -> RoutedLeg:
         account=candidate.account,
         symbol=candidate.symbol,
         underlying=candidate.underlying,
-        quantity=Num(_multiply(sign, walk.units)),
+        quantity=round_to(_multiply(sign, walk.units), candidate.lot, Rounding.NEAREST),
         base=round_to(signed, FINE, Rounding.NEAREST) if walk.inverse else Num(signed),
         average_price=round_to(_divide(quote, base), FINE, Rounding.NEAREST),
-        worst_price=Num(walk.last_price() or best),
+        worst_price=Num(walk.last_price or best),
         middle=Num(walk.middle),
         usd_per_quote=Num(rate),
         notional_usd=Num(_multiply(quote, rate)),
@@ -136,4 +147,4 @@ def _leg(walk: Walk, fine: Decimal, horizon_ms: int) -> RoutedLeg:
 
 
 def _usd(cost: Decimal) -> Num:
-    return round_to(cost, COST_STEP, Rounding.CEILING)
+    return Num(_to_step(cost, COST_STEP)) if cost else ZERO

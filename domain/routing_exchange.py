@@ -33,10 +33,12 @@ class Edge(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def optimise(desk: Desk) -> list[Decimal] | None:
-    """Exchange until nothing saves, and return the prices that prove it; None where the bound of tries was reached.
+    """Exchange until nothing saves, and return the targets' prices that prove it, as shares.
 
-    Prices are shares: what a USD of each target is worth, then what a USD of each venue's gross notional is charged.
+    Return None where the bound of tries was reached.
     """
+    if _priced(desk):
+        return desk.prices
     start = [signed for value in first_prices(desk) for signed in (value, EXACT.minus(value))]
     for _ in range(EXCHANGES_MAX):
         prices, cycle = _settle(_edges(desk), start)
@@ -48,13 +50,36 @@ def optimise(desk: Desk) -> list[Decimal] | None:
 
 
 def first_prices(desk: Desk) -> list[Decimal]:
-    """Return a guess at the prices: the last unit taken of each target, and what each venue fines now."""
-    last = [NOTHING] * len(desk.left)
+    """Return a guess: the price of each target's last piece, and what each venue's gross is fined now."""
+    return [*desk.prices, *(gross.above or gross.below for gross in desk.grosses)]
+
+
+def _priced(desk: Desk) -> bool:
+    """Say whether the prices of the last pieces prove the merge optimal: each venue then has a price between.
+
+    They do on nearly all markets; where they do not, other prices still may.
+    """
+    if any(left > DUST for left in desk.left):
+        return False
+    least = [gross.below for gross in desk.grosses]
+    most = [gross.above for gross in desk.grosses]
     for walk in desk.walks:
-        price = walk.last_price()
-        if price is not None:
-            last[walk.target] = max(last[walk.target], walk.unit(price)) if last[walk.target] else walk.unit(price)
-    return [*last, *(gross.above() or gross.below() for gross in desk.grosses)]
+        price, venue = desk.prices[walk.target], walk.venue
+        ends: list[tuple[Decimal, bool]] = []  # what the venue's price must be, at least or at most
+        if walk.unit is not None:
+            need = EXACT.subtract(price, walk.unit)
+            ends.append((EXACT.minus(need), False) if walk.reducing else (need, True))
+        unit = walk.last_unit
+        if unit is not None:
+            need = EXACT.subtract(price, unit)
+            ends.append((EXACT.minus(need), True) if walk.reduced else (need, False))
+        for need, at_least in ends:
+            top = most[venue]
+            if at_least:
+                least[venue] = max(least[venue], need)
+            elif top is None or need < top:
+                most[venue] = need
+    return all(top is None or EXACT.subtract(low, top) <= SLACK for low, top in zip(least, most, strict=True))
 
 
 def _edges(desk: Desk) -> list[Edge]:
@@ -68,21 +93,20 @@ def _edges(desk: Desk) -> list[Edge]:
             edges.append(Edge(plus, minus, EXACT.multiply(UNROUTED, Decimal(-2)), -1, 0))
     for number, gross in enumerate(desk.grosses, targets):
         plus, minus = 2 * number, 2 * number + 1
-        above = gross.above()
+        above = gross.above
         if above is not None:
             edges.append(Edge(minus, plus, EXACT.multiply(above, TWO), -1, 0))
-        edges.append(Edge(plus, minus, EXACT.multiply(gross.below(), Decimal(-2)), -1, 0))
+        edges.append(Edge(plus, minus, EXACT.multiply(gross.below, Decimal(-2)), -1, 0))
     for walk in desk.walks:
         target, venue = 2 * walk.target, 2 * (targets + walk.venue)
-        price = walk.next_price()
-        if price is not None:
+        if walk.unit is not None:
             # Not too cheap to be left: the target's price less (or, where it reduces, plus) the venue's <= unit.
-            unit, ends = walk.unit(price), (venue + 1, venue) if walk.reducing else (venue, venue + 1)
+            unit, ends = walk.unit, (venue + 1, venue) if walk.reducing else (venue, venue + 1)
             edges.append(Edge(ends[0], target, unit, walk.order, 1))
             edges.append(Edge(target + 1, ends[1], unit, walk.order, 1))
-        price = walk.last_price()
-        if price is not None:
-            unit, ends = EXACT.minus(walk.unit(price)), (venue + 1, venue) if walk.reduced else (venue, venue + 1)
+        last = walk.last_unit
+        if last is not None:
+            unit, ends = EXACT.minus(last), (venue + 1, venue) if walk.reduced else (venue, venue + 1)
             edges.append(Edge(target, ends[0], unit, walk.order, -1))
             edges.append(Edge(ends[1], target + 1, unit, walk.order, -1))
     return edges
@@ -96,7 +120,7 @@ def _settle(edges: list[Edge], start: list[Decimal]) -> tuple[list[Decimal], lis
     for _ in range(nodes + 1):
         changed = False
         for edge in edges:
-            most = SHARE.add(value[edge.tail], edge.weight)
+            most = EXACT.add(value[edge.tail], edge.weight)  # exactly: a circle of no weight must stay one
             if most < value[edge.head]:
                 value[edge.head], into[edge.head], changed = most, edge, True
         if not changed:
@@ -156,10 +180,10 @@ def _saves(desk: Desk, moves: list[tuple[Walk, int]]) -> bool:
     total = NOTHING
     unrouted = [0] * len(desk.left)
     for walk, way in moves:
-        price = walk.next_price() if way > 0 else walk.last_price()
-        if price is None:
+        unit = walk.unit if way > 0 else walk.last_unit
+        if unit is None:
             return False
-        total = EXACT.fma(Decimal(way), walk.unit(price), total)
+        total = EXACT.fma(Decimal(way), unit, total)
         unrouted[walk.target] -= way
     for number, way in enumerate(unrouted):
         if way < 0 and desk.left[number] <= DUST:
@@ -167,7 +191,7 @@ def _saves(desk: Desk, moves: list[tuple[Walk, int]]) -> bool:
         total = EXACT.fma(Decimal(way), UNROUTED, total)
     for venue, way in _gross_ways(moves).items():
         gross = desk.grosses[venue]
-        fine = gross.above() if way > 0 else gross.below()
+        fine = gross.above if way > 0 else gross.below
         if way and fine is None:
             return False
         total = EXACT.fma(Decimal(way), fine or NOTHING, total)
@@ -187,8 +211,8 @@ def _step(desk: Desk, moves: list[tuple[Walk, int]]) -> Decimal:
             ends.append((EXACT.multiply(desk.left[number], desk.references[number]), -way))
     for venue, way in _gross_ways(moves).items():
         gross = desk.grosses[venue]
-        edge = gross.until_above() if way > 0 else gross.until_below()
-        if way and edge is not None:
+        edge = gross.edge_above if way > 0 else gross.edge_below
+        if way:
             ends.append((EXACT.abs(EXACT.subtract(edge, gross.notional)), abs(way)))
     for length, way in ends:
         most = EXACT.divide(length, Decimal(way))
@@ -205,19 +229,20 @@ def _move(desk: Desk, walk: Walk, base: Decimal) -> None:
     else:
         walk.give(EXACT.minus(base))
     moved = EXACT.subtract(walk.base, before)
-    desk.shift(walk, moved, reducing=reducing)
+    gross, change = desk.grosses[walk.venue], EXACT.multiply(moved, walk.reference)
+    gross.move((EXACT.subtract if reducing else EXACT.add)(gross.notional, change))
     desk.left[walk.target] = EXACT.subtract(desk.left[walk.target], moved)
 
 
 def _snap(desk: Desk, moves: list[tuple[Walk, int]]) -> None:
     """Stand on the edge that ended the step, from which a quotient's rounding may have kept."""
     for walk, way in moves:
-        if way > 0 and walk.next_price() is not None and walk.piece() <= DUST:
+        if way > 0 and walk.price is not None and walk.piece() <= DUST:
             _move(desk, walk, walk.piece())
-        elif way < 0 and walk.last_price() is not None and walk.last_piece() <= DUST:
+        elif way < 0 and walk.started and walk.last_piece() <= DUST:
             _move(desk, walk, EXACT.minus(walk.last_piece()))
     for venue in sorted(_gross_ways(moves)):
         gross = desk.grosses[venue]
-        for edge in (gross.until_above(), gross.until_below()):
-            if edge is not None and EXACT.abs(EXACT.subtract(edge, gross.notional)) <= DUST:
-                gross.notional = edge
+        for edge in (gross.edge_above, gross.edge_below):
+            if EXACT.abs(EXACT.subtract(edge, gross.notional)) <= DUST:
+                gross.move(edge)

@@ -56,7 +56,7 @@ class Lots:
             return False
         left, gross = self.desk.left, self.desk.grosses[walk.venue]
         left[walk.target] = _subtract(left[walk.target], _subtract(walk.base, base))
-        gross.notional = EXACT.fma(_subtract(walk.extended, extended), walk.reference, gross.notional)
+        gross.move(EXACT.fma(_subtract(walk.extended, extended), walk.reference, gross.notional))
         return True
 
     def _crowded(self, venue: int) -> bool:
@@ -70,14 +70,10 @@ class Lots:
             able = [walk for walk in self.desk.walks if walk.venue == venue and walk.started and not walk.reduced]
             if not able:
                 return
-            walk = max(able, key=lambda each: (self._last_unit(each), each.order))
+            walk = max(able, key=lambda each: (each.last_unit or NOTHING, each.order))
             gross = self.desk.grosses[venue]
             over = _divide(_subtract(gross.notional, gross.notional_max), walk.reference)
             self._go(walk, max(_subtract(walk.units, lots_of(walk, over)), NOTHING))
-
-    def _last_unit(self, walk: Walk) -> Decimal:
-        price = walk.last_price()
-        return NOTHING if price is None else walk.unit(price)
 
     def _fill(self) -> None:
         """Take what is left, each time where the next piece costs least, as long as a whole lot fits somewhere."""
@@ -111,8 +107,7 @@ class Lots:
         units, lot = walk.units, walk.candidate.lot
         least = lot if walk.started else max(minimum(walk), lot)
         base = min(self.desk.left[walk.target], walk.piece())
-        price = walk.next_price()
-        piece = _multiply(base, price) if walk.inverse and price is not None else base
+        piece = _multiply(base, walk.price) if walk.inverse and walk.price is not None else base
         goal = max(in_lots(walk, EXACT.add(units, piece), ROUND_FLOOR), EXACT.add(units, least))
         mark = self._mark()
         if goal <= walk.room and self._go(walk, goal):
@@ -142,7 +137,7 @@ class Lots:
             return False
         left = self.desk.left
         others = [each for each in self.desk.walks if each.target == walk.target and each.started and each is not walk]
-        others.sort(key=lambda each: (self._last_unit(each), each.order), reverse=True)
+        others.sort(key=lambda each: (each.last_unit or NOTHING, each.order), reverse=True)
         for other in others:
             if left[walk.target] >= -DUST:
                 break
@@ -173,7 +168,7 @@ class Lots:
         for walk, stand in zip(self.desk.walks, mark.walks, strict=True):
             walk.return_to(stand)
         for gross, notional in zip(self.desk.grosses, mark.grosses, strict=True):
-            gross.notional = notional
+            gross.move(notional)
         self.desk.left[:] = mark.left
         self.closed = mark.closed
 
@@ -188,7 +183,7 @@ def in_lots(walk: Walk, units: Decimal, rounding: str) -> Decimal:
 
 def lots_of(walk: Walk, base: Decimal) -> Decimal:
     """Return the least whole lots, in units, that a base quantity already walked last makes."""
-    price = walk.last_price()
+    price = walk.last_price
     return in_lots(walk, _multiply(base, price) if walk.inverse and price is not None else base, ROUND_CEILING)
 
 

@@ -12,14 +12,15 @@ from domain.routing_problem import Candidate, InstrumentKind, Target
 
 SHARE = Context(prec=28, rounding=ROUND_FLOOR, traps=[InvalidOperation, DivisionByZero, Overflow])
 HOUR_MS = 3_600_000
-NOTHING = Decimal(0)
+NOTHING, TWO = Decimal(0), Decimal(2)
+_LONG, _SHORT = Decimal(1), Decimal(-1)
 # Quotients are rounded at 60 digits: what is smaller than this, in any unit, is such a remainder and no quantity.
 DUST = Decimal("1e-18")
 
 # Where a walk stands: index, base and quote of the full levels, base of the part.
 Stand = tuple[int, Decimal, Decimal, Decimal]
 
-_add, _subtract, _multiply, _divide = EXACT.add, EXACT.subtract, EXACT.multiply, EXACT.divide
+_add, _subtract, _multiply, _divide, _fma = EXACT.add, EXACT.subtract, EXACT.multiply, EXACT.divide, EXACT.fma
 
 
 class Walk:
@@ -28,30 +29,37 @@ class Walk:
     `taken` levels are full, `part` of the level at `index` is; a full level is never left as a part. A book is believed
     up to the first level that is empty or out of order. What was taken costs `slope` USD per quote unit and `offset`
     USD per base unit. `flip` is the base quantity that reduces the position held, `read` the deepest level looked at.
+
+    `base` is what was taken; `price` and `unit` are those of the next piece, None where the book or the room ends;
+    `reducing` says whether that piece reduces the position held.
     """
 
     __slots__ = (
         "_end",
+        "_full_base",
+        "_full_quote",
+        "_index",
         "_levels",
+        "_part",
         "_unit_offset",
         "_unit_slope",
+        "base",
         "buying",
         "candidate",
         "flip",
-        "full_base",
-        "full_quote",
-        "index",
         "inverse",
         "middle",
         "offset",
         "order",
-        "part",
+        "price",
         "read",
+        "reducing",
         "reference",
         "room",
         "share",
         "slope",
         "target",
+        "unit",
         "venue",
     )
 
@@ -66,16 +74,17 @@ class Walk:
         self._end = len(self._levels)
         self.room: Decimal = max(candidate.room_buy if self.buying else candidate.room_sell, ZERO)
         held: Decimal = candidate.position
-        self.flip: Decimal = EXACT.abs(held) if (held < 0) is self.buying and held else NOTHING
+        self.flip: Decimal = EXACT.abs(held) if held and (held < 0) is self.buying else NOTHING
         self.reference: Decimal = target.reference_usd
-        self.index, self.read = 0, 0
-        self.full_base = self.full_quote = self.part = NOTHING
-        self._price(horizon_ms)
+        self._index, self.read = 0, 0
+        self._full_base = self._full_quote = self._part = NOTHING
+        self._reckon(horizon_ms)
+        self._look()
 
-    def _price(self, horizon_ms: int) -> None:
-        candidate, sign = self.candidate, Decimal(1 if self.buying else -1)
+    def _reckon(self, horizon_ms: int) -> None:
+        candidate, sign = self.candidate, _LONG if self.buying else _SHORT
         rate = candidate.usd_per_quote
-        self.middle: Decimal = _divide(_add(candidate.bids[0].price, candidate.asks[0].price), Decimal(2))
+        self.middle: Decimal = _divide(_add(candidate.bids[0].price, candidate.asks[0].price), TWO)
         self.share: Decimal = basis_share(candidate, horizon_ms)
         self.slope: Decimal = _multiply(rate, _add(sign, _divide(candidate.taker_fee_bps, BPS)))
         middle = _multiply(self.middle, rate)
@@ -85,67 +94,16 @@ class Walk:
         self._unit_slope = SHARE.divide(self.slope, self.reference)
         self._unit_offset = SHARE.divide(self.offset, self.reference)
 
-    @property
-    def base(self) -> Decimal:
-        """Return the base quantity taken."""
-        return _add(self.full_base, self.part)
-
-    @property
-    def quote(self) -> Decimal:
-        """Return the quote amount paid or received; on inverse contracts this is the quantity in units."""
-        return EXACT.fma(self.part, self._levels[self.index].price, self.full_quote) if self.part else self.full_quote
-
-    @property
-    def started(self) -> bool:
-        """Say whether anything was taken."""
-        return bool(self.index or self.part)
-
-    @property
-    def extended(self) -> Decimal:
-        """Return by how much what was taken extends the gross position, base units; negative where it reduces it."""
-        base = self.base
-        if not self.flip:
-            return base
-        return _subtract(base, _multiply(Decimal(2), min(base, self.flip)))
-
-    @property
-    def units(self) -> Decimal:
-        """Return the quantity taken in the units that orders are made in."""
-        return self.quote if self.inverse else self.base
-
-    @property
-    def cost(self) -> Decimal:
-        """Return what was taken costs, USD, penalties apart."""
-        return EXACT.fma(self.slope, self.quote, _multiply(self.offset, self.base))
-
-    @property
-    def reducing(self) -> bool:
-        """Say whether the next piece reduces the position held."""
-        return bool(self.flip) and _subtract(self.flip, self.base) > DUST
-
-    @property
-    def reduced(self) -> bool:
-        """Say whether the last piece taken reduced the position held."""
-        return bool(self.flip) and _subtract(self.base, self.flip) <= DUST
-
-    def unit(self, price: Decimal) -> Decimal:
-        """Return the unit cost at a price."""
-        return SHARE.fma(self._unit_slope, price, self._unit_offset)
-
-    def price_at(self, unit: Decimal) -> Decimal:
-        """Return the price at which the unit cost is this much."""
-        return SHARE.divide(SHARE.subtract(unit, self._unit_offset), self._unit_slope)
-
-    def next_price(self) -> Decimal | None:
-        """Return the price of the next piece; None where the book or the room ends."""
-        free = _subtract(self.room, self.units) > DUST and self._believed(self.index)
-        return self._levels[self.index].price if free else None
-
-    def last_price(self) -> Decimal | None:
-        """Return the price of the last piece taken; None where nothing was."""
-        if self.part:
-            return self._levels[self.index].price
-        return self._levels[self.index - 1].price if self.index else None
+    def _look(self) -> None:
+        """Look at the next piece after every move."""
+        index, part = self._index, self._part
+        self.base = base = _add(self._full_base, part) if part else self._full_base
+        self.reducing = bool(self.flip) and _subtract(self.flip, base) > DUST
+        self.price: Decimal | None = None
+        self.unit: Decimal | None = None
+        if self._believed(index) and _subtract(self.room, self.quote if self.inverse else base) > DUST:
+            self.price = self._levels[index].price
+            self.unit = SHARE.fma(self._unit_slope, self.price, self._unit_offset)
 
     def _believed(self, index: int) -> bool:
         if index >= self._end:
@@ -160,102 +118,154 @@ class Walk:
             self._end = index
         return good
 
+    @property
+    def started(self) -> bool:
+        """Say whether anything was taken."""
+        return bool(self._index or self._part)
+
+    @property
+    def quote(self) -> Decimal:
+        """Return the quote amount paid or received; on inverse contracts this is the quantity in units."""
+        if not self._part:
+            return self._full_quote
+        return EXACT.fma(self._part, self._levels[self._index].price, self._full_quote)
+
+    @property
+    def units(self) -> Decimal:
+        """Return the quantity taken in the units that orders are made in."""
+        return self.quote if self.inverse else self.base
+
+    @property
+    def cost(self) -> Decimal:
+        """Return what was taken costs, USD, penalties apart."""
+        return EXACT.fma(self.slope, self.quote, _multiply(self.offset, self.base))
+
+    @property
+    def extended(self) -> Decimal:
+        """Return by how much what was taken extends the gross position, base units; negative where it reduces it."""
+        if not self.flip:
+            return self.base
+        return _subtract(self.base, _multiply(TWO, min(self.base, self.flip)))
+
+    @property
+    def reduced(self) -> bool:
+        """Say whether the last piece taken reduced the position held."""
+        return bool(self.flip) and _subtract(self.base, self.flip) <= DUST
+
+    @property
+    def last_price(self) -> Decimal | None:
+        """Return the price of the last piece taken; None where nothing was."""
+        if self._part:
+            return self._levels[self._index].price
+        return self._levels[self._index - 1].price if self._index else None
+
+    @property
+    def last_unit(self) -> Decimal | None:
+        """Return the unit cost of the last piece taken; None where nothing was."""
+        price = self.last_price
+        return None if price is None else SHARE.fma(self._unit_slope, price, self._unit_offset)
+
+    def price_at(self, unit: Decimal) -> Decimal:
+        """Return the price at which the unit cost is this much."""
+        return SHARE.divide(SHARE.subtract(unit, self._unit_offset), self._unit_slope)
+
     def piece(self) -> Decimal:
         """Return how much can be taken at the price of the next piece, until the level, the room or the flip ends."""
-        level = self._levels[self.index]
+        level = self._levels[self._index]
         room = _subtract(self.room, self.units)
-        rest = min(_subtract(level.quantity, self.part), _divide(room, level.price) if self.inverse else room)
+        rest = min(_subtract(level.quantity, self._part), _divide(room, level.price) if self.inverse else room)
         return min(rest, _subtract(self.flip, self.base)) if self.reducing else rest
 
     def last_piece(self) -> Decimal:
         """Return how much can be given back at the price of the last piece."""
-        rest = self.part or self._levels[self.index - 1].quantity
-        if not self.flip:
-            return rest
+        rest = self._part or self._levels[self._index - 1].quantity
         beyond = _subtract(self.base, self.flip)
-        return min(rest, beyond) if beyond > DUST else rest
+        return min(rest, beyond) if self.flip and beyond > DUST else rest
 
     def take(self, budget: Decimal, worst: Decimal | None = None) -> Decimal:
         """Take up to `budget`, the first level in any case and others not beyond `worst`; return how much.
 
         It ends where the position flips: beyond that the next piece has another penalty.
         """
-        start = self.base
+        if self.price is None:
+            return NOTHING
+        start, inverse, buying, room = self.base, self.inverse, self.buying, self.room
         if self.reducing:
             budget = min(budget, _subtract(self.flip, start))
-        if not self.inverse:
-            budget = min(budget, _subtract(self.room, start))
+        if not inverse:
+            budget = min(budget, _subtract(room, start))
         goal = _add(start, budget)
-        first = True
-        while self._believed(self.index):
-            level = self._levels[self.index]
-            price = level.price
-            if not first and worst is not None and (price > worst if self.buying else price < worst):
+        index, full, quote, price = self._index, self._full_base, self._full_quote, self.price
+        while True:
+            quantity = self._levels[index].quantity
+            base, after = _add(full, quantity), _fma(quantity, price, quote)
+            if base > goal or (inverse and after > room):
+                part = _subtract(goal, full)
+                self._part = min(part, _divide(_subtract(room, quote), price)) if inverse and after > room else part
                 break
-            first = False
-            base = _add(self.full_base, level.quantity)
-            quote = EXACT.fma(level.quantity, price, self.full_quote)
-            over_room = self.inverse and quote > self.room
-            if base > goal or over_room:
-                part = _subtract(goal, self.full_base)
-                if over_room:
-                    part = min(part, _divide(_subtract(self.room, self.full_quote), price))
-                self.part = part
+            index, full, quote, self._part = index + 1, base, after, NOTHING
+            if base == goal or not self._believed(index):
                 break
-            self.full_base, self.full_quote, self.part = base, quote, NOTHING
-            self.index += 1
-            if base == goal:
+            price = self._levels[index].price
+            if worst is not None and (price > worst if buying else price < worst):
                 break
+        self._index, self._full_base, self._full_quote = index, full, quote
+        self._look()
         return _subtract(self.base, start)
 
     def give(self, amount: Decimal) -> None:
         """Give back so much, at most all, of what was taken."""
         goal = max(_subtract(self.base, amount), NOTHING)
-        while self.full_base > goal:
+        while self._full_base > goal:
             self._back()
-        self.part = _subtract(goal, self.full_base)
-        if self.part and self.part >= self._levels[self.index].quantity:
+        self._part = _subtract(goal, self._full_base)
+        if self._part and self._part >= self._levels[self._index].quantity:
             self._complete()
+        self._look()
 
     def _back(self) -> None:
-        self.index -= 1
-        level = self._levels[self.index]
-        self.full_base = _subtract(self.full_base, level.quantity) if self.index else NOTHING
-        self.full_quote = _subtract(self.full_quote, _multiply(level.quantity, level.price)) if self.index else NOTHING
-        self.part = NOTHING
+        self._index -= 1
+        level = self._levels[self._index]
+        gone = self._index == 0  # exactly: of quotients a remainder might stay
+        self._full_base = NOTHING if gone else _subtract(self._full_base, level.quantity)
+        self._full_quote = NOTHING if gone else _subtract(self._full_quote, _multiply(level.quantity, level.price))
+        self._part = NOTHING
+
+    def _complete(self) -> None:
+        level = self._levels[self._index]
+        self._full_base = _add(self._full_base, level.quantity)
+        self._full_quote = _fma(level.quantity, level.price, self._full_quote)
+        self._part = NOTHING
+        self._index += 1
 
     def go(self, units: Decimal) -> bool:
         """Go back or forth to a quantity in units, whatever the room; stay and say no where the book has less."""
         stand = self.stand()
-        while (self.full_quote if self.inverse else self.full_base) > units:
+        while (self._full_quote if self.inverse else self._full_base) > units:
             self._back()
-        self.part = NOTHING
-        while (gap := _subtract(units, self.full_quote if self.inverse else self.full_base)) > 0:
-            if not self._believed(self.index):
+        self._part = NOTHING
+        while (gap := _subtract(units, self._full_quote if self.inverse else self._full_base)) > 0:
+            if not self._believed(self._index):
                 self.return_to(stand)
                 return False
-            level = self._levels[self.index]
+            level = self._levels[self._index]
             part = _divide(gap, level.price) if self.inverse else gap
             if part < level.quantity:
-                self.part = part
+                self._part = part
                 break
             self._complete()
+        self._look()
         return True
-
-    def _complete(self) -> None:
-        level = self._levels[self.index]
-        self.full_base = _add(self.full_base, level.quantity)
-        self.full_quote = EXACT.fma(level.quantity, level.price, self.full_quote)
-        self.part = NOTHING
-        self.index += 1
 
     def stand(self) -> Stand:
         """Return where the walk stands."""
-        return self.index, self.full_base, self.full_quote, self.part
+        return self._index, self._full_base, self._full_quote, self._part
 
     def return_to(self, stand: Stand) -> None:
         """Stand where it stood."""
-        self.index, self.full_base, self.full_quote, self.part = stand
+        if stand != self.stand():
+            self._index, self._full_base, self._full_quote, self._part = stand
+            self._look()
 
 
 def basis_share(candidate: Candidate, horizon_ms: int) -> Decimal:
