@@ -15,6 +15,7 @@ from domain import (
     order,
     policy,
     quote,
+    rebalancing,
     request,
     settlement,
     surprise,
@@ -45,5 +46,6 @@ SUBJECTS = (
     treasury,
     cost,
     surprise,
+    rebalancing,
 )
 EVENTS = CATALOGUE

@@ -20,6 +20,7 @@ from domain.outside import Outside
 from domain.policy import Asset, Instrument, Pair, Policy
 from domain.quantity import ZERO, Num, add, to_units
 from domain.quote import OpenQuote, Side, UsedQuote
+from domain.rebalancing import Rebalances
 from domain.request import OpenRequest, RequestAccepted
 from domain.settlement import OpenSettlement
 from domain.tally import Tallies
@@ -65,6 +66,7 @@ class Book(msgspec.Struct, kw_only=True):
     onchain: OnChain = msgspec.field(default_factory=OnChain)
     treasury: Treasury = msgspec.field(default_factory=Treasury)
     costs: Tallies = msgspec.field(default_factory=Tallies)
+    rebalancing: Rebalances = msgspec.field(default_factory=Rebalances)
 
     def pair(self, name: str) -> Pair | None:
         """Return the pair of that name, in any case."""
