@@ -11,6 +11,9 @@ from commands import (
     custody,
     funding,
     hedge,
+    hedging_continue,
+    hedging_requests,
+    hedging_slices,
     indicative,
     limit,
     listing,
@@ -19,6 +22,7 @@ from commands import (
     onchain,
     order,
     quote,
+    rehedge,
     request,
     settlement,
     settling,
@@ -32,13 +36,14 @@ from domain.book import Book
 from domain.codec import reader
 from domain.event import Event
 from domain.fill import FillRecorded
-from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned
+from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned, HedgeRerouted
 from domain.onchain import ContractChanged, ContractObserved, PartyRemoved
-from domain.order import OrderAcknowledged, OrderClosed
+from domain.order import OrderAcknowledged, OrderClosed, OrderSubmissionRequested
 from domain.policy import PolicyAdopted
 from domain.refusal import Refusal
 from domain.request import RequestAccepted, RequestCancelled, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed, SettlementIncluded, SettlementReverted
+from domain.surprise import SurpriseClassified
 from domain.suspension import AssetResumed, InstrumentResumed, OracleResumed, VenueResumed
 from domain.treasury import CustodyFailed, CustodyTransferred
 
@@ -54,9 +59,10 @@ DECIDERS: dict[type[Command], Decide] = {
     order.RecordAbsent: order.record_absent,
     order.RecordFill: order.record_fill,
     order.CancelOrder: order.cancel_order,
-    hedge.ContinueHedge: hedge.continue_hedge,
-    hedge.StartHedge: hedge.start_hedge,
-    hedge.UnwindHedge: hedge.unwind_hedge,
+    hedging_continue.ContinueHedge: hedging_continue.continue_hedge,
+    hedging_requests.StartHedge: hedging_requests.start_hedge,
+    rehedge.UnwindHedge: rehedge.unwind_hedge,
+    rehedge.Rehedge: rehedge.rehedge,
     settlement.SubmitSettlement: settlement.submit_settlement,
     settlement.ReplaceSettlement: settlement.replace_settlement,
     settlement.RecordIncluded: settlement.record_included,
@@ -87,18 +93,21 @@ DECIDERS: dict[type[Command], Decide] = {
 
 REACTIONS: dict[type[Event], tuple[React, ...]] = {
     RequestAccepted: (settling.react_accepted,),
-    RequestCancelled: (hedge.react_fallen,),
-    RequestSettlementFailed: (hedge.react_fallen,),
-    HedgePlanned: (hedge.react_planned,),
-    HedgeCompleted: (settling.react_hedged, costs.react_ended),
-    HedgeAbandoned: (settling.react_abandoned, costs.react_ended),
+    RequestCancelled: (hedging_requests.react_fallen,),
+    RequestSettlementFailed: (hedging_requests.react_fallen,),
+    HedgePlanned: (hedge.react_planned, rehedge.react_left),
+    HedgeRerouted: (hedge.react_rerouted,),
+    HedgeCompleted: (settling.react_hedged, costs.react_ended, rehedge.react_left),
+    HedgeAbandoned: (settling.react_abandoned, costs.react_ended, rehedge.react_abandoned),
+    OrderSubmissionRequested: (hedging_slices.react_requested,),
     OrderAcknowledged: (hedge.react_acknowledged,),
     OrderClosed: (hedge.react_closed,),
-    FillRecorded: (hedge.react_fill,),
-    SettlementIncluded: (hedge.react_included,),
-    SettlementConfirmed: (hedge.react_settled, settling.react_confirmed),
+    FillRecorded: (rehedge.react_surprise, hedge.react_fill),
+    SurpriseClassified: (rehedge.react_classified,),
+    SettlementIncluded: (hedging_requests.react_included,),
+    SettlementConfirmed: (hedging_requests.react_settled, settling.react_confirmed),
     SettlementReverted: (settling.react_reverted,),
-    PolicyAdopted: (onchain.react_removed,),
+    PolicyAdopted: (onchain.react_removed, rehedge.react_policy),
     PartyRemoved: (onchain.react_removed,),
     ContractChanged: (onchain.react_removed, treasury.react_terms),
     ContractObserved: (treasury.react_terms,),
@@ -111,7 +120,9 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
 }
 
 # What may be decided only on market evidence: the core stamps it on these.
-NEEDS_EVIDENCE = frozenset({"quote.issue", "request.accept", "hedge.continue", "hedge.open", "hedge.unwind"})
+NEEDS_EVIDENCE = frozenset(
+    {"quote.issue", "request.accept", "hedge.continue", "hedge.open", "hedge.unwind", "hedge.rehedge"}
+)
 
 # Of these, what chooses where to trade: funding is weighed there. A price does not rest on marks.
 NEEDS_MARKS = NEEDS_EVIDENCE - {"quote.issue"}
@@ -120,7 +131,17 @@ NEEDS_MARKS = NEEDS_EVIDENCE - {"quote.issue"}
 ASKED = frozenset({"quote.issue", "request.accept", "limit.set", "limit.remove", "mode.change", "alert.acknowledge"})
 
 # What the book asks itself.
-INTERNAL = frozenset({"hedge.continue", "hedge.open", "hedge.unwind", "order.cancel", "request.revoke", "policy.adopt"})
+INTERNAL = frozenset(
+    {
+        "hedge.continue",
+        "hedge.open",
+        "hedge.unwind",
+        "hedge.rehedge",
+        "order.cancel",
+        "request.revoke",
+        "policy.adopt",
+    }
+)
 
 # What the outside reports.
 FACTS = frozenset(COMMANDS) - ASKED - INTERNAL

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from commands.envelope import Command
-from commands.hedge import ContinueHedge, StartHedge, UnwindHedge
+from commands.hedging_continue import ContinueHedge
+from commands.hedging_requests import StartHedge
 from commands.quote import IssueQuote
+from commands.rehedge import Rehedge, UnwindHedge
 from commands.request import AcceptRequest, find_pair
 from domain.book import Book
 from domain.carry import MarkEvidence
@@ -40,8 +42,13 @@ def _unwound(book: Book, command: UnwindHedge) -> str | None:
     return _underlying(book, book.pair(command.pair))
 
 
+def _rehedged(_book: Book, command: Rehedge) -> str:
+    return command.underlying
+
+
 def _underlying(book: Book, pair: Pair | None) -> str | None:
     return None if pair is None else book.asset(pair.collateral).underlying
+
 
 
 _UNDERLYINGS: dict[type[Command], Callable[[Book, Any], str | None]] = {
@@ -50,6 +57,7 @@ _UNDERLYINGS: dict[type[Command], Callable[[Book, Any], str | None]] = {
     ContinueHedge: _continued,
     StartHedge: _started,
     UnwindHedge: _unwound,
+    Rehedge: _rehedged,
 }
 """What is traded or priced by a command, by its type."""
 

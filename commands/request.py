@@ -15,21 +15,22 @@ from commands.admission import (
 )
 from commands.chain_ports import Wallet
 from commands.context import Context
-from commands.control import check_backing, check_collar, check_delta, check_mode, check_notional
+from commands.control import check_backing, check_mode, check_notional
 from commands.envelope import Command, command
+from commands.planning import plan_hedge
 from commands.settling import settles_first
 from domain.basis import rest_on
-from domain.book import Book, underlying_exposure
+from domain.book import Book
 from domain.consolidated import limit_price
 from domain.event import Event
-from domain.hedge import HedgePlanned, PlannedLeg, Purpose
-from domain.ids import derive_id, natural_id
+from domain.hedge import PlannedLeg
+from domain.ids import natural_id
 from domain.instant import MILLISECOND_US, SECOND_US
 from domain.market import BPS_STEP
 from domain.policy import Hedging, Instrument, Pair, Policy
 from domain.pricing import Pricing, price
 from domain.quantity import BPS, ZERO, Amount, Num, Rounding, divide, multiply, round_to, subtract
-from domain.quote import QuoteIssued, QuoteUsed, Side, Source
+from domain.quote import QuoteIssued, QuoteUsed, Side
 from domain.refusal import Reason, Refusal, least
 from domain.request import RequestAccepted
 
@@ -108,11 +109,11 @@ def _promise(
         _last_look(policy, quote, priced),
     )
     if pair.hedging is Hedging.PERPETUAL:
-        planned = _plan(book, policy, pair, accepted, priced)
+        planned = plan_hedge(book, pair, accepted, context, basis.ways)
         if isinstance(planned, Refusal):
             return least(refusal, planned) or planned
         if not settles_first(book, pair):  # else it is planned anew when the settlement stands in a block
-            events = (used, accepted, planned)
+            events = (used, accepted, *planned)
     return refusal or events
 
 
@@ -225,36 +226,6 @@ def _accepted(quote: QuoteIssued, command: AcceptRequest, context: Context) -> R
         signature=command.signature,
         accepted_at_us=context.at_us,
         signature_type=command.signature_type,
-    )
-
-
-def _plan(book: Book, policy: Policy, pair: Pair, accepted: RequestAccepted, now: Pricing) -> HedgePlanned | Refusal:
-    """Plan the trade that keeps the book flat: the request's delta and what earlier hedges carried over."""
-    planned = plan_hedge(book, policy, pair, accepted, (now.reference, now.sources))
-    collars = (check_collar(book, leg.limit_price, leg.reference) for leg in planned.legs)
-    refusal = least(check_delta(book, planned.underlying, planned.exposure, planned.quantity), *collars)
-    return refusal or planned
-
-
-def plan_hedge(
-    book: Book, policy: Policy, pair: Pair, accepted: RequestAccepted, judged: tuple[Num, tuple[Source, ...]]
-) -> HedgePlanned:
-    """Return the hedge of a request by a reference and who vouches for it."""
-    reference, sources = judged
-    change = underlying_exposure(book, accepted)
-    underlying = book.asset(pair.collateral).underlying
-    wanted = subtract(book.carry.get(underlying, ZERO), change)
-    quantity = tradable(book.instrument(pair.venue, pair.symbol), wanted, reference)
-    return HedgePlanned(
-        hedge_id=derive_id(accepted.request_id, "hedge"),
-        request_id=accepted.request_id,
-        purpose=Purpose.OPEN if accepted.side is Side.MINT else Purpose.CLOSE,
-        underlying=underlying,
-        exposure=change,
-        quantity=quantity,
-        reference=reference,
-        legs=legs_of(book, policy, pair, quantity, reference),
-        sources=sources,
     )
 
 

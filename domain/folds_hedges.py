@@ -68,9 +68,9 @@ def _order_requested(book: Book, event: OrderSubmissionRequested, _at_us: int) -
     book.hedges[event.hedge_id] = legs.requested(book.hedges[event.hedge_id], event)
 
 
-def _order_closed(book: Book, event: OrderClosed, _at_us: int) -> None:
+def _order_closed(book: Book, event: OrderClosed, at_us: int) -> None:
     order = release(book, event.order_id)
-    book.hedges[event.hedge_id] = legs.closed(book.hedges[event.hedge_id], order, event.ending)
+    book.hedges[event.hedge_id] = legs.closed(book.hedges[event.hedge_id], order, event.ending, at_us)
 
 
 def _fill_recorded(book: Book, event: FillRecorded, _at_us: int) -> None:

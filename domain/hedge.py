@@ -168,6 +168,7 @@ class OpenHedge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `rounds` counts its plan and what was planned anew since, `orders` those that began. Instruments by their key:
     `failed` did not do their part, `faltered` did some of it once, `unflagged` refused an order as not reducing.
+    `closed_us` is when its latest order was over.
     """
 
     planned: HedgePlanned
@@ -180,3 +181,4 @@ class OpenHedge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     failed: tuple[str, ...] = ()
     faltered: tuple[str, ...] = ()
     unflagged: tuple[str, ...] = ()
+    closed_us: int = 0

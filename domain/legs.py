@@ -19,14 +19,18 @@ REDUCE_ONLY, WOULD_TAKE = "reduce_only", "post_only_would_take"
 
 
 def begun(event: HedgePlanned, failed: tuple[str, ...], at_us: int) -> OpenHedge:
-    """Return the hedge that a plan begins; `failed` is left out from the start."""
-    return OpenHedge(planned=event, legs=_legs(event.legs, event.style, at_us), failed=failed)
+    """Return the hedge that a plan begins; `failed` is left out from the start, unless there was no other way."""
+    used = {leg.key for leg in event.legs}
+    out = tuple(key for key in failed if key not in used)
+    return OpenHedge(planned=event, legs=_legs(event.legs, event.style, at_us), failed=out)
 
 
 def rerouted(hedge: OpenHedge, event: HedgeRerouted, at_us: int) -> OpenHedge:
     """Return a hedge after a part of it was planned anew: the new legs are swept, whatever the style was."""
     gone = {*event.failed, *(leg.key for leg in event.legs)}
-    kept = tuple(each for each in hedge.legs if not each.over and each.leg.key not in gone)
+    kept = tuple(
+        each for each in hedge.legs if each.order_id in hedge.working or not (each.over or each.leg.key in gone)
+    )
     return msgspec.structs.replace(
         hedge,
         legs=(*kept, *_legs(event.legs, Style(), at_us)),
@@ -53,7 +57,7 @@ def requested(hedge: OpenHedge, event: OrderSubmissionRequested) -> OpenHedge:
     return msgspec.structs.replace(hedge, legs=legs, orders=hedge.orders + 1, working=working)
 
 
-def closed(hedge: OpenHedge, order: OpenOrder, ending: Ending) -> OpenHedge:
+def closed(hedge: OpenHedge, order: OpenOrder, ending: Ending, at_us: int) -> OpenHedge:
     """Return a hedge after one of its orders is over."""
     order_id = order.order.order_id
     filled = order.filled * order.direction
@@ -62,6 +66,7 @@ def closed(hedge: OpenHedge, order: OpenOrder, ending: Ending) -> OpenHedge:
         filled=add(hedge.filled, filled),
         quote_value=add(hedge.quote_value, order.quote_value),
         working=tuple(each for each in hedge.working if each != order_id),
+        closed_us=at_us,
     )
     leg = leg_of(hedge, order_id)
     if leg is None:

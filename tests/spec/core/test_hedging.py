@@ -24,7 +24,7 @@ class TestRetries:
         assert desk.book.orders == {}
         assert desk.wake(249) == []
         (fired,) = desk.wake(1)
-        assert tags(fired.events) == ["order.submission_requested", "order.attempted"]
+        assert tags(fired.events) == ["hedge.rerouted", "order.submission_requested", "order.attempted"]
         assert str(desk.order().quantity) == "0.5"
         done = desk.trade(desk.order(), "0.5", trade="t2")
         assert tags(done.events)[-3:] == ["hedge.completed", "settlement.submission_requested", "cost.realised"]
@@ -77,7 +77,6 @@ class TestRetries:
             (lambda desk: desk.remove_limit("order_notional"), "LIMIT_MISSING"),
             (lambda desk: desk.remove_limit("price_collar"), "LIMIT_MISSING"),
             (lambda desk: desk.set_limit("price_collar", "1"), "PRICE_COLLAR"),
-            (lambda desk: desk.set_limit("order_notional", "19.99"), "ORDER_NOTIONAL"),
         ],
     )
     def test_what_forbids_the_next_order_postpones_it(self, prepare: Any, told: str):
@@ -91,6 +90,16 @@ class TestRetries:
         assert reason(refused) == told
         assert desk.wake(499) == []
         assert len(desk.wake(1)) == 1
+
+    def test_a_limit_below_the_least_order_postpones_it_too(self):
+        desk = Desk()
+        desk.trade(open_hedge(desk), "1")
+        desk.set_limit("order_notional", "19.99")
+        (fired,) = desk.wake(250)
+        assert tags(fired.events) == ["hedge.rerouted"]
+        assert reason(desk.wake(250)[0]) == "ORDER_NOTIONAL"
+        desk.set_limit("order_notional", "100000")
+        assert tags(desk.wake(250)[0].events) == ["order.submission_requested", "order.attempted"]
 
     @pytest.mark.parametrize("scope", ["global", "asset:ETH"])
     def test_reduce_only_lets_an_accepted_obligation_be_hedged(self, scope: str):

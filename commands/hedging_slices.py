@@ -1,0 +1,135 @@
+"""The orders of a leg: how much the next one is, whether it may only reduce, and when it is due."""
+
+from decimal import Decimal
+from uuid import UUID
+
+import msgspec
+
+from commands.hedging_rest import instrument_of
+from commands.order import cancel_wake, intend
+from commands.process import Arm, Message, Record
+from domain.book import Book
+from domain.execution import Progress, Slice, next_slice
+from domain.hedge import OpenHedge, OpenLeg
+from domain.instant import MILLISECOND_US
+from domain.legs import leg_of
+from domain.limit import Control
+from domain.order import OrderAttempted, OrderSubmissionRequested, TimeInForce
+from domain.policy import Instrument
+from domain.quantity import ZERO, Num, Rounding, divide, round_to
+from domain.quote import Source
+from domain.room import holding
+from domain.sizing import least, tradable
+from domain.wake import Wake
+
+SPOT = "spot"
+
+
+def due(hedge: OpenHedge, leg: OpenLeg) -> Slice:
+    """Return the next slice of a leg by its style."""
+    progress = Progress(abs(leg.left), leg.orders, leg.began_us, leg.crossing)
+    return next_slice(leg.style, progress, hedge.planned.hedge_id)
+
+
+def sized(book: Book, instrument: Instrument, leg: OpenLeg, wanted: Num, reference: Decimal) -> Num:
+    """Return the signed quantity of a leg's next order, whole lots that the venue takes; zero when none may be sent.
+
+    A slice below the venue's least is as large as that. No order is worth more than the limit allows, and what would
+    stay behind too small to trade goes with the last.
+    """
+    left, smallest = abs(leg.left), least(instrument, reference)
+    wanted = max(wanted, min(smallest, left))
+    if left - wanted < smallest:
+        wanted = left
+    cut = min(wanted, _allowed(book, instrument, reference))
+    return tradable(instrument, cut if leg.leg.quantity > 0 else -cut, reference)
+
+
+def _allowed(book: Book, instrument: Instrument, reference: Decimal) -> Num:
+    """Return the most that one order may be, base units; zero when the limit is missing: nothing may be sent."""
+    limit = book.limit(Control.ORDER_NOTIONAL)
+    return round_to(divide(limit.value if limit is not None else ZERO, reference), instrument.lot, Rounding.DOWN)
+
+
+class Placing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Say which order of its hedge the next one is, how much (signed), who vouches for its price, whether it rests."""
+
+    number: int
+    quantity: Num
+    sources: tuple[Source, ...]
+    rests: bool = False
+
+
+def intents(
+    book: Book, hedge: OpenHedge, leg: OpenLeg, placing: Placing, at_us: int
+) -> tuple[OrderSubmissionRequested, OrderAttempted]:
+    """Return the intent of a leg's next order; it may only reduce where it cannot do anything else anyway."""
+    planned = msgspec.structs.replace(leg.leg, reduce_only=_reduces(book, hedge, leg, placing.quantity))
+    return intend(
+        hedge.planned.hedge_id,
+        planned,
+        placing.number,
+        quantity=placing.quantity,
+        sources=placing.sources,
+        at_us=at_us,
+        time_in_force=TimeInForce.POST_ONLY if placing.rests else TimeInForce.IOC,
+    )
+
+
+def _reduces(book: Book, hedge: OpenHedge, leg: OpenLeg, quantity: Num) -> bool:
+    """Say whether an order can only close a position, whatever else fills there, and its venue lets it say so."""
+    instrument = instrument_of(book, leg.leg)
+    if instrument is None or instrument.kind == SPOT or leg.leg.key in hedge.unflagged:
+        return False
+    return holding(book, instrument).reducible(sell=quantity < 0) >= abs(quantity)
+
+
+def begin(book: Book, hedge_id: UUID, sources: tuple[Source, ...], at_us: int) -> tuple[Message, ...]:
+    """Send the first order of every leg that has had none; what cannot be sent yet is asked for when it is due.
+
+    What rests needs the prices of that moment, and the limit may allow no order at all: then it is asked again, and
+    refused aloud, until it does.
+    """
+    hedge = book.hedges[hedge_id]
+    messages: list[Message] = []
+    number = hedge.orders
+    for leg in hedge.legs:
+        instrument = instrument_of(book, leg.leg)
+        if leg.orders or leg.over or instrument is None:
+            continue
+        part = due(hedge, leg)
+        quantity = ZERO if part.rests else sized(book, instrument, leg, part.quantity, leg.leg.reference)
+        if quantity:
+            number += 1
+            placing = Placing(number=number, quantity=quantity, sources=sources)
+            intent = intents(book, hedge, leg, placing, at_us)
+            messages += [Record(each) for each in intent]
+        else:
+            wait_ms = 0 if part.rests else retry_ms(book)
+            messages.append(Arm(continuing(hedge_id, f"{hedge.rounds}|{leg.leg.key}", at_us, wait_ms)))
+    return tuple(messages)
+
+
+def react_requested(book: Book, event: OrderSubmissionRequested, at_us: int) -> tuple[Message, ...]:
+    """Cancel what rests when it has rested long enough; what it did not trade crosses then."""
+    leg = leg_of(book.hedges[event.hedge_id], event.order.order_id)
+    if event.order.time_in_force is not TimeInForce.POST_ONLY or leg is None:
+        return ()
+    text = f"it rested {leg.style.rest_ms} ms"
+    return (Arm(cancel_wake(event.order.order_id, at_us + leg.style.rest_ms * MILLISECOND_US, text)),)
+
+
+def retry_ms(book: Book) -> int:
+    """Return how long a hedge waits before it asks the same venue again."""
+    return book.policy.hedge_retry_ms if book.policy is not None else 0
+
+
+def continuing(hedge_id: UUID, cause: str, at_us: int, wait_ms: int = 0) -> Wake:
+    """Return the wake by which a hedge goes on; each cause has its own, so that none takes another's place."""
+    return Wake(
+        key=f"hedge.continue|{hedge_id}|{cause}",
+        subject=hedge_id,
+        at_us=at_us + wait_ms * MILLISECOND_US,
+        kind="hedge.continue",
+        body=f'{{"hedge_id":"{hedge_id}"}}',
+    )
