@@ -27,7 +27,7 @@ from api.replica import Replica, restore_replica
 from api.settings import read_settings
 from api.wiring.process import WORKER_INBOX, Process
 from domain.approval import Approved
-from domain.venue import Acknowledgement, FillReport, OrderReport, OrderStatus, VenueOrder
+from domain.venue import Acknowledgement, FillReport, OrderReport, OrderStatus, Rejected, VenueOrder
 
 VENUE_SUBJECT = "bench.venue"
 VENUE, ACCOUNT = "binanceusdm", "main"
@@ -93,6 +93,11 @@ class Door:
             accepted_quantity=order.quantity,
             at_us=at_us,
         )
+
+    async def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
+        """Have nothing to cancel: all were filled."""
+        del symbol
+        raise Rejected("unknown_order", client_order_id)
 
     async def order_state(self, symbol: str, client_order_id: str) -> OrderReport | None:
         """Know no open order: all were filled."""

@@ -198,13 +198,17 @@ def cancel_wake(order_id: UUID, at_us: int, text: str) -> Wake:
 
 
 def _order_of(book: Book, command: RecordFill) -> UUID | None:
-    """Return the open order that a fill is of; one that trades something else is a surprise, whatever it is called."""
-    order_id = book.client_orders.get(command.client_order_id)
-    if order_id is None:
-        key = f"{command.venue}|{command.account}|{command.symbol}|{command.venue_order_id}"
-        order_id = book.venue_orders.get(key)
-    if order_id is None:
+    """Return the order that a fill is of, open or just over; one that trades something else is a surprise.
+
+    So is what the venue did by itself, whatever it is called.
+    """
+    if command.kind is not FillKind.TRADE:
         return None
+    contract = f"{command.venue}|{command.account}|{command.symbol}"
+    by_ours, by_theirs = f"{contract}|{command.client_order_id}", f"{contract}|{command.venue_order_id}"
+    order_id = book.client_orders.get(command.client_order_id) or book.venue_orders.get(by_theirs)
+    if order_id is None:
+        return book.ended_orders.get(by_ours) or book.ended_orders.get(by_theirs)
     order = book.orders[order_id].order
     same = (order.venue, order.account, order.symbol, order.side)
     return order_id if same == (command.venue, command.account, command.symbol, command.side) else None

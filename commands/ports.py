@@ -166,7 +166,19 @@ class Venue(Protocol):
         ...
 
     async def submit(self, approved: Approved[VenueOrder]) -> Acknowledgement:
-        """Send an order once. Raise `Rejected`, `Unavailable` (surely not sent) or `Unknown` (ask, never resend)."""
+        """Send an order once. Raise `Rejected`, `Unavailable` (surely not sent) or `Unknown` (ask, never resend).
+
+        Our own order rate comes before the venue's: what has no room before its time has passed is `RateSpent`.
+        """
+        ...
+
+    async def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
+        """Cancel what is left of an order and return its state then, before any order that waits for its turn.
+
+        Raise `Rejected` with `unknown_order` when the venue has nothing open under the id: it is over, was never there,
+        or is not there yet, so ask. Raise `Unavailable` when surely nothing was sent, `Unknown` when the outcome cannot
+        be known. Cancelling again is harmless.
+        """
         ...
 
     async def order_state(self, symbol: str, client_order_id: str) -> OrderReport | None:

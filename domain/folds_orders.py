@@ -16,9 +16,12 @@ from domain.order import (
 from domain.order_state import OpenOrder, after
 from domain.state import Book
 
+# Ids of ended orders that are remembered, oldest forgotten first: a fill that comes later still is a stranger's.
+ENDED_MAX = 512
+
 
 def venue_order_key(order: OpenOrder, venue_order_id: str) -> str:
-    """Return the key under which a venue's own order id is known."""
+    """Return the key under which an order is known by an id: the venue's own, or ours once it is over."""
     return f"{order.order.venue}|{order.order.account}|{order.order.symbol}|{venue_order_id}"
 
 
@@ -37,6 +40,11 @@ def release(book: Book, order_id: UUID) -> OpenOrder:
     book.client_orders.pop(order.client_order_id, None)
     _forget(book, order)
     book.versions.pop(order_id, None)
+    for told in (order.client_order_id, order.venue_order_id):
+        if told:
+            book.ended_orders[venue_order_key(order, told)] = order_id
+    while len(book.ended_orders) > ENDED_MAX:
+        del book.ended_orders[next(iter(book.ended_orders))]
     if order.order.time_in_force is not TimeInForce.IOC:
         book.disarm(order_id)  # what rests may have a wake that cancels it
     return order

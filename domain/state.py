@@ -50,6 +50,7 @@ class Book(msgspec.Struct, kw_only=True):
     orders: dict[UUID, OpenOrder] = {}
     client_orders: dict[str, UUID] = {}
     venue_orders: dict[str, UUID] = {}
+    ended_orders: dict[str, UUID] = {}  # the latest, by contract and any id: whose a late fill is
     settlements: dict[UUID, OpenSettlement] = {}
     reserved: dict[str, int] = {}  # atoms of issued dollars of open requests that no block settled, by side and asset
     positions: dict[str, Position] = {}

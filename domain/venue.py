@@ -47,6 +47,7 @@ class VenueFailure(Exception):
     VenueFailure
     ├── Rejected      surely not done, and asking again the same way will not help
     ├── Unavailable   surely not done: nothing was sent
+    │   └── RateSpent our own order rate had no room for it in time
     └── Unknown       may be done: ask the venue by client order id, never resend
     """
 
@@ -61,6 +62,10 @@ class Rejected(VenueFailure, refusal.Rejected):
 
 class Unavailable(VenueFailure, refusal.Unavailable):
     """Say that provably nothing was sent: no connection came to be."""
+
+
+class RateSpent(Unavailable):
+    """Say that our own order rate had no room in time: nothing was sent."""
 
 
 class Unknown(VenueFailure, refusal.Unknown):

@@ -1,7 +1,7 @@
 """One account of one venue, through unmodified ccxt: what is the same at every venue.
 
-Three ccxt instances, because each has one queue for all its calls: orders never wait behind queries or log-ons. New
-orders are kept apart by us, so that the time until which an order may be sent is checked when it is sent.
+Three ccxt instances, because each has one queue for all its calls: orders never wait behind queries or log-ons. How
+often orders and cancels are sent is bounded by us, so that an order's validity is checked when its turn has come.
 Quantities and prices are checked against the filters before sending, since ccxt would silently round them.
 """
 
@@ -15,13 +15,13 @@ import aiohttp
 import msgspec
 
 from adapters.exchange.account_stream import AccountStream
+from adapters.exchange.budget import OrderBudget
 from adapters.exchange.client import Ccxt, make_client
 from adapters.exchange.connection import loopback_session
 from adapters.exchange.dialect import Dialect, Lines
 from adapters.exchange.failures import Failures
 from adapters.exchange.listing import listed, named_markets
 from adapters.exchange.naming import Account
-from adapters.exchange.pace import Pace
 from adapters.exchange.reading_back import read_back
 from adapters.exchange.settings import VenueSettings
 from adapters.exchange.suitability import check_clock, check_order
@@ -46,6 +46,10 @@ from domain.venue import (
 T = TypeVar("T")
 
 
+def _now_us() -> int:
+    return time.time_ns() // 1_000
+
+
 class VenueAccount:
     """Trade on one account. Use as `async with`, or `open` and `close`; the stream reconnects by itself.
 
@@ -61,8 +65,7 @@ class VenueAccount:
         self._resources = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._clients: list[Ccxt] = []
-        interval_ms = settings.order_interval_ms
-        self._pace = Pace((dialect.order_interval_ms if interval_ms is None else interval_ms) / 1_000)
+        self.order_budget = OrderBudget(settings.order_rate or dialect.order_rate)
         self._listings: dict[str, InstrumentReport] = {}
         self._dialect: Dialect
         self._stream: AccountStream
@@ -123,7 +126,7 @@ class VenueAccount:
         await self._resources.aclose()
 
     async def submit(self, approved: Approved[VenueOrder]) -> Acknowledgement:
-        """Send an order once, unless its time to be sent has passed."""
+        """Send an order once, unless its time to be sent has passed or passes before its turn."""
         order = approved.value
         if order.venue != self.name or order.account != self.account:
             raise Rejected("malformed", f"an order for {order.venue}/{order.account}, not {self.name}/{self.account}")
@@ -132,9 +135,9 @@ class VenueAccount:
                 "venue_rule", f"{self.name} is unproven for hedging until it passes the venue contract tests"
             )
         check_order(order, self._listed(order.symbol), self._speaks.client_order_id)
-        await self._pace.wait()
-        if time.time_ns() // 1_000 >= approved.send_before_us:
-            raise Unavailable("not sent: the time until which it might be sent has passed")
+        self._check_time(approved)
+        await self.order_budget.order((approved.send_before_us - _now_us()) / 1_000_000)
+        self._check_time(approved)
         acknowledged = await self._asked(self._dialect.create(order))
         if acknowledged is None:
             acknowledged = await read_back(self._dialect, self._failures, order)
@@ -143,8 +146,9 @@ class VenueAccount:
         return acknowledged
 
     async def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
-        """Cancel an order; `Rejected` with `unknown_order` when it is over or was never there."""
+        """Cancel an order, before any that waits to be sent; `Rejected` with `unknown_order` when none is open."""
         self._listed(symbol)
+        await self.order_budget.cancel()
         cancelled = await self._asked(self._dialect.cancel(symbol, client_order_id))
         if cancelled is None:
             cancelled = await self.order_state(symbol, client_order_id)
@@ -262,6 +266,10 @@ class VenueAccount:
     async def _close_clients(self) -> None:
         await asyncio.gather(*(client.close() for client in self._clients))
         self._clients.clear()
+
+    def _check_time(self, approved: Approved[VenueOrder]) -> None:
+        if _now_us() >= approved.send_before_us:
+            raise Unavailable("not sent: the time until which it might be sent has passed")
 
     def _listed(self, symbol: str) -> InstrumentReport:
         listed = self._listings.get(symbol)

@@ -16,7 +16,7 @@ import msgspec
 from adapters.exchange.client import Ccxt
 from adapters.exchange.failures import Failures
 from adapters.exchange.naming import Account, Market, kind_of
-from adapters.exchange.settings import VenueSettings
+from adapters.exchange.settings import OrderRate, VenueSettings
 from domain.venue import (
     Acknowledgement,
     BalanceReport,
@@ -108,7 +108,8 @@ class Dialect(ABC):
     reasons: ClassVar[Mapping[str, RejectReason]]
     """What the codes mean that the venue gives before doing anything; a code that is not here is Unknown."""
     client_order_id: ClassVar[re.Pattern[str]]
-    order_interval_ms: ClassVar[int]
+    order_rate: ClassVar[OrderRate]
+    """Our own order rate: well below what the venue documents for one account."""
     connected_is_listening: ClassVar[bool] = False
     """True where a socket that is up needs no log-on or subscription any more."""
     proven: ClassVar[bool] = True

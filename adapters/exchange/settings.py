@@ -14,13 +14,20 @@ class Loopback(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: Path
 
 
+class OrderRate(msgspec.Struct, frozen=True, kw_only=True):
+    """Bound how often we send orders and cancels: `burst` at once, then `per_s` a second."""
+
+    per_s: float
+    burst: int
+
+
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Say which account to use and how.
 
     `symbols` are unified (`ETH/USDT:USDT`). Without `loopback` the real venue is spoken to. A look-up that finds no
     order proves absence only `recv_window_ms + settling_ms` after the order was sent. `passphrase` is for venues that
-    have one; `order_interval_ms` None leaves the distance between orders to the venue's dialect. `ccxt` is
-    told to ccxt's class of a venue that has no dialect of its own.
+    have one; `order_rate` None leaves our own order rate to the venue's dialect. `ccxt` is told to ccxt's class of a
+    venue that has no dialect of its own.
     """
 
     account: str
@@ -34,7 +41,7 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     recv_window_ms: int = 5_000
     settling_ms: int = 2_000
     timeout_ms: int = 10_000
-    order_interval_ms: int | None = None
+    order_rate: OrderRate | None = None
     keep_alive_ms: int = 15_000
     listen_key_renewal_ms: int = 5 * 60_000
     clock_skew_ms_max: int = 1_000

@@ -12,8 +12,8 @@ from adapters.postgres.series import SeriesStore
 from api.account_watch import AccountWatch
 from api.accounts import Accounts
 from api.execution import Execution
+from api.execution_numbers import ExecutionNumbers
 from api.feeding import Feeding
-from api.http.metrics import Registry
 from api.indicating import Indicating
 from api.market_numbers import MarketNumbers
 from api.markets import Markets
@@ -41,34 +41,43 @@ async def run_execution(process: Process) -> None:
         bus = await stack.enter_async_context(process.bus(settings.services.nats_worker, "execution", WORKER_INBOX))
         log = await stack.enter_async_context(process.log())
         facts = InboxPublisher(bus, process.prefix)
+        # First the leases, then the log: what is read after them was sent by nobody, what stands there already may be.
+        leases = [
+            (wanted, await stack.enter_async_context(process.lease(f"{wanted.name}:{wanted.account}")))
+            for wanted in settings.venues
+            if wanted.private
+        ]
         orders = await restore_replica(log)
         tail = await stack.enter_async_context(Tail(bus, process.prefix, log, after=orders.position))
-        accounts = Accounts(orders, tail)
-        tended = list[Tended]()
-        for wanted in settings.venues:
-            if wanted.private:
-                lease = await stack.enter_async_context(process.lease(f"{wanted.name}:{wanted.account}"))
-                tended.append(_account(process, wanted, orders, accounts, facts, lease))
+        accounts, numbers = Accounts(orders, tail), ExecutionNumbers(lambda: orders.position)
+        tended = [_account(process, wanted, orders, accounts, facts, lease, numbers) for wanted, lease in leases]
 
         async def work() -> None:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(accounts.run())
                 for venue in tended:
                     tasks.create_task(venue.run())
-                tasks.create_task(beat(process, bus, "execution", Registry(), lambda: orders.position))
+                tasks.create_task(beat(process, bus, "execution", numbers.registry, numbers.gather))
                 process.ready()
 
         await until(process.stop, work())
 
 
 def _account(
-    process: Process, wanted: VenueSettings, replica: Replica, accounts: Accounts, facts: Facts, lease: Lease
+    process: Process,
+    wanted: VenueSettings,
+    replica: Replica,
+    accounts: Accounts,
+    facts: Facts,
+    lease: Lease,
+    numbers: ExecutionNumbers,
 ) -> Tended:
     """Return one venue's account, acted on and watched while the venue is there."""
 
     async def work(opened: Callable[[], None]) -> None:
         async with open_venue(process, wanted) as venue:
             execution = Execution(replica, None, venue, facts, process.clock, lease)
+            numbers.show(execution, venue.order_budget)
             watch = AccountWatch(venue, facts, process.clock, (VenueUnsuitable,))
             with accounts.showing(execution):
                 async with asyncio.TaskGroup() as tasks:

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.exchange.account import VenueAccount
+from adapters.exchange.settings import OrderRate
 from domain.approval import approve
 from domain.venue import TERMINAL, Connected, FillReport, Rejected, Unavailable, Unknown
 from tests.contract.venue_rig import ASK, BID, WORSE_ASK, WORSE_BID, Bench, Rig, rigged
@@ -18,6 +19,7 @@ from tests.support.exchange import listening
 
 D = Decimal
 MINUTE_US = 60_000_000
+QUESTIONS = 60
 
 
 class RiggedContract:
@@ -84,6 +86,64 @@ class OrdersContract(RiggedContract):
         with pytest.raises(Rejected) as caught:
             await venue.cancel(rig.symbol, f"t{uuid4().hex[:20]}")
         assert caught.value.reason == "unknown_order"
+
+    async def test_a_cancel_of_what_is_filled_changes_nothing(self, rig: Rig, venue: VenueAccount) -> None:
+        approved = rig.order(time_in_force="gtc")
+        await venue.submit(approved)
+        with pytest.raises(Rejected) as caught:
+            await venue.cancel(rig.symbol, approved.value.client_order_id)
+        assert caught.value.reason == "unknown_order"
+        state = await venue.order_state(rig.symbol, approved.value.client_order_id)
+        assert state is not None
+        assert (state.status, state.filled) == ("filled", rig.unit)
+
+    @pytest.mark.parametrize("kind", ["timeout", "reset", "bad_gateway", "truncate", "html"])
+    async def test_a_cancel_that_was_done_but_unanswered_is_unknown_and_found_by_our_id(
+        self, rig: Rig, venue: VenueAccount, kind: str
+    ) -> None:
+        approved = rig.order(quantity=rig.unit * 7, time_in_force="gtc")
+        name = approved.value.client_order_id
+        await venue.submit(approved)
+        rig.arm(kind, "cancel")
+        with pytest.raises(Unknown):
+            await venue.cancel(rig.symbol, name)
+        state = await venue.order_state(rig.symbol, name)
+        assert state is not None
+        assert (state.status, state.filled) == ("canceled", rig.unit * 5)
+        with pytest.raises(Rejected) as caught:
+            await venue.cancel(rig.symbol, name)
+        assert caught.value.reason == "unknown_order"
+
+    @pytest.mark.parametrize("kind", ["lost", "maintenance", "rate_limited"])
+    async def test_a_cancel_that_was_not_done_is_unknown_and_may_be_sent_again(
+        self, rig: Rig, venue: VenueAccount, kind: str
+    ) -> None:
+        approved = rig.order(limit_price=WORSE_ASK, time_in_force="gtc")
+        name = approved.value.client_order_id
+        await venue.submit(approved)
+        rig.arm(kind, "cancel")
+        with pytest.raises(Unknown):
+            await venue.cancel(rig.symbol, name)
+        state = await venue.order_state(rig.symbol, name)
+        assert state is not None
+        assert state.status == "new"
+        assert (await venue.cancel(rig.symbol, name)).status == "canceled"
+
+    async def test_orders_and_cancels_do_not_wait_behind_questions(self, rig: Rig, venue: VenueAccount) -> None:
+        approved = rig.order(limit_price=WORSE_ASK, time_in_force="gtc")
+        began_us = time.time_ns() // 1_000 - MINUTE_US
+        asking: list[asyncio.Task[Any]] = []
+        for _ in range(QUESTIONS):
+            asking.append(asyncio.create_task(venue.fills_since(rig.symbol, began_us)))
+            asking.append(asyncio.create_task(venue.open_orders(rig.symbol)))
+        await asyncio.sleep(0)
+        await venue.submit(approved)
+        await venue.cancel(rig.symbol, approved.value.client_order_id)
+        waiting = sum(not task.done() for task in asking)
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        assert waiting > QUESTIONS, "in one line with them, all would have been answered first"
 
     async def test_post_only_rests_or_is_refused_aloud(self, rig: Rig, venue: VenueAccount) -> None:
         resting = rig.order(limit_price=WORSE_ASK, time_in_force="gtx")
@@ -163,7 +223,7 @@ class OrdersContract(RiggedContract):
         assert state.status == "new"
 
     async def test_an_order_whose_time_has_passed_or_passes_in_the_queue_is_not_sent(self, rig: Rig) -> None:
-        async with rig.account(order_interval_ms=500) as venue:
+        async with rig.account(order_rate=OrderRate(per_s=2, burst=1)) as venue:
             with pytest.raises(Unavailable):
                 await venue.submit(approve(rig.order().value, uuid4(), time.time_ns() // 1_000 - 1))
             until_us = time.time_ns() // 1_000 + 700_000

@@ -27,7 +27,7 @@ from domain.venue import VenueOrder
 KEY, SECRET, PASSPHRASE = "k" * 64, "s" * 64, "open-sesame"
 BID, ASK = Decimal(2000), Decimal(2001)
 WORSE_BID, WORSE_ASK = Decimal(1999), Decimal(2002)
-Word = Literal["create", "order", "fills", "positions"]
+Word = Literal["create", "cancel", "order", "fills", "positions"]
 
 
 class Bench(msgspec.Struct, frozen=True, kw_only=True):

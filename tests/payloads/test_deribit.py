@@ -16,11 +16,11 @@ from adapters.exchange.deribit import parse
 from adapters.exchange.deribit.dialect import CHANNELS, ORDERS, SIGNATURE_VALID_MS, TRADES, DeribitDialect
 from adapters.exchange.deribit.labels import ours
 from adapters.exchange.deribit.margin import LINES, margin_tiers
-from adapters.exchange.deribit.sending import SendingOnce, once
 from adapters.exchange.dialect import Dropped, Heard, Lines, Listening
 from adapters.exchange.failures import Failures
 from adapters.exchange.fields import Unreadable
 from adapters.exchange.naming import Account, Market
+from adapters.exchange.sending import SendingOnce, once
 from adapters.exchange.settings import VenueSettings
 from domain.venue import FillReport, OrderReport, Rejected, Unavailable, Unknown
 

@@ -4,8 +4,7 @@ It sees what no process can: the durable log, the venue's and the chain's truth,
 it is given. What it finds is kept as a violation; the first one ends the world.
 """
 
-from collections.abc import Callable
-from decimal import Decimal
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -18,24 +17,22 @@ from domain.book import NONCE_MASK, Book, evolve
 from domain.codec import decode_event
 from domain.event import Event
 from domain.exposure import exposure, imbalance
-from domain.fill import FillKind, FillRecorded
 from domain.limit import Control
 from domain.log import Batch, KeptCommand, StoredEvent
 from domain.onchain import PartyKind
-from domain.order import Ending, OrderAttempted, OrderClosed, OrderSide, OrderSubmissionRequested
-from domain.quantity import ZERO, add, multiply, to_units
+from domain.quantity import ZERO, add, to_units
 from domain.quote import QuoteUsed
 from domain.refusal import Reason
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed, SettlementReplaced, SettlementReverted, SettlementSubmitted
 from domain.transaction import Transaction
-from domain.venue import FillReport
 from tests.simulation.appraiser import Appraiser
 from tests.simulation.log import LogStore
 from tests.simulation.model_chain import ModelChain
 from tests.simulation.model_contract import SENDER
 from tests.simulation.sim import Sim
-from tests.simulation.venue import Placed, VenueServer
+from tests.simulation.trades import Trades
+from tests.simulation.venue import VenueServer
 
 UNDERLYING = "ETH"
 
@@ -58,7 +55,7 @@ class Decided(msgspec.Struct, frozen=True):
 class Auditor:
     """Hold the invariants of one world."""
 
-    def __init__(self, sim: Sim, store: LogStore, venue: VenueServer, chain: ModelChain) -> None:
+    def __init__(self, sim: Sim, store: LogStore, venues: Mapping[str, VenueServer], chain: ModelChain) -> None:
         self.sim = sim
         self.book = Book()
         self.violations: list[Violation] = []
@@ -66,22 +63,13 @@ class Auditor:
         self.decided: dict[UUID, list[Decided]] = {}
         self.accepted: dict[UUID, RequestAccepted] = {}
         self.ended: dict[UUID, str] = {}
-        self.surprises = ZERO
         self._store = store
-        self._venue = venue
         self._chain = chain
         self._quotes_used: set[UUID] = set()
         self._nonces: set[tuple[str, int]] = set()
-        self._fills: set[UUID] = set()
-        self._attempts: dict[str, OrderSubmissionRequested] = {}
-        self._orders: dict[UUID, OrderSubmissionRequested] = {}
-        self._closed: dict[UUID, OrderClosed] = {}
         self.transactions: dict[str, Transaction] = {}
         self._sent_for: dict[UUID, set[int]] = {}
         self._next_nonce = 0
-        self._traded: dict[UUID, Decimal] = {}
-        self._planned: dict[UUID, Decimal] = {}
-        self._bought = ZERO
         self._replies: dict[tuple[UUID, bytes], bytes] = {}
         self._rules: dict[type[Event], Callable[[Any, StoredEvent], None]] = {
             QuoteUsed: self._quote_used,
@@ -89,19 +77,15 @@ class Auditor:
             RequestCompleted: self._request_ended,
             RequestCancelled: self._request_ended,
             RequestSettlementFailed: self._request_ended,
-            OrderSubmissionRequested: self._requested,
-            OrderAttempted: self._attempted,
-            OrderClosed: self._order_closed,
-            FillRecorded: self._fill_recorded,
             SettlementSubmitted: self._submitted,
             SettlementReplaced: self._replaced,
             SettlementConfirmed: self._settlement_ended,
             SettlementReverted: self._settlement_ended,
         }
-        self._appraiser = Appraiser(venue.market, self.check)
+        self.trades = Trades(self.book, venues, self.check)
+        self.trades.on_filled = self._contained
+        self._appraiser = Appraiser({name: venue.market for name, venue in venues.items()}, self.check)
         store.on_commit.append(self._committed)
-        venue.on_placed.append(self._placed)
-        venue.on_filled.append(self._filled)
         chain.on_broadcast.append(self._broadcast)
         chain.on_moved.append(self._contained)
 
@@ -123,6 +107,7 @@ class Auditor:
             decided = Decided(outcome, kept.first_position, kept.last_position)
             self.decided.setdefault(envelope.command_id, []).append(decided)
             self._fold(kept)
+        self.trades.committed()
         self._contained()
 
     def _fold(self, kept: KeptCommand) -> None:
@@ -152,7 +137,7 @@ class Auditor:
 
     def _before(self, event: Event, stored: StoredEvent) -> None:
         """Check one event against what was and what is true outside, before it is folded."""
-        for rules in (self._rules, self._appraiser.rules):
+        for rules in (self._rules, self.trades.rules, self._appraiser.rules):
             rule = rules.get(type(event))
             if rule is not None:
                 rule(event, stored)
@@ -173,11 +158,6 @@ class Auditor:
     ) -> None:
         self.check(event.request_id not in self.ended, "a request ends once", event.request_id)
         self.ended[event.request_id] = event.TOPIC
-
-    def _attempted(self, event: OrderAttempted, _stored: StoredEvent) -> None:
-        fresh = event.client_order_id not in self._attempts
-        self.check(fresh, "a client order id is used once", event.client_order_id)
-        self._attempts[event.client_order_id] = self._orders[event.order_id]
 
     def _submitted(self, event: SettlementSubmitted, stored: StoredEvent) -> None:
         transaction, benefactor = event.transaction, self.accepted[event.request_id].benefactor
@@ -208,81 +188,7 @@ class Auditor:
         over = all(nonce < used for nonce in self._sent_for.get(event.settlement_id, ()))
         self.check(over, "a settlement ends when its nonces are used up", event.settlement_id, event.TOPIC)
 
-    def _requested(self, event: OrderSubmissionRequested, _stored: StoredEvent) -> None:
-        order = event.order
-        self._orders[order.order_id] = event
-        instrument = self.book.instrument(order.venue, order.symbol)
-        self.check(order.quantity >= instrument.minimum_quantity, "an order has a size the venue takes", order)
-        limit = self.book.limit(Control.ORDER_NOTIONAL)
-        reference = self.book.hedges[event.hedge_id].planned.reference
-        inside = limit is not None and multiply(order.quantity, reference) <= multiply(limit.value, Decimal("1.05"))
-        self.check(inside, "an order's notional is inside its limit", order, limit)
-        hedge = self.book.hedges[event.hedge_id]
-        here = [self.book.orders[each].order for each in hedge.working]
-        alone = not any((each.venue, each.symbol) == (order.venue, order.symbol) for each in here)
-        self.check(alone, "a hedge has one order at a time on an instrument", event.hedge_id)
-        self._planned[event.hedge_id] = hedge.planned.quantity
-
-    def _order_closed(self, event: OrderClosed, _stored: StoredEvent) -> None:
-        order = self.book.orders[event.order_id]
-        self._closed[event.order_id] = event
-        placed = self._venue.placed(order.client_order_id)
-        filled = sum((one.filled for one in placed), Decimal(0))
-        self.check(filled == event.filled, "a closed order has all its fills", event, "venue says", filled)
-        self.check(not any(one.open for one in placed), "a closed order is over at the venue", event)
-        if event.ending in {Ending.REJECTED, Ending.ABSENT}:
-            self.check(not placed, "an order that ended without the venue is not there", event)
-
-    def _fill_recorded(self, event: FillRecorded, stored: StoredEvent) -> None:
-        self.check(event.fill_id not in self._fills, "a fill is recorded once", stored.position, event.trade_id)
-        self._fills.add(event.fill_id)
-        truth = self._venue.fills[int(event.trade_id) - 1]
-        same = (truth.quantity, truth.price, truth.symbol, truth.side) == (
-            event.quantity,
-            event.price,
-            event.symbol,
-            event.side.value,
-        )
-        self.check(same, "a recorded fill happened", event)
-        ours = event.kind is FillKind.TRADE
-        self.check((event.order_id is not None) == ours, "a fill of ours is known as ours", event)
-        if event.order_id is None:
-            self.surprises = add(self.surprises, event.signed)
-
     # The outside
-
-    def _placed(self, placed: Placed) -> None:
-        order = placed.order
-        requested = self._attempts.get(order.client_order_id)
-        self.check(requested is not None, "an order is recorded before the venue sees it", order.client_order_id)
-        if requested is None:
-            return
-        under_id = len(self._venue.placed(order.client_order_id))
-        self.check(under_id == 1, "a client order id reaches the venue once", order.client_order_id)
-        same = (order.quantity, order.limit_price, order.side) == (
-            requested.order.quantity,
-            requested.order.limit_price,
-            requested.order.side.value,
-        )
-        self.check(same, "the venue sees the order as recorded", order)
-        still = requested.order.order_id in self.book.orders
-        self.check(still, "no order reaches the venue after it was given up", order.client_order_id)
-        for sibling in self._orders.values():
-            if sibling.hedge_id == requested.hedge_id and sibling is not requested:
-                over = sibling.order.order_id in self._closed
-                self.check(over, "no second order of a hedge while the first is open", order.client_order_id)
-
-    def _filled(self, fill: FillReport) -> None:
-        if fill.kind == "trade":
-            self._bought = add(self._bought, fill.quantity if fill.side == "buy" else -fill.quantity)
-        requested = self._attempts.get(fill.client_order_id or "")
-        if requested is not None:
-            signed = fill.quantity if requested.order.side is OrderSide.BUY else -fill.quantity
-            traded = self._traded.get(requested.hedge_id, Decimal(0)) + signed
-            self._traded[requested.hedge_id] = traded
-            planned = self._planned[requested.hedge_id]
-            self.check(abs(traded) <= abs(planned), "a hedge trades once", requested.hedge_id, traded, planned)
-        self._contained()
 
     def _broadcast(self, transaction: Transaction) -> None:
         known = self.transactions.get(transaction.tx_hash) == transaction
@@ -296,7 +202,7 @@ class Auditor:
         for asset in self.book.policy.assets:
             if asset.underlying == UNDERLYING:
                 truth = add(truth, to_units(self._chain.custody.get(asset.symbol, 0), asset.decimals))
-        truth = add(add(truth, self._bought), self.surprises)
+        truth = add(add(truth, self.trades.bought), self.trades.surprises)
         interval = exposure(self.book, UNDERLYING).interval
         inside = interval.low <= truth <= interval.high
         self.check(inside, "exposure contains the truth", f"{truth} outside {interval.low} to {interval.high}")

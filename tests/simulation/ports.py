@@ -256,6 +256,10 @@ class VenuePort:
             raise VenueUnavailable("not sent: too late")
         return await self._venue.submit(approved.value)
 
+    async def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
+        """Cancel what is left of an order."""
+        return await self._venue.cancel(symbol, client_order_id)
+
     async def order_state(self, symbol: str, client_order_id: str) -> OrderReport | None:
         """Ask for an order by our id."""
         return await self._venue.order_state(symbol, client_order_id)

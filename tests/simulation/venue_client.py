@@ -37,6 +37,8 @@ SITES = (
     "venue.request_late",
     "venue.response_lost",
     "venue.query_failed",
+    "venue.cancel_lost",
+    "venue.cancel_unanswered",
     "venue.fill_doubled",
     "venue.stream_late",
     "venue.disconnect",
@@ -104,13 +106,19 @@ class SimVenue:
 
     async def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
         """Cancel an order. Raise `Rejected` when it is not known or over, `Unavailable` or `Unknown`."""
+        lost, silent = (self._sim.faults.hit(site) for site in ("venue.cancel_lost", "venue.cancel_unanswered"))
         await self._query("venue.cancel")
         placed: Placed | None = self._server.find(client_order_id)
-        if placed is None or placed.order.symbol != symbol or not placed.open:
-            raise Rejected("unknown_order", client_order_id)
-        self._server.cancel(placed)
-        report = self._server.report(placed)
+        open_ = placed is not None and placed.order.symbol == symbol and placed.open
+        if placed is not None and open_ and not lost:
+            self._server.cancel(placed)
+        report = self._server.report(placed) if placed is not None else None
         await self._sim.travel(self._process, "venue.cancel.answer", *HOP_US)
+        if lost or silent:
+            await asyncio.sleep(CALL_TIMEOUT_S)
+            raise Unknown("no answer in time")
+        if report is None or not open_:
+            raise Rejected("unknown_order", client_order_id)
         return report
 
     async def fills_after(self, symbol: str, cursor: str) -> tuple[Sequence[FillReport], str]:

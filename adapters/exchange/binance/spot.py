@@ -17,7 +17,8 @@ from adapters.exchange.dialect import Dialect, Dropped, Heard, Lines, Listening,
 from adapters.exchange.failures import VenueUnsuitable
 from adapters.exchange.fields import rows
 from adapters.exchange.naming import Market
-from adapters.exchange.settings import VenueSettings
+from adapters.exchange.sending import SendingOnce
+from adapters.exchange.settings import OrderRate, VenueSettings
 from domain.venue import (
     Acknowledgement,
     BalanceReport,
@@ -48,10 +49,13 @@ class BinanceSpotDialect(Dialect):
     code: ClassVar[re.Pattern[str]] = re.compile(r'"code"\s*:\s*(-?\d+)')
     reasons: ClassVar[Mapping[str, RejectReason]] = SPOT_REASONS
     client_order_id: ClassVar[re.Pattern[str]] = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
-    order_interval_ms: ClassVar[int] = 100
+    # The venue has taken 50 orders in 10 s, now 100, and 200,000 a day.
+    order_rate: ClassVar[OrderRate] = OrderRate(per_s=4, burst=10)
 
     def __init__(self, lines: Lines) -> None:
         super().__init__(lines)
+        self.orders.open()
+        self.orders.session = SendingOnce(self.orders.session)
         past = Past(
             trades=self.queries.privateGetMyTrades,
             orders=self.queries.privateGetAllOrders,

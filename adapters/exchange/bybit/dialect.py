@@ -18,7 +18,7 @@ from adapters.exchange.dialect import Dialect, Dropped, Heard, Lines, Listening,
 from adapters.exchange.failures import VenueUnsuitable
 from adapters.exchange.fields import Payload, Unreadable, identity
 from adapters.exchange.naming import Market
-from adapters.exchange.settings import VenueSettings
+from adapters.exchange.settings import OrderRate, VenueSettings
 from domain.venue import (
     TERMINAL,
     BalanceReport,
@@ -58,7 +58,8 @@ class BybitDialect(Dialect):
     code: ClassVar[re.Pattern[str]] = re.compile(r'"retCode"\s*:\s*(\d+)')
     reasons: ClassVar[Mapping[str, RejectReason]] = REASONS
     client_order_id: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z0-9_-]{1,36}")
-    order_interval_ms: ClassVar[int] = 100
+    # The venue takes 10 orders a second of an account.
+    order_rate: ClassVar[OrderRate] = OrderRate(per_s=8, burst=2)
 
     def __init__(self, lines: Lines) -> None:
         super().__init__(lines)

@@ -19,7 +19,7 @@ from adapters.exchange.dialect import Dialect, Heard, Lines, Stream, Watch
 from adapters.exchange.failures import UNPROVEN, VenueUnsuitable
 from adapters.exchange.fields import rows
 from adapters.exchange.naming import Market
-from adapters.exchange.settings import VenueSettings
+from adapters.exchange.settings import OrderRate, VenueSettings
 from adapters.exchange.unified import parse
 from domain.venue import (
     Acknowledgement,
@@ -47,7 +47,7 @@ class UnifiedDialect(Dialect):
     code: ClassVar[re.Pattern[str]] = re.compile(r"(?!)")
     reasons: ClassVar[Mapping[str, RejectReason]] = {}
     client_order_id: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z0-9]{1,28}")
-    order_interval_ms: ClassVar[int] = 1_000
+    order_rate: ClassVar[OrderRate] = OrderRate(per_s=1, burst=1)
     connected_is_listening: ClassVar[bool] = True
     proven: ClassVar[bool] = False
 

@@ -15,6 +15,7 @@ COINM = Bench(
     make=BinanceCoinm,
     endpoints={
         "create": "POST /dapi/v1/order",
+        "cancel": "DELETE /dapi/v1/order",
         "order": "GET /dapi/v1/order",
         "fills": "GET /dapi/v1/userTrades",
         "positions": "GET /dapi/v1/positionRisk",

@@ -13,6 +13,7 @@ SPOT = Bench(
     make=BinanceSpot,
     endpoints={
         "create": "POST /api/v3/order",
+        "cancel": "DELETE /api/v3/order",
         "order": "GET /api/v3/order",
         "fills": "GET /api/v3/myTrades",
         "positions": "GET /api/v3/account",

@@ -16,6 +16,7 @@ USDM = Bench(
     make=BinanceVenue,
     endpoints={
         "create": "POST /fapi/v1/order",
+        "cancel": "DELETE /fapi/v1/order",
         "order": "GET /fapi/v1/order",
         "fills": "GET /fapi/v1/userTrades",
         "positions": "GET /fapi/v3/positionRisk",

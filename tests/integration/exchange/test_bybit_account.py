@@ -11,6 +11,7 @@ from tests.contract.venue_rig import Bench, Word
 D = Decimal
 ENDPOINTS: dict[Word, str] = {
     "create": "POST /v5/order/create",
+    "cancel": "POST /v5/order/cancel",
     "order": "GET /v5/order/realtime",
     "fills": "GET /v5/execution/list",
     "positions": "GET /v5/position/list",

@@ -13,6 +13,7 @@ from tests.contract.venue_rig import Bench, Rig, Word
 D = Decimal
 ENDPOINTS: dict[Word, str] = {
     "create": "GET /api/v2/private/sell",
+    "cancel": "GET /api/v2/private/cancel",
     "order": "GET /api/v2/private/get_order_state_by_label",
     "fills": "GET /api/v2/private/get_user_trades_by_instrument_and_time",
     "positions": "GET /api/v2/private/get_positions",

@@ -12,8 +12,8 @@ import pytest
 from adapters.exchange.account import VenueAccount
 from adapters.exchange.deribit import dialect as deribit
 from adapters.exchange.deribit import history as deribit_history
-from adapters.exchange.deribit.sending import SendingOnce
 from adapters.exchange.failures import VenueUnsuitable
+from adapters.exchange.sending import SendingOnce
 from adapters.simulators.admission import OrderRequest
 from adapters.simulators.deribit import order_endpoints, streams
 from adapters.simulators.deribit import venue as simulated

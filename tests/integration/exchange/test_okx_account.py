@@ -15,6 +15,7 @@ LINEAR = Bench(
     make=OkxVenue,
     endpoints={
         "create": "POST /api/v5/trade/batch-orders",
+        "cancel": "POST /api/v5/trade/cancel-order",
         "order": "GET /api/v5/trade/order",
         "fills": "GET /api/v5/trade/fills",
         "positions": "GET /api/v5/account/positions",

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.exchange.failures import VenueUnsuitable
+from adapters.exchange.settings import OrderRate
 from adapters.simulators.admission import OrderRequest
 from domain.ids import client_order_id
 from domain.venue import Connected, Disconnected, FillReport, OrderReport, Rejected, Unknown
@@ -136,7 +137,7 @@ async def test_more_fills_than_a_page_are_all_found_once(rig: Rig, back_us: int)
 
 
 async def test_more_open_orders_than_a_page_are_all_found(rig: Rig) -> None:
-    async with rig.account(order_interval_ms=0) as venue:
+    async with rig.account(order_rate=OrderRate(per_s=1_000, burst=200)) as venue:
         names = set[str]()
         for tick in range(120):
             approved = rig.order(quantity=D("0.001"), limit_price=WORSE_ASK + tick, time_in_force="gtc")

@@ -96,6 +96,9 @@ class Venue:
     async def submit(self, approved: Approved[VenueOrder]) -> Acknowledgement:
         raise Unavailable("not here")
 
+    async def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
+        raise Unavailable("not here")
+
     async def order_state(self, symbol: str, client_order_id: str) -> OrderReport | None:
         if self.knows_orders:
             raise Unavailable("not here")

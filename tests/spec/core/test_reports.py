@@ -7,6 +7,7 @@ import pytest
 
 from domain.book import remaining
 from domain.exposure import exposure, imbalance
+from domain.ids import client_order_id
 from domain.order import Order
 from tests.support.desk import Desk, reason, tags
 
@@ -221,9 +222,12 @@ class TestFills:
     def test_a_fill_after_the_end_is_a_surprise(self, desk: Desk):
         order = desk.order()
         desk.reject(order)
-        filled: Any = desk.fill(order, "0.3").events[0]
-        assert filled.order_id is None
-        assert str(exposure(desk.book, "ETH").position) == "-0.3"
+        filled: Any = desk.fill(order, "0.3", client_order_id=client_order_id(order.order_id, 1)).events[0]
+        assert filled.order_id == order.order_id, "known as ours, and as late"
+        assert order.order_id not in desk.book.orders
+        late: Any = desk.fill(order, "0.1", trade="without-our-id").events[0]
+        assert late.order_id is None, "a rejected order has no id of the venue's"
+        assert str(exposure(desk.book, "ETH").position) == "-0.4"
 
     @pytest.mark.parametrize(("quantity", "price"), [("0", "2000"), ("-1", "2000"), ("1", "0"), ("1", "-2000")])
     def test_a_fill_of_nothing_or_for_nothing_is_refused(self, desk: Desk, quantity: str, price: str):

@@ -1,7 +1,8 @@
-"""Sending once, where an order is a GET.
+"""Sending once, where an order is a GET or a cancel is a DELETE.
 
-HTTP clients hold a GET to be harmless to repeat: aiohttp sends it again when the connection drops before the answer,
-and the venue, which takes a label twice, would have two orders.
+HTTP clients hold these to be harmless to repeat: aiohttp sends them again when the connection drops before the answer.
+A venue that takes a label twice would have two orders; and of a cancel that was done, a second says that there is
+nothing to cancel.
 """
 
 from typing import Any
@@ -18,6 +19,10 @@ class SendingOnce:
     def get(self, url: Any, **how: Any) -> Any:
         """Ask once."""
         return self._session.get(url, middlewares=(once,), **how)
+
+    def delete(self, url: Any, **how: Any) -> Any:
+        """Delete once."""
+        return self._session.delete(url, middlewares=(once,), **how)
 
     def __getattr__(self, name: str) -> Any:
         """Be the session in everything else."""
