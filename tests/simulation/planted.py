@@ -1,5 +1,6 @@
 """Bugs on purpose: if the seeds stop finding one of them, the simulation has rotted, not the product become safe."""
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable
 
@@ -32,6 +33,8 @@ from tests.simulation.stream import HOP_US
 from tests.simulation.world import Parts
 from tests.support.desk import agreeing
 
+HASTE_S = 1.0
+
 
 class EagerLog(SimEventLog):
     """Acknowledge before the commit: an append is called durable as soon as it is queued."""
@@ -60,7 +63,7 @@ class ResendingExecution(Execution):
     """Act through a venue port that resends."""
 
     def __init__(
-        self, replica: Replica, follower: Follower, venue: Venue, facts: Facts, clock: Clock, lease: Lease
+        self, replica: Replica, follower: Follower | None, venue: Venue, facts: Facts, clock: Clock, lease: Lease
     ) -> None:
         assert isinstance(venue, VenuePort)
         venue.__class__ = ResendingVenue
@@ -72,12 +75,20 @@ class HastyVenue(VenuePort):
 
     absence_after_ms = -3_000
 
+    async def submit(self, approved: Approved[VenueOrder]) -> Acknowledgement:
+        """Send an order, and ask soon."""
+        try:
+            async with asyncio.timeout(HASTE_S):
+                return await super().submit(approved)
+        except TimeoutError:
+            raise Unknown("no answer yet") from None
+
 
 class HastyExecution(Execution):
     """Act through a venue port whose absences are believed at once."""
 
     def __init__(
-        self, replica: Replica, follower: Follower, venue: Venue, facts: Facts, clock: Clock, lease: Lease
+        self, replica: Replica, follower: Follower | None, venue: Venue, facts: Facts, clock: Clock, lease: Lease
     ) -> None:
         assert isinstance(venue, VenuePort)
         venue.__class__ = HastyVenue
