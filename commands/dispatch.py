@@ -124,6 +124,9 @@ NEEDS_EVIDENCE = frozenset(
     {"quote.issue", "request.accept", "hedge.continue", "hedge.open", "hedge.unwind", "hedge.rehedge"}
 )
 
+# What trades delta that is open already: while it is refused, a person is told.
+OWED = frozenset({"hedge.continue", "hedge.open", "hedge.unwind", "hedge.rehedge"})
+
 # Of these, what chooses where to trade: funding is weighed there. A price does not rest on marks.
 NEEDS_MARKS = NEEDS_EVIDENCE - {"quote.issue"}
 

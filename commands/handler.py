@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from commands.context import Context
-from commands.dispatch import INTERNAL, REACTIONS, READERS
+from commands.dispatch import INTERNAL, OWED, REACTIONS, READERS
 from commands.envelope import Command, Envelope, EventView, Outcome, Reply
 from commands.evidence import trim
 from commands.process import Message, Record
@@ -24,15 +24,15 @@ from domain.ids import derive_id
 from domain.instant import SECOND_US, rfc3339
 from domain.limit import limit_key
 from domain.log import Batch, Head, KeptCommand, NewEvent, StoredEvent
-from domain.refusal import SEVERE, TRANSIENT, UNBELIEVED, Broken, Reason, Refusal
+from domain.refusal import SEVERE, TRANSIENT, UNBELIEVED, UNTRADABLE, Broken, Reason, Refusal
 from domain.wake import Wake, again
-from domain.watch import MARKET_DATA, ControlRefused
+from domain.watch import MARKET_DATA, UNHEDGED, ControlRefused
 
 # One command brings about at most this many events; more means that two processes feed each other.
 EVENTS_PER_COMMAND_MAX = 64
 # A severe control tells of its refusals at most once in this time, per control and scope.
 CONTROL_REFUSED_EVERY_US = SECOND_US
-# A person is told at most this often that a hedge waits for market data that can be believed.
+# A person is told at most this often that a hedge waits, be it for market data that can be believed.
 HEDGE_WAITS_EVERY_US = 60 * SECOND_US
 
 ACCEPTED, REFUSED, MALFORMED = "accepted", "refused", "malformed"
@@ -171,11 +171,15 @@ class Handler:
         return self._decided(envelope, events, outcome, transient=transient)
 
     def _severe(self, envelope: Envelope, refusal: Refusal) -> tuple[Event, ...]:
-        waits = envelope.kind in INTERNAL and refusal.reason in UNBELIEVED
-        if not waits and refusal.reason not in SEVERE:
+        waiting = ""
+        if envelope.kind in INTERNAL and refusal.reason in UNBELIEVED:
+            waiting = MARKET_DATA
+        elif envelope.kind in OWED and refusal.reason in UNTRADABLE:
+            waiting = UNHEDGED
+        if not waiting and refusal.reason not in SEVERE:
             return ()
-        control = MARKET_DATA if waits else refusal.control
-        every_us = HEDGE_WAITS_EVERY_US if waits else CONTROL_REFUSED_EVERY_US
+        control = waiting or refusal.control
+        every_us = HEDGE_WAITS_EVERY_US if waiting else CONTROL_REFUSED_EVERY_US
         last = self.book.control_refused_us.get(limit_key(control, refusal.scope))
         if last is not None and self.at_us - last < every_us:
             return ()

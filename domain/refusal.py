@@ -121,6 +121,9 @@ UNBELIEVED = frozenset(
     }
 )
 
+# There is no way to trade now, though market data is sound: delta that is owed stays open, and a person is told.
+UNTRADABLE = frozenset({Reason.HALTED, Reason.DEPTH_INSUFFICIENT, Reason.ROOM_INSUFFICIENT})
+
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Say no, and why: the reason, and for a control its name, scope, limit and the value that broke it."""

@@ -55,6 +55,8 @@ class DependencyRestored(Event, frozen=True, kw_only=True, tag="dependency.resto
 
 MARKET_DATA = "market_data"
 """The control that lets a hedge wait for market data that can be believed."""
+UNHEDGED = "unhedged"
+"""The control that lets delta that is owed to be traded wait: all is halted, or there is no depth or room for it."""
 SUSPENSION_AREA = "market"
 """The area of alerts that tell of a suspension, their subject being its scope: they are over when it is."""
 
