@@ -22,6 +22,7 @@ from commands import (
     onchain,
     order,
     quote,
+    rebalance,
     rehedge,
     request,
     settlement,
@@ -32,6 +33,7 @@ from commands import (
 from commands.context import Context
 from commands.envelope import COMMANDS, Command
 from commands.process import Message
+from domain.account import AccountObserved
 from domain.book import Book
 from domain.codec import reader
 from domain.event import Event
@@ -40,6 +42,7 @@ from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned, HedgeRero
 from domain.onchain import ContractChanged, ContractObserved, PartyRemoved
 from domain.order import OrderAcknowledged, OrderClosed, OrderSubmissionRequested
 from domain.policy import PolicyAdopted
+from domain.rebalancing import RebalanceHeld, RebalanceProposed
 from domain.refusal import Refusal
 from domain.request import RequestAccepted, RequestCancelled, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed, SettlementIncluded, SettlementReverted
@@ -89,6 +92,7 @@ DECIDERS: dict[type[Command], Decide] = {
     onchain.RevokeRequest: onchain.revoke_request,
     account.ObserveAccount: account.observe_account,
     indicative.SampleIndicative: indicative.sample_indicative,
+    rebalance.LookAtHedges: rebalance.look_at_hedges,
 }
 
 REACTIONS: dict[type[Event], tuple[React, ...]] = {
@@ -97,8 +101,8 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     RequestSettlementFailed: (hedging_requests.react_fallen,),
     HedgePlanned: (hedge.react_planned, rehedge.react_left),
     HedgeRerouted: (hedge.react_rerouted,),
-    HedgeCompleted: (settling.react_hedged, costs.react_ended, rehedge.react_left),
-    HedgeAbandoned: (settling.react_abandoned, costs.react_ended, rehedge.react_abandoned),
+    HedgeCompleted: (settling.react_hedged, costs.react_ended, rebalance.react_ended, rehedge.react_left),
+    HedgeAbandoned: (settling.react_abandoned, costs.react_ended, rebalance.react_ended, rehedge.react_abandoned),
     OrderSubmissionRequested: (hedging_slices.react_requested,),
     OrderAcknowledged: (hedge.react_acknowledged,),
     OrderClosed: (hedge.react_closed,),
@@ -107,7 +111,10 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     SettlementIncluded: (hedging_requests.react_included,),
     SettlementConfirmed: (hedging_requests.react_settled, settling.react_confirmed),
     SettlementReverted: (settling.react_reverted,),
-    PolicyAdopted: (onchain.react_removed, rehedge.react_policy),
+    PolicyAdopted: (onchain.react_removed, rebalance.react_policy, rehedge.react_policy),
+    RebalanceHeld: (rebalance.react_looked,),
+    RebalanceProposed: (rebalance.react_looked,),
+    AccountObserved: (rebalance.react_observed,),
     PartyRemoved: (onchain.react_removed,),
     ContractChanged: (onchain.react_removed, treasury.react_terms),
     ContractObserved: (treasury.react_terms,),
@@ -121,7 +128,7 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
 
 # What may be decided only on market evidence: the core stamps it on these.
 NEEDS_EVIDENCE = frozenset(
-    {"quote.issue", "request.accept", "hedge.continue", "hedge.open", "hedge.unwind", "hedge.rehedge"}
+    {"quote.issue", "request.accept", "hedge.continue", "hedge.open", "hedge.unwind", "hedge.rehedge", "rebalance.look"}
 )
 
 # What trades delta that is open already: while it is refused, a person is told.
@@ -141,6 +148,7 @@ INTERNAL = frozenset(
         "hedge.unwind",
         "hedge.rehedge",
         "order.cancel",
+        "rebalance.look",
         "request.revoke",
         "policy.adopt",
     }

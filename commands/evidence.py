@@ -7,6 +7,7 @@ from commands.envelope import Command
 from commands.hedging_continue import ContinueHedge
 from commands.hedging_requests import StartHedge
 from commands.quote import IssueQuote
+from commands.rebalance import LookAtHedges
 from commands.rehedge import Rehedge, UnwindHedge
 from commands.request import AcceptRequest, find_pair
 from domain.book import Book
@@ -50,6 +51,9 @@ def _underlying(book: Book, pair: Pair | None) -> str | None:
     return None if pair is None else book.asset(pair.collateral).underlying
 
 
+def _looked_at(_book: Book, command: LookAtHedges) -> str:
+    return command.underlying
+
 
 _UNDERLYINGS: dict[type[Command], Callable[[Book, Any], str | None]] = {
     IssueQuote: _quoted,
@@ -58,6 +62,7 @@ _UNDERLYINGS: dict[type[Command], Callable[[Book, Any], str | None]] = {
     StartHedge: _started,
     UnwindHedge: _unwound,
     Rehedge: _rehedged,
+    LookAtHedges: _looked_at,
 }
 """What is traded or priced by a command, by its type."""
 

@@ -8,6 +8,8 @@ from commands.process import Message, Record
 from domain.book import Book
 from domain.event import Event
 from domain.policy import Policy, PolicyAdopted
+from domain.policy_faults import policy_faults
+from domain.rebalancing_terms import faults
 from domain.refusal import Reason, Refusal
 from domain.suspension import Resumed
 from domain.watch import (
@@ -120,10 +122,12 @@ def adopt_policy(book: Book, command: AdoptPolicy, _context: Context) -> tuple[E
     if before == after:
         return ()
     lost = _lost(before, after) if before is not None else ""
-    inverse = next((item.symbol for item in after.instruments if item.kind not in {"linear", "spot"}), "")
-    if inverse:
-        text = f"{inverse} is not linear: sizes and exposure are counted in base units, so it cannot be hedged on"
-        return Refusal(reason=Reason.VALUE_INVALID, text=text)
+    wrong = policy_faults(after)
+    if wrong:
+        return Refusal(reason=Reason.VALUE_INVALID, text=wrong)
+    wrong = faults(after.rebalancing)
+    if wrong:
+        return Refusal(reason=Reason.VALUE_INVALID, text=wrong)
     if lost:
         text = f"the new policy drops or redefines {lost}, which the book may hold: keep it, and halt it instead"
         return Refusal(reason=Reason.VALUE_INVALID, text=text)

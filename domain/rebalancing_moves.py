@@ -102,14 +102,20 @@ class _Forced:
         where = candidate.venue, candidate.account
         there = held(candidate, sell=short)
         kept = self._desk.standing(*where).kept
-        unsettled = min(subtract(there, multiply(there, kept)), change)
-        over = min(max(subtract(self._over.get(where, ZERO), unsettled), ZERO), subtract(change, unsettled))
+        unsettled = min(_lots_up(candidate, subtract(there, multiply(there, kept))), change)
+        excess = max(subtract(self._over.get(where, ZERO), unsettled), ZERO)
+        over = min(_lots_up(candidate, excess), subtract(change, unsettled))
         if where in self._over:
-            self._over[where] = max(subtract(self._over[where], add(unsettled, over)), ZERO)
+            self._over[where] = max(subtract(excess, over), ZERO)
         rest = subtract(change, add(unsettled, over))
         for cause, quantity in ((Cause.UNSETTLED, unsettled), (Cause.CAP, over), (Cause.CARRY, rest)):
             if quantity > 0:
                 yield _Side(candidate=candidate, left=quantity, cause=cause)
+
+
+def _lots_up(candidate: Candidate, quantity: Num) -> Num:
+    """Return a quantity in whole lots: what must go, goes with the lot that it is part of."""
+    return round_to(quantity, candidate.lot, Rounding.UP)
 
 
 class _Pricing:
