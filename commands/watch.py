@@ -9,7 +9,6 @@ from domain.book import Book
 from domain.event import Event
 from domain.policy import Policy, PolicyAdopted
 from domain.policy_faults import policy_faults
-from domain.rebalancing_terms import faults
 from domain.refusal import Reason, Refusal
 from domain.suspension import Resumed
 from domain.watch import (
@@ -123,9 +122,6 @@ def adopt_policy(book: Book, command: AdoptPolicy, _context: Context) -> tuple[E
         return ()
     lost = _lost(before, after) if before is not None else ""
     wrong = policy_faults(after)
-    if wrong:
-        return Refusal(reason=Reason.VALUE_INVALID, text=wrong)
-    wrong = faults(after.rebalancing)
     if wrong:
         return Refusal(reason=Reason.VALUE_INVALID, text=wrong)
     if lost:
