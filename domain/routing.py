@@ -5,6 +5,7 @@ concentration, less the funding expected over the horizon, and shares each venue
 targets. Only the target's direction is traded: the router opens no position to gain on another.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
 
@@ -14,11 +15,11 @@ from domain.certificate import Excluded
 from domain.quantity import EXACT
 from domain.routing_bound import dual
 from domain.routing_certificate import certify
-from domain.routing_exchange import first_prices, optimise
+from domain.routing_exchange import first_prices, give_back, optimise
 from domain.routing_lots import Lots
-from domain.routing_merge import Desk, Gross, merge
+from domain.routing_merge import Desk, Gross, Mark, merge
 from domain.routing_problem import Candidate, Problem, Routed
-from domain.routing_walk import DUST, Walk
+from domain.routing_walk import DUST, NOTHING, Walk
 
 
 def route(problem: Problem) -> Routed:
@@ -33,12 +34,12 @@ def route(problem: Problem) -> Routed:
     desk, walks = _start(problem, reasons, _wanted(problem))
     merge(desk)
     prices = optimise(desk)
-    relaxed, relaxed_left = desk.cost(), tuple(desk.left)
+    relaxed, cost = desk.mark(), desk.cost()
     Lots(desk).settle()
-    if prices is None or any(left > DUST for left in relaxed_left):
-        bound = _bound_again(problem, reasons, desk)
+    if prices is None or any(left > DUST for left in relaxed.left):
+        bound, prices = _bound_of_less(problem, reasons, desk, relaxed)
     else:
-        bound = relaxed
+        bound = cost
         for price, left, reference in zip(prices, desk.left, desk.references, strict=False):
             bound = EXACT.subtract(bound, EXACT.multiply(EXACT.multiply(price, reference), left))
     excluded = tuple(
@@ -46,7 +47,7 @@ def route(problem: Problem) -> Routed:
         for candidate, reason in zip(problem.candidates, reasons, strict=True)
         if reason
     )
-    certificate = certify(problem, walks, desk, bound=bound, excluded=(*problem.excluded, *excluded))
+    certificate = certify(problem, walks, desk, bound=(bound, prices), excluded=(*problem.excluded, *excluded))
     return Routed(legs=certificate.legs, certificate=certificate)
 
 
@@ -133,13 +134,20 @@ def _start(problem: Problem, reasons: list[str], wanted: list[Decimal]) -> tuple
     return Desk(walks, grosses, wanted, [target.reference_usd for target in problem.targets]), by_candidate
 
 
-def _bound_again(problem: Problem, reasons: list[str], settled: Desk) -> Decimal:
-    """Return the bound for what the legs bring, where the first relaxation could not bring all that was wanted."""
+def _bound_of_less(
+    problem: Problem, reasons: list[str], desk: Desk, relaxed: Mark
+) -> tuple[Decimal, Sequence[Decimal]]:
+    """Return the bound for what the legs bring, where the relaxation could not bring all; with the targets' prices."""
+    settled = desk.mark()
+    desk.back_to(relaxed)
+    for number, (left, before) in enumerate(zip(settled.left, relaxed.left, strict=True)):
+        give_back(desk, number, EXACT.subtract(left, before))
+        desk.left[number] = NOTHING
+    prices = optimise(desk)
+    bound, guess = desk.cost(), first_prices(desk)
+    desk.back_to(settled)
+    if prices is not None:
+        return bound, prices
     brought = [EXACT.subtract(wanted, left) for wanted, left in zip(_wanted(problem), settled.left, strict=True)]
-    desk, _ = _start(problem, reasons, list(brought))
-    merge(desk)
-    if optimise(desk) is not None:
-        return desk.cost()
-    prices = first_prices(desk)
-    fresh, _ = _start(problem, reasons, list(brought))
-    return dual(fresh.walks, fresh.grosses, brought, prices)
+    fresh, _ = _start(problem, reasons, brought)
+    return dual(fresh.walks, fresh.grosses, brought, guess), guess

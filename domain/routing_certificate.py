@@ -9,6 +9,7 @@ that nobody looked at could not have changed the answer: anybody with the whole 
 """
 
 import hashlib
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, Context, Decimal
 
 from msgspec.structs import replace
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from domain.certificate import Certificate, CostSplit, Excluded, RoutedLeg, Unrouted
 from domain.codec import encode
 from domain.quantity import BPS, EXACT, ZERO, Num, Rounding, round_to
+from domain.routing_exchange import last_saving
 from domain.routing_merge import Desk
 from domain.routing_problem import Candidate, Problem
 from domain.routing_walk import DUST, NOTHING, Walk, carried_per_base
@@ -50,20 +52,22 @@ def inputs_sha256(problem: Problem, walks: list[Walk | None]) -> str:
 
 
 def certify(
-    problem: Problem, walks: list[Walk | None], desk: Desk, *, bound: Decimal, excluded: tuple[Excluded, ...]
+    problem: Problem,
+    walks: list[Walk | None],
+    desk: Desk,
+    *,
+    bound: tuple[Decimal, Sequence[Decimal]],
+    excluded: tuple[Excluded, ...],
 ) -> Certificate:
-    """Return the certificate of a desk in whole lots; `bound` is in USD."""
+    """Return the certificate of a desk in whole lots; `bound` is in USD, with the targets' prices there."""
     fines = _fines(desk)
     legs = [_leg(walk, fines[walk.order], problem.horizon_ms) for walk in desk.walks if walk.started]
     legs.sort(key=lambda leg: (-leg.notional_usd, leg.venue, leg.account, leg.symbol))
     cost = ZERO
     for leg in legs:
         cost += total(leg.cost)
-    lot = NOTHING
-    for walk in desk.walks:
-        if walk.started:
-            lot = _add(lot, _marginal_lot(desk, walk))
-    bound_usd = round_to(bound, COST_STEP, Rounding.FLOOR)
+    lot = _marginal_lots(desk, bound[1])
+    bound_usd = round_to(bound[0], COST_STEP, Rounding.FLOOR)
     return Certificate(
         inputs_sha256=inputs_sha256(problem, walks),
         horizon_ms=problem.horizon_ms,
@@ -106,15 +110,24 @@ def _fines(desk: Desk) -> list[Decimal]:
     return fines
 
 
-def _marginal_lot(desk: Desk, walk: Walk) -> Decimal:
-    """Return what the last lot taken costs, USD, without its sign: where a market pays us it counts too."""
-    price, unit = walk.last_price, walk.last_unit
-    if price is None or unit is None:
-        return NOTHING
-    gross, lot = desk.grosses[walk.venue], walk.candidate.lot
-    unit = _subtract(unit, gross.below) if walk.reduced else _add(unit, gross.below)
-    base = _divide(lot, price) if walk.inverse else lot
-    return EXACT.abs(_multiply(_multiply(unit, walk.reference), base))
+def _marginal_lots(desk: Desk, prices: Sequence[Decimal]) -> Decimal:
+    """Return what one lot of each leg costs, USD, at the dearest that its target pays, or would pay, for a piece.
+
+    Without signs: where a market pays us for a piece, what a lot of it is worth counts too.
+    """
+    dearest = [EXACT.abs(prices[number]) for number in range(len(desk.left))]
+    for walk in desk.walks:
+        saved = last_saving(desk, walk)
+        if saved is not None:
+            dearest[walk.target] = max(dearest[walk.target], EXACT.abs(saved))
+    total = NOTHING
+    for walk in desk.walks:
+        price = walk.last_price
+        if price is not None:
+            lot = walk.candidate.lot
+            base = _divide(lot, price) if walk.inverse else lot
+            total = EXACT.fma(_multiply(base, walk.reference), dearest[walk.target], total)
+    return total
 
 
 def _leg(walk: Walk, fine: Decimal, horizon_ms: int) -> RoutedLeg:

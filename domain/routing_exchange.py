@@ -59,8 +59,9 @@ def _priced(desk: Desk) -> bool:
 
     They do on nearly all markets; where they do not, other prices still may.
     """
-    if any(left > DUST for left in desk.left):
-        return False
+    for number, left in enumerate(desk.left):
+        if left > DUST:
+            desk.prices[number] = UNROUTED
     least = [gross.below for gross in desk.grosses]
     most = [gross.above for gross in desk.grosses]
     for walk in desk.walks:
@@ -80,6 +81,37 @@ def _priced(desk: Desk) -> bool:
             elif top is None or need < top:
                 most[venue] = need
     return all(top is None or EXACT.subtract(low, top) <= SLACK for low, top in zip(least, most, strict=True))
+
+
+def give_back(desk: Desk, target: int, amount: Decimal) -> None:
+    """Give back a base quantity of a target from its dearest pieces; its price becomes that of the last of them."""
+    while amount > DUST:
+        dearest: tuple[Decimal, Walk] | None = None
+        for walk in desk.walks:
+            saved = last_saving(desk, walk) if walk.target == target else None
+            if saved is not None and (dearest is None or saved > dearest[0]):
+                dearest = saved, walk
+        if dearest is None:
+            return
+        desk.prices[target], walk = dearest
+        gross = desk.grosses[walk.venue]
+        edge = gross.edge_above if walk.reduced else gross.edge_below
+        distance = SHARE.divide(EXACT.abs(EXACT.subtract(edge, gross.notional)), walk.reference)
+        piece = min(amount, walk.last_piece(), distance)
+        _move(desk, walk, EXACT.minus(piece))
+        if piece == distance:
+            gross.move(edge)
+        amount = EXACT.subtract(amount, piece)
+
+
+def last_saving(desk: Desk, walk: Walk) -> Decimal | None:
+    """Return what giving back the last piece taken saves, as a share; None where there is none, or no room for it."""
+    unit, gross = walk.last_unit, desk.grosses[walk.venue]
+    if unit is None:
+        return None
+    if not walk.reduced:
+        return EXACT.add(unit, gross.below)
+    return None if gross.above is None else EXACT.subtract(unit, gross.above)
 
 
 def _edges(desk: Desk) -> list[Edge]:

@@ -7,22 +7,11 @@ minimum is either given up or brought up to it at the others' expense, whichever
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from heapq import heapify, heappop, heappush
 
-import msgspec
-
 from domain.quantity import EXACT
 from domain.routing_merge import UNROUTED, Desk
-from domain.routing_walk import DUST, NOTHING, Stand, Walk
+from domain.routing_walk import DUST, NOTHING, Walk
 
-_subtract, _multiply, _divide = EXACT.subtract, EXACT.multiply, EXACT.divide
-
-
-class _Mark(msgspec.Struct, frozen=True, gc=False):
-    """Hold where everything stood."""
-
-    walks: tuple[Stand, ...]
-    grosses: tuple[Decimal, ...]
-    left: tuple[Decimal, ...]
-    closed: frozenset[int]
+_add, _subtract, _multiply, _divide = EXACT.add, EXACT.subtract, EXACT.multiply, EXACT.divide
 
 
 class Lots:
@@ -104,31 +93,38 @@ class Lots:
 
     def _take_lots(self, walk: Walk) -> bool:
         """Take as many lots as the next piece has, the least that may be taken at any rate; say whether it fitted."""
-        units, lot = walk.units, walk.candidate.lot
+        lot, left, gross = walk.candidate.lot, self.desk.left, self.desk.grosses[walk.venue]
         least = lot if walk.started else max(minimum(walk), lot)
-        base = min(self.desk.left[walk.target], walk.piece())
-        piece = _multiply(base, walk.price) if walk.inverse and walk.price is not None else base
-        goal = max(in_lots(walk, EXACT.add(units, piece), ROUND_FLOOR), EXACT.add(units, least))
-        mark = self._mark()
+        if walk.price is None or _subtract(_in_base(walk, least), left[walk.target]) > DUST:
+            return False
+        units = walk.units
+        base = min(left[walk.target], walk.piece())
+        piece = _multiply(base, walk.price) if walk.inverse else base
+        goal = max(in_lots(walk, _add(units, piece), ROUND_FLOOR), _add(units, least))
+        stand, before, wanted = walk.stand(), gross.notional, left[walk.target]
         if goal <= walk.room and self._go(walk, goal):
-            grown = self.desk.grosses[walk.venue].notional > mark.grosses[walk.venue]
-            if self.desk.left[walk.target] >= -DUST and not (grown and self._crowded(walk.venue)):
+            crowded = gross.notional > before and self._crowded(walk.venue)
+            if left[walk.target] >= -DUST and not crowded:
                 return True
-        self._back_to(mark)
+        walk.return_to(stand)
+        gross.move(before)
+        left[walk.target] = wanted
         return False
 
     def _give_up_or_raise(self, walk: Walk) -> None:
-        start = self._mark()
+        start, closed = self.desk.mark(), self.closed
+        self.closed = closed | {walk.order}
         self._go(walk, NOTHING)
-        self.closed |= {walk.order}
         self._fill()
-        given_up, worth = self._mark(), self._worth()
-        self._back_to(start)
+        given_up, worth = self.desk.mark(), self._worth()
+        self.desk.back_to(start)
+        self.closed = closed
         if self._raise(walk):
             self._fill()
             if self._worth() <= worth:
                 return
-        self._back_to(given_up)
+        self.desk.back_to(given_up)
+        self.closed = closed | {walk.order}
 
     def _raise(self, walk: Walk) -> bool:
         """Bring a leg up to its minimum, at the expense of the dearest others; say whether the rooms allowed it."""
@@ -155,30 +151,18 @@ class Lots:
             total = EXACT.fma(_multiply(left, reference), UNROUTED, total)
         return total
 
-    def _mark(self) -> _Mark:
-        desk = self.desk
-        return _Mark(
-            walks=tuple(walk.stand() for walk in desk.walks),
-            grosses=tuple(gross.notional for gross in desk.grosses),
-            left=tuple(desk.left),
-            closed=self.closed,
-        )
-
-    def _back_to(self, mark: _Mark) -> None:
-        for walk, stand in zip(self.desk.walks, mark.walks, strict=True):
-            walk.return_to(stand)
-        for gross, notional in zip(self.desk.grosses, mark.grosses, strict=True):
-            gross.move(notional)
-        self.desk.left[:] = mark.left
-        self.closed = mark.closed
-
 
 def in_lots(walk: Walk, units: Decimal, rounding: str) -> Decimal:
     """Round a quantity in units to whole lots."""
     lot = walk.candidate.lot
     # Dust below a whole lot is what a quotient lost; it does not cost a lot.
-    near = EXACT.add(units, DUST) if rounding == ROUND_FLOOR else _subtract(units, DUST)
+    near = _add(units, DUST) if rounding == ROUND_FLOOR else _subtract(units, DUST)
     return _multiply(_divide(near, lot).to_integral_value(rounding=rounding), lot)
+
+
+def _in_base(walk: Walk, units: Decimal) -> Decimal:
+    """Return the base quantity of some units at the next price, which on a later level is no more than a little off."""
+    return _divide(units, walk.price) if walk.inverse and walk.price is not None else units
 
 
 def lots_of(walk: Walk, base: Decimal) -> Decimal:

@@ -8,13 +8,18 @@ instrument of a venue reduces while another extends, it may not be: `domain.rout
 
 from decimal import Decimal
 from heapq import heapify, heappop, heappush, heapreplace
+from typing import NamedTuple
 
 from domain.quantity import BPS, EXACT
 from domain.routing_problem import VenueRoom
-from domain.routing_walk import DUST, NOTHING, SHARE, Walk
+from domain.routing_walk import DUST, NOTHING, SHARE, TWO, Stand, Walk
 
 # What a USD is taken to cost that no venue takes: beyond any price, so that all that can be routed is.
 UNROUTED = Decimal(1_000_000)
+# Strides begin with so much of the reference, double until they are too long, then halve again.
+STRIDE, STRIDES_MAX = Decimal("0.00005"), 16
+PLENTY = Decimal(10) ** 30
+HALF = Decimal("0.5")
 _NEVER = Decimal("-Infinity")
 
 _add, _subtract, _multiply = EXACT.add, EXACT.subtract, EXACT.multiply
@@ -41,6 +46,10 @@ class Gross:
 
     def move(self, notional: Decimal) -> None:
         """Set the notional."""
+        if abs(_subtract(notional, self.edge_above)) <= DUST:
+            notional = self.edge_above
+        elif abs(_subtract(notional, self.edge_below)) <= DUST:
+            notional = self.edge_below
         self.notional = notional
         if self.above is not self.below or not self.edge_below < notional < self.edge_above:
             self._look()
@@ -74,6 +83,14 @@ class Gross:
         return total
 
 
+class Mark(NamedTuple):
+    """Hold where everything of a desk stood."""
+
+    walks: tuple[Stand, ...]
+    grosses: tuple[Decimal, ...]
+    left: tuple[Decimal, ...]
+
+
 class Desk:
     """Hold a problem while it is solved: the walks, the venues' gross, and what is left of each target (base units).
 
@@ -85,7 +102,7 @@ class Desk:
     def __init__(self, walks: list[Walk], grosses: list[Gross], left: list[Decimal], references: list[Decimal]) -> None:
         """Start with nothing taken; `left` is without sign."""
         self.walks, self.grosses, self.left, self.references = walks, grosses, left, references
-        self.prices = [NOTHING] * len(left)
+        self.prices = [-UNROUTED] * len(left)
 
     def next_unit(self, walk: Walk) -> Decimal | None:
         """Return the unit cost of a walk's next piece, penalty and all; None where there is none."""
@@ -110,6 +127,19 @@ class Desk:
             gross.move((_subtract if reducing else _add)(gross.notional, change))
         return taken
 
+    def mark(self) -> Mark:
+        """Return where everything stands."""
+        walks = tuple([walk.stand() for walk in self.walks])
+        return Mark(walks, tuple([gross.notional for gross in self.grosses]), tuple(self.left))
+
+    def back_to(self, mark: Mark) -> None:
+        """Let everything stand where it stood."""
+        for walk, stand in zip(self.walks, mark.walks, strict=True):
+            walk.return_to(stand)
+        for gross, notional in zip(self.grosses, mark.grosses, strict=True):
+            gross.move(notional)
+        self.left[:] = mark.left
+
     def cost(self) -> Decimal:
         """Return what was taken costs, penalties included, USD."""
         total = NOTHING
@@ -123,35 +153,46 @@ class Desk:
 
 def merge(desk: Desk) -> None:
     """Take the cheapest next piece until the targets are met or nothing can be taken."""
+    _stride(desk)
+    _take_cheapest(desk, desk.walks, None)
+
+
+def _take_cheapest(desk: Desk, walks: list[Walk], price: Decimal | None) -> None:
+    """Take piece by piece from some walks until the targets are met; or, with a price, all that is not dearer."""
     heap: list[tuple[Decimal, int]] = []
-    for walk in desk.walks:
+    for walk in walks:
         unit = desk.next_unit(walk)
         if unit is not None:
             heap.append((unit, walk.order))
     heapify(heap)
-    walks, left = desk.walks, desk.left
+    left = desk.left
     while heap:
         key, order = heap[0]
-        walk = walks[order]
-        unit = desk.next_unit(walk) if left[walk.target] > DUST else None
+        walk = desk.walks[order]
+        unit = desk.next_unit(walk) if price is not None or left[walk.target] > DUST else None
         if unit is None:
             heappop(heap)
         elif unit > key:
             heapreplace(heap, (unit, order))
+        elif price is not None and unit > price:
+            return
         else:
             heappop(heap)
-            _take_run(desk, walk, unit, heap)
+            _take_run(desk, walk, unit, heap, price)
 
 
-def _take_run(desk: Desk, walk: Walk, unit: Decimal, heap: list[tuple[Decimal, int]]) -> None:
+def _take_run(desk: Desk, walk: Walk, unit: Decimal, heap: list[tuple[Decimal, int]], price: Decimal | None) -> None:
     """Take levels until another walk's are cheaper, and put the walk, and those it made cheaper, into the heap."""
     gross = desk.grosses[walk.venue]
     above, below = gross.above, gross.below
     fine = _subtract(unit, walk.unit or unit)
-    worst = walk.price_at(_subtract(heap[0][0], fine)) if heap else None
-    if not desk.take(walk, desk.left[walk.target], worst):
+    end = heap[0][0] if heap else price
+    if price is not None and end is not None:
+        end = min(end, price)
+    worst = None if end is None else walk.price_at(_subtract(end, fine))
+    if not desk.take(walk, desk.left[walk.target] if price is None else PLENTY, worst):
         return
-    desk.prices[walk.target] = _add(walk.last_unit or unit, fine)
+    desk.prices[walk.target] = max(desk.prices[walk.target], _add(walk.last_unit or unit, fine))
     after = desk.next_unit(walk)
     if after is not None:
         heappush(heap, (after, walk.order))
@@ -161,3 +202,57 @@ def _take_run(desk: Desk, walk: Walk, unit: Decimal, heap: list[tuple[Decimal, i
                 cheaper = desk.next_unit(other)
                 if cheaper is not None:
                     heappush(heap, (cheaper, other.order))
+
+
+def _stride(desk: Desk) -> None:
+    """Take all that is cheaper than some price, and again with a higher one, as long as no target has too much.
+
+    This is what taking piece by piece comes to, and quicker where a target is many levels deep: at a price the venues
+    have nothing to do with each other.
+    """
+    units = [unit for walk in desk.walks if (unit := desk.next_unit(walk)) is not None]
+    if not units:
+        return
+    venues = [[walk for walk in desk.walks if walk.venue == number] for number in range(len(desk.grosses))]
+    price, step, growing = min(units), STRIDE, True
+    for _ in range(STRIDES_MAX):
+        mark, prices, reached = desk.mark(), list(desk.prices), _add(price, step)
+        for walks in venues:
+            _take_venue(desk, walks, reached)
+        if any(left < 0 for left in desk.left):
+            desk.back_to(mark)
+            desk.prices[:] = prices
+            growing = False
+        else:
+            price = reached
+        step = _multiply(step, TWO if growing else HALF)
+        if step < STRIDE:
+            return
+
+
+def _take_venue(desk: Desk, walks: list[Walk], price: Decimal) -> None:
+    """Take all of a venue that is not dearer than a price; where its fine changes on the way, piece by piece."""
+    if not walks:
+        return
+    gross = desk.grosses[walks[0].venue]
+    above, below, notional = gross.above, gross.below, gross.notional
+    stands = [(walk, walk.stand(), walk.base) for walk in walks]
+    for walk in walks:
+        while (unit := desk.next_unit(walk)) is not None and unit <= price:
+            fine = _subtract(unit, walk.unit or unit)
+            if not desk.take(walk, PLENTY, walk.price_at(_subtract(price, fine))):
+                break
+            if gross.above is not above or gross.below is not below:
+                break
+            desk.prices[walk.target] = max(desk.prices[walk.target], _add(walk.last_unit or unit, fine))
+        else:
+            continue
+        break
+    else:
+        return
+    for walk, stand, base in stands:
+        taken = _subtract(walk.base, base)
+        walk.return_to(stand)
+        desk.left[walk.target] = _add(desk.left[walk.target], taken)
+    gross.move(notional)
+    _take_cheapest(desk, walks, price)

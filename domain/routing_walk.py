@@ -95,7 +95,9 @@ class Walk:
         self._unit_offset = SHARE.divide(self.offset, self.reference)
 
     def _look(self) -> None:
-        """Look at the next piece after every move."""
+        """Look at the next piece after every move; a remainder that is dust is none."""
+        if self._part and (self._part <= DUST or _subtract(self._levels[self._index].quantity, self._part) <= DUST):
+            self._drop_dust()
         index, part = self._index, self._part
         self.base = base = _add(self._full_base, part) if part else self._full_base
         self.reducing = bool(self.flip) and _subtract(self.flip, base) > DUST
@@ -104,6 +106,12 @@ class Walk:
         if self._believed(index) and _subtract(self.room, self.quote if self.inverse else base) > DUST:
             self.price = self._levels[index].price
             self.unit = SHARE.fma(self._unit_slope, self.price, self._unit_offset)
+
+    def _drop_dust(self) -> None:
+        if self._part <= DUST:
+            self._part = NOTHING
+        else:
+            self._complete()
 
     def _believed(self, index: int) -> bool:
         if index >= self._end:
@@ -196,17 +204,21 @@ class Walk:
             budget = min(budget, _subtract(room, start))
         goal = _add(start, budget)
         index, full, quote, price = self._index, self._full_base, self._full_quote, self.price
+        levels, end = self._levels, self._end
+        quantity = levels[index].quantity
         while True:
-            quantity = self._levels[index].quantity
             base, after = _add(full, quantity), _fma(quantity, price, quote)
             if base > goal or (inverse and after > room):
                 part = _subtract(goal, full)
                 self._part = min(part, _divide(_subtract(room, quote), price)) if inverse and after > room else part
                 break
             index, full, quote, self._part = index + 1, base, after, NOTHING
-            if base == goal or not self._believed(index):
+            if base == goal or index >= end:
                 break
-            price = self._levels[index].price
+            level, before = levels[index], price
+            price, quantity = level.price, level.quantity
+            if quantity <= 0 or (price < before if buying else not 0 < price <= before):
+                break  # `_look` ends the book here
             if worst is not None and (price > worst if buying else price < worst):
                 break
         self._index, self._full_base, self._full_quote = index, full, quote
