@@ -17,7 +17,8 @@ from api.projecting import RETRY_S, next_batch, pause
 from domain.codec import encode
 from domain.refusal import Unavailable, Unknown
 from domain.watch import AlertRaised, Severity
-from projections.alert_rules import WATCHED_TOPICS, Candidate, ExposureWatch, candidate
+from projections.alert_causes import Candidate
+from projections.alert_rules import WATCHED_TOPICS, ExposureWatch, candidate
 from projections.exposure import EXPOSURE, Exposures
 from projections.folding import known_topics, read_event
 from projections.history import fold_at

@@ -13,14 +13,14 @@ DATE_DIGITS = 10
 def react_ended(book: Book, event: HedgeCompleted | HedgeAbandoned, at_us: int) -> tuple[Message, ...]:
     """Record what a hedge cost; of one that traded nothing there is nothing to say."""
     tally = book.costs.ended
-    legs = leg_costs(tally) if tally is not None and tally.planned.hedge_id == event.hedge_id else ()
+    legs = leg_costs(tally) if tally is not None and tally.hedge_id == event.hedge_id else ()
     if tally is None or not legs:
         return ()
     realised = CostRealised(
         hedge_id=event.hedge_id,
         request_id=event.request_id,
-        purpose=tally.planned.purpose,
-        underlying=tally.planned.underlying,
+        purpose=tally.purpose,
+        underlying=tally.underlying,
         day=rfc3339(at_us)[:DATE_DIGITS],
         completed=isinstance(event, HedgeCompleted),
         filled=event.filled,

@@ -10,7 +10,7 @@ from domain.certificate import RoutedLeg
 from domain.cost import PRICE_STEP, AssetSum, Cost, CostRealised, LegCost, split, summed
 from domain.event import Event
 from domain.fill import FillKind, FillRecorded
-from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned, HedgeRerouted, PlannedLeg
+from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned, HedgeRerouted, PlannedLeg, Purpose
 from domain.market import USD
 from domain.order import OrderClosed, OrderSubmissionRequested
 from domain.policy import Instrument, Policy
@@ -43,7 +43,10 @@ class TallyLeg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Tally(msgspec.Struct, kw_only=True):
     """Count an open hedge; `rounds` is one more than it was rerouted."""
 
-    planned: HedgePlanned
+    hedge_id: UUID
+    request_id: UUID
+    purpose: Purpose
+    underlying: str
     rounds: int = 1
     legs: tuple[TallyLeg, ...] = ()
     certificates: tuple[str, ...] = ()
@@ -68,7 +71,9 @@ class Tallies(msgspec.Struct, kw_only=True):
 
 
 def _planned(tallies: Tallies, event: HedgePlanned, policy: Policy | None) -> None:
-    tally = Tally(planned=event)
+    tally = Tally(
+        hedge_id=event.hedge_id, request_id=event.request_id, purpose=event.purpose, underlying=event.underlying
+    )
     _begin(tally, event, policy)
     tallies.open[event.hedge_id] = tally
 
@@ -174,7 +179,7 @@ def _ended(tallies: Tallies, event: HedgeCompleted | HedgeAbandoned, _policy: Po
 
 
 def _recorded(tallies: Tallies, event: CostRealised, _policy: Policy | None) -> None:
-    if tallies.ended is not None and tallies.ended.planned.hedge_id == event.hedge_id:
+    if tallies.ended is not None and tallies.ended.hedge_id == event.hedge_id:
         tallies.ended = None
 
 

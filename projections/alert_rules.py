@@ -5,20 +5,16 @@ An alert's id derives from its cause, so that folding the same events again name
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
-
-import msgspec
 
 from domain.book import Book
 from domain.event import Event
 from domain.exposure import exposure
 from domain.fill import FillRecorded
-from domain.hedge import HedgeAbandoned
-from domain.ids import natural_id
+from domain.hedge import HedgeRerouted
 from domain.limit import Control, LimitRemoved, LimitSet
 from domain.mode import Mode, ModeChanged
 from domain.onchain import ContractChanged, PartyChange, PartyKind, PartyRemoved, SenderSkipped
-from domain.order import OrderAcknowledged, OrderClosed, OrderOutcomeUnknown, OrderSubmissionRequested
+from domain.order import OrderAcknowledged, OrderClosed, OrderSubmissionRequested
 from domain.policy import PolicyAdopted
 from domain.quantity import ZERO
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
@@ -28,129 +24,91 @@ from domain.treasury import CustodyFailed, TopupProposed
 from domain.watch import (
     MARKET_DATA,
     SUSPENSION_AREA,
+    UNHEDGED,
     ControlRefused,
     DependencyDegraded,
     DependencyRestored,
     Severity,
 )
+from projections import alert_hedges
+from projections.alert_causes import Candidate, caused
 from projections.contract import changes
 from projections.exposure import EXPOSURE, Exposures, line, underlyings
-from projections.fills import is_surprise
-
-
-class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Say what to raise; it is the body of the fact `alert.raise`. `area` can stand in a subject."""
-
-    alert_id: UUID
-    severity: Severity
-    area: str
-    subject: str
-    text: str
-    cause_position: int
-
 
 _MODES = {Mode.HALTED: Severity.CRITICAL, Mode.REDUCE_ONLY: Severity.WARNING, Mode.ACTIVE: Severity.INFO}
 
 
-def _candidate(position: int, severity: Severity, area: str, subject: str, text: str) -> Candidate:
-    return Candidate(
-        alert_id=natural_id("alert", str(position), area, subject.replace("\n", " ")),
-        severity=severity,
-        area=area,
-        subject=subject,
-        text=text,
-        cause_position=position,
-    )
-
-
 def _mode_changed(event: ModeChanged, position: int) -> Candidate:
     text = f"{event.scope} went from {event.previous} to {event.mode} by {event.author}: {event.reason}"
-    return _candidate(position, _MODES[event.mode], "mode", event.scope, text)
+    return caused(position, _MODES[event.mode], "mode", event.scope, text)
 
 
 def _control_refused(event: ControlRefused, position: int) -> Candidate:
     subject = f"{event.control} {event.scope}"
     if event.control == MARKET_DATA:
         text = f"a hedge that is owed waits for market data that can be believed: {event.text}"
-        return _candidate(position, Severity.CRITICAL, "hedge", subject, text)
+        return caused(position, Severity.CRITICAL, "hedge", subject, text)
+    if event.control == UNHEDGED:
+        text = f"delta that is owed to be traded stays open: {event.text}"
+        return caused(position, Severity.CRITICAL, "hedge", subject, text)
     text = f"{event.command_kind} of {event.actor} was refused: {event.text}"
-    return _candidate(position, Severity.WARNING, "control", subject, text)
-
-
-def _outcome_unknown(event: OrderOutcomeUnknown, position: int) -> Candidate:
-    text = f"what became of attempt {event.attempt} is not known, it counts as exposure: {event.text}"
-    return _candidate(position, Severity.CRITICAL, "order", str(event.order_id), text)
+    return caused(position, Severity.WARNING, "control", subject, text)
 
 
 def _degraded(event: DependencyDegraded, position: int) -> Candidate:
-    return _candidate(position, Severity.CRITICAL, "dependency", event.dependency, event.text)
+    return caused(position, Severity.CRITICAL, "dependency", event.dependency, event.text)
 
 
 def _restored(event: DependencyRestored, position: int) -> Candidate:
-    return _candidate(position, Severity.INFO, "dependency", event.dependency, event.text)
-
-
-def _abandoned(event: HedgeAbandoned, position: int) -> Candidate:
-    text = f"{event.residual!s} base units are untraded and nobody trades them: {event.text}"
-    return _candidate(position, Severity.CRITICAL, "hedge", str(event.hedge_id), text)
-
-
-def _surprised(event: FillRecorded, position: int) -> Candidate | None:
-    if not is_surprise(event):
-        return None
-    what = f"{event.kind} of {event.signed!s} {event.symbol} at {event.price!s}"
-    text = f"{event.venue} {event.account}: {what}, not asked for"
-    return _candidate(position, Severity.CRITICAL, "fill", str(event.fill_id), text)
+    return caused(position, Severity.INFO, "dependency", event.dependency, event.text)
 
 
 def _suspended(event: Suspended, position: int) -> Candidate:
     """Page for what stops more than one instrument or source: a venue, an asset."""
     severity = Severity.CRITICAL if isinstance(event, VenueSuspended | AssetSuspended) else Severity.WARNING
-    return _candidate(position, severity, SUSPENSION_AREA, event.scope, f"suspended ({event.law}): {event.text}")
+    return caused(position, severity, SUSPENSION_AREA, event.scope, f"suspended ({event.law}): {event.text}")
 
 
 def _settlement_failed(event: RequestSettlementFailed, position: int) -> Candidate:
-    return _candidate(position, Severity.CRITICAL, "settlement", str(event.request_id), event.text)
+    return caused(position, Severity.CRITICAL, "settlement", str(event.request_id), event.text)
 
 
 def _contract_changed(event: ContractChanged, position: int) -> Candidate:
     """Page a person: setters of the contract tell nobody, and what we price on is not what was checked."""
     text = f"parameters changed: {'; '.join(changes(event.before, event.terms))}"
-    return _candidate(position, Severity.CRITICAL, "contract", "minting", text)
+    return caused(position, Severity.CRITICAL, "contract", "minting", text)
 
 
 def _sender_skipped(event: SenderSkipped, position: int) -> Candidate:
     text = f"nonces {event.expected} to {event.nonce - 1} were used by somebody else: its key is not ours alone"
-    return _candidate(position, Severity.CRITICAL, "settlement", event.sender, text)
+    return caused(position, Severity.CRITICAL, "settlement", event.sender, text)
 
 
 def _cancel_requested(event: SettlementCancelRequested, position: int) -> Candidate:
     text = f"its transaction is under way and is to be cancelled: {event.text}"
-    return _candidate(position, Severity.WARNING, "settlement", str(event.request_id), text)
+    return caused(position, Severity.WARNING, "settlement", str(event.request_id), text)
 
 
 def _settlement_reorged(event: SettlementReorged, position: int) -> Candidate:
     text = f"block {event.block_number}, which held {event.tx_hash}, was given up: it is sent again"
-    return _candidate(position, Severity.WARNING, "settlement", str(event.request_id), text)
+    return caused(position, Severity.WARNING, "settlement", str(event.request_id), text)
 
 
 def _topup_proposed(event: TopupProposed, position: int) -> Candidate:
-    return _candidate(position, Severity.WARNING, "treasury", event.amount.asset, f"top up the contract: {event.text}")
+    return caused(position, Severity.WARNING, "treasury", event.amount.asset, f"top up the contract: {event.text}")
 
 
 def _custody_failed(event: CustodyFailed, position: int) -> Candidate:
     text = f"{event.amount.atoms} atoms did not reach {event.custodian}, its proposal is left to people: {event.text}"
-    return _candidate(position, Severity.CRITICAL, "treasury", event.amount.asset, text)
+    return caused(position, Severity.CRITICAL, "treasury", event.amount.asset, text)
 
 
 _RULES: dict[type[Event], Callable[[Any, int], Candidate | None]] = {
+    **alert_hedges.RULES,
     ModeChanged: _mode_changed,
     ControlRefused: _control_refused,
-    OrderOutcomeUnknown: _outcome_unknown,
     DependencyDegraded: _degraded,
     DependencyRestored: _restored,
-    HedgeAbandoned: _abandoned,
-    FillRecorded: _surprised,
     RequestSettlementFailed: _settlement_failed,
     VenueSuspended: _suspended,
     InstrumentSuspended: _suspended,
@@ -196,7 +154,7 @@ def _replaced_often(book: Book, event: SettlementReplaced, position: int) -> tup
     if replacements != REPLACED_OFTEN:
         return ()
     text = f"its transaction was replaced {replacements} times and is in no block, at nonce {event.transaction.nonce}"
-    return (_candidate(position, Severity.WARNING, "settlement", str(event.request_id), text),)
+    return (caused(position, Severity.WARNING, "settlement", str(event.request_id), text),)
 
 
 def _rests(change: PartyChange, accepted: RequestAccepted) -> bool:
@@ -222,7 +180,7 @@ def _removed(book: Book, event: PartyRemoved, position: int) -> tuple[Candidate,
         text = f"is no {change.kind} any more, and {count} open requests rest on it"
     else:
         return ()
-    return (_candidate(position, Severity.WARNING, "party", change.party, text),)
+    return (caused(position, Severity.WARNING, "party", change.party, text),)
 
 
 class ExposureWatch:
@@ -238,6 +196,8 @@ class ExposureWatch:
     def step(self, event: Event, position: int, at_us: int) -> tuple[Candidate, ...]:
         """Fold an event; return an alert for each underlying whose worst case it took out of its limit."""
         EXPOSURE.fold(self._state, event, position, at_us)
+        if isinstance(event, HedgeRerouted):
+            return alert_hedges.rerouted(self._state.book, event, position)
         if isinstance(event, SettlementReplaced):
             return _replaced_often(self._state.book, event, position)
         if isinstance(event, PartyRemoved):
@@ -254,7 +214,7 @@ class ExposureWatch:
             elif name not in self._outside:
                 self._outside.add(name)
                 text = f"worst-case exposure of {worst!s} {name} is outside its limit of {limit.value!s}"
-                told.append(_candidate(position, Severity.CRITICAL, "exposure", name, text))
+                told.append(caused(position, Severity.CRITICAL, "exposure", name, text))
         return tuple(told)
 
 

@@ -10,6 +10,7 @@ from projections.fills import FILLS
 from projections.funding import FUNDING
 from projections.hedges import HEDGES
 from projections.instruments import INSTRUMENTS
+from projections.internalised import INTERNALISED
 from projections.limits import LIMITS
 from projections.modes import MODES
 from projections.orders import ORDERS
@@ -48,5 +49,6 @@ VIEWS: dict[str, View] = {
         TREASURY,
         HEDGES,
         COSTS,
+        INTERNALISED,
     )
 }

@@ -9,7 +9,7 @@ from domain import exposure as law
 from domain.book import Book, evolve
 from domain.event import Event
 from domain.fill import FillRecorded
-from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned
+from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned, HedgeRerouted
 from domain.instant import rfc3339
 from domain.limit import Control, LimitRemoved, LimitSet
 from domain.order import (
@@ -117,6 +117,7 @@ _FOLLOWED: tuple[type[Event], ...] = (
     RequestSettlementFailed,
     RequestCancelled,
     HedgePlanned,
+    HedgeRerouted,
     HedgeCompleted,
     HedgeAbandoned,
     OrderSubmissionRequested,

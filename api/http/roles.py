@@ -44,6 +44,7 @@ READ_MODELS = (
     "treasury",
     "hedges",
     "costs",
+    "internalised",
     "events",
 )
 

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from benchmarks.mint_log import START_US, policy
+from domain.cost import Cost, CostRealised
 from domain.event import CATALOGUE, Event
-from domain.fill import FillKind
 from domain.hedge import HedgeAbandoned
 from domain.limit import Control, LimitRemoved, LimitSet
 from domain.market import Law
@@ -15,12 +16,33 @@ from domain.order import OrderOutcomeUnknown, OrderSide
 from domain.policy import PolicyAdopted
 from domain.quantity import Num
 from domain.quote import Side
+from domain.rebalancing import RebalanceProposed
 from domain.request import RequestCancelled, RequestCompleted, RequestSettlementFailed
+from domain.surprise import SurpriseClassified, SurpriseKind
 from domain.suspension import AssetSuspended, InstrumentSuspended, OracleSuspended, VenueSuspended
-from domain.watch import AlertRaised, ControlRefused, DependencyDegraded, DependencyRestored, Severity
+from domain.watch import UNHEDGED, AlertRaised, ControlRefused, DependencyDegraded, DependencyRestored, Severity
 from projections.alert_rules import WATCHED_TOPICS, ExposureWatch, candidate
 from projections.exposure import EXPOSURE
+from tests.spec.core.test_costs import PLANNED, PROOF, a_cost
 from tests.spec.projections.test_views import SETTLING, accepted, fill, settlement, uid
+from tests.support.routed import leg, rerouted
+
+
+def surprise(kind: SurpriseKind) -> SurpriseClassified:
+    return SurpriseClassified(
+        fill_id=uid(1001),
+        kind=kind,
+        underlying="ETH",
+        venue="binanceusdm",
+        account="main",
+        symbol="ETH/USDT:USDT",
+        quantity=Num(-2),
+    )
+
+
+def cost(slippage_bps: str | None) -> CostRealised:
+    total = None if slippage_bps is None else Cost(slippage=Num("0.7"), slippage_bps=Num(slippage_bps))
+    return msgspec.structs.replace(a_cost(), total=total)
 
 
 def changed(mode: Mode) -> ModeChanged:
@@ -64,15 +86,41 @@ def changed(mode: Mode) -> ModeChanged:
             str(uid(5)),
             "-0.5 base units",
         ),
-        (fill(1, OrderSide.SELL, "2", "3000", None), "critical", "fill", str(uid(1001)), "trade of -2 ETH"),
+        (surprise(SurpriseKind.UNKNOWN_ORDER), "critical", "fill", str(uid(1001)), "unknown_order: a fill of no order"),
+        (surprise(SurpriseKind.LATE), "critical", "fill", str(uid(1001)), "late: a fill came for an order"),
         (
-            fill(1, OrderSide.BUY, "2", "3000", kind=FillKind.LIQUIDATION),
+            surprise(SurpriseKind.LIQUIDATION),
             "critical",
             "fill",
             str(uid(1001)),
-            "liquidation of 2",
+            "liquidation: the venue liquidated, -2",
         ),
-        (fill(1, OrderSide.BUY, "2", "3000", kind=FillKind.ADL), "critical", "fill", str(uid(1001)), "adl of 2"),
+        (surprise(SurpriseKind.ADL), "critical", "fill", str(uid(1001)), "adl: the venue deleveraged"),
+        (surprise(SurpriseKind.OVERFILL), "critical", "fill", str(uid(1001)), "overfill: an order was filled beyond"),
+        (
+            msgspec.structs.replace(surprise(SurpriseKind.ADL), underlying=""),
+            "critical",
+            "fill",
+            str(uid(1001)),
+            "-2 units in ETH/USDT:USDT; the policy does not trade it",
+        ),
+        (cost("10.0001"), "warning", "cost", str(uid(50)), "10.0001 bps (0.7 USD) worse"),
+        (
+            RebalanceProposed(
+                rebalance_id=uid(8),
+                underlying="ETH",
+                moves=(),
+                cost=Num(3),
+                saving=Num(40),
+                horizon_ms=1,
+                ideal=PROOF,
+                text="funding turned",
+            ),
+            "info",
+            "rebalancing",
+            "ETH",
+            "save 40 USD and cost 3 USD: funding turned",
+        ),
         (
             RequestSettlementFailed(
                 request_id=uid(6), settlement_id=uid(7), pair="WETH/USDe", text="it did not happen"
@@ -111,6 +159,13 @@ WAITS = ControlRefused(
         (AssetSuspended(asset="USDT", **SUSPENDED), "critical", "market", "asset:USDT", "2500 ms old"),
         (OracleSuspended(oracle="pyth", **SUSPENDED), "warning", "market", "oracle:pyth", "2500 ms old"),
         (InstrumentSuspended(venue="a", symbol="b", **SUSPENDED), "warning", "market", "instrument:a|b", "2500"),
+        (
+            msgspec.structs.replace(WAITS, control=UNHEDGED, scope="asset:ETH", text="no room"),
+            "critical",
+            "hedge",
+            "unhedged asset:ETH",
+            "stays open: no room",
+        ),
         (WAITS, "critical", "hedge", "market_data venue:bybit", "waits for market data"),
     ],
 )
@@ -120,6 +175,8 @@ def test_what_market_data_tells(event: Event, severity: str, area: str, subject:
 
 def test_what_is_not_told():
     assert candidate(fill(1, OrderSide.SELL, "2", "3000"), 17) is None
+    for slippage_bps in ("10", "-50", None):
+        assert candidate(cost(slippage_bps), 17) is None
     raised = AlertRaised(
         alert_id=uid(1), severity=Severity.CRITICAL, area="mode", subject="global", text="", cause_position=1
     )
@@ -135,6 +192,20 @@ def test_the_same_cause_names_the_same_alert_and_another_another():
     found = [candidate(cause, position) for cause in causes for position in (17, 18)]
     ids = {each.alert_id for each in found if each is not None}
     assert len(ids) == 6
+
+
+def test_a_hedge_that_is_rerouted_is_told_and_louder_the_second_time():
+    watch = ExposureWatch(EXPOSURE.initial())
+    again = rerouted(leg("deribit", "-1"), quantity="-1")
+    events = [PLANNED, again, again, msgspec.structs.replace(again, failed=())]
+    told = [watch.step(event, position, START_US) for position, event in enumerate(events, 1)]
+    assert [[each.severity for each in found] for found in told] == [[], ["warning"], ["critical"], ["critical"]]
+    (first,), (second,), (third,) = told[1:]
+    assert (first.area, first.subject, first.cause_position) == ("hedge", str(uid(50)), 2)
+    assert first.text == "rerouted 1 times, -1 ETH left, without bybit|main|ETH/USDC:USDC: bybit does not answer"
+    assert third.text == "rerouted 3 times, -1 ETH left: bybit does not answer"
+    assert len({first.alert_id, second.alert_id, third.alert_id}) == 3
+    assert again.TOPIC in WATCHED_TOPICS
 
 
 def limit(value: int) -> LimitSet:

@@ -11,6 +11,7 @@ from domain.cost import AssetSum, LegCost, whole
 from domain.event import Event
 from domain.fill import FillKind
 from domain.funding import FundingPaid
+from domain.internalisation import FlowInternalised
 from domain.order import (
     Ending,
     OrderAcknowledged,
@@ -24,6 +25,7 @@ from domain.tally import Tallies, fold, leg_costs
 from projections import hedges
 from projections.costs import COSTS
 from projections.hedges import HEDGES
+from projections.internalised import INTERNALISED
 from tests.spec.core.test_costs import PLANNED, PROOF, a_cost
 from tests.support.routed import (
     HEDGE,
@@ -207,6 +209,23 @@ class TestCosts:
         )
         ((venue, count, fees),) = [(line["venue"], line["surprises"], amounts(line["surprise_fees"])) for line in told]
         assert (venue, count, fees) == ("bybit", 2, {"USDC": "3"})
+
+
+def test_what_was_netted_is_told_once_and_summed_by_underlying():
+    def netted(number: int, underlying: str, quantity: str, saved: str) -> FlowInternalised:
+        return FlowInternalised(
+            hedge_id=uid(number),
+            request_id=uid(20),
+            underlying=underlying,
+            quantity=Num(quantity),
+            saved_usd=Num(saved),
+        )
+
+    told = (netted(1, "ETH", "-1.5", "2.5"), netted(2, "BTC", "1", "9"), netted(3, "ETH", "0.5", "-0.75"))
+    assert [
+        (line["quantity"], line["netted_total"], line["saved_total_usd"]) for line in lines(INTERNALISED, *told)
+    ] == [("-1.5", "-1.5", "2.5"), ("1", "1", "9"), ("0.5", "-1", "1.75")]
+    assert not any(is_open for is_open, _ in table(INTERNALISED, *told).values())
 
 
 def a_leg(venue: str = "binanceusdm", fees: Sequence[tuple[str, str]] = (), **changes: Any) -> LegCost:
