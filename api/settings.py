@@ -11,8 +11,21 @@ from api.chain_settings import ChainSettings
 from api.gatekeeping_settings import GatekeeperSettings
 from domain.codec import from_json
 from domain.market import Integrity
-from domain.policy import Asset, CustodianTarget, Instrument, Pair, Policy, SettlementOrder, TreasuryPolicy
+from domain.policy import (
+    Asset,
+    Band,
+    CustodianTarget,
+    Instrument,
+    Pair,
+    Policy,
+    SettlementOrder,
+    Styles,
+    TreasuryPolicy,
+)
+from domain.policy_faults import policy_faults
 from domain.quantity import Num
+from domain.rebalancing_terms import Rebalancing
+from domain.routing_terms import Routing
 
 
 class SettingsError(Exception):
@@ -89,6 +102,10 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     settlement_replacements_max: int = 10
     transaction_cost_wei_max: int = 10**18
     treasury: TreasuryPolicy = TreasuryPolicy()
+    routing: Routing = Routing()
+    bands: tuple[Band, ...] = ()
+    styles: Styles = Styles()
+    rebalancing: Rebalancing = Rebalancing()
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -234,6 +251,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             settlement_replacements_max=wanted.settlement_replacements_max,
             transaction_cost_wei_max=wanted.transaction_cost_wei_max,
             treasury=wanted.treasury,
+            routing=wanted.routing,
+            bands=wanted.bands,
+            styles=wanted.styles,
+            rebalancing=wanted.rebalancing,
         )
 
 
@@ -275,13 +296,24 @@ def _check(settings: Settings, path: Path) -> None:
         if address != address.lower() or not address.startswith("0x"):
             raise SettingsError(f"{path}: write the address {address} in lower case, with 0x")
     _check_treasury(settings, symbols, path)
-    heard = {(venue.name, symbol) for venue in settings.venues if venue.public for symbol in venue.symbols}
-    for pair in settings.policy.pairs:
-        if pair.hedging == "perpetual" and (pair.venue, pair.symbol) not in heard:
-            raise SettingsError(f"{path}: pair {pair.name} hedges on {pair.venue} {pair.symbol}: add it under venues")
+    _check_instruments(settings, path)
     names = [(venue.name, venue.account) for venue in settings.venues]
     if len(set(names)) < len(names):
         raise SettingsError(f"{path}: each venue account stands once under venues")
+
+
+def _check_instruments(settings: Settings, path: Path) -> None:
+    """Refuse to hedge where nothing is heard, or on an account that is not ours to act on."""
+    heard = {(venue.name, symbol) for venue in settings.venues if venue.public for symbol in venue.symbols}
+    acted = {(venue.name, venue.account) for venue in settings.venues if venue.private}
+    for item in settings.policy.instruments:
+        if (item.venue, item.symbol) not in heard:
+            raise SettingsError(f"{path}: hedges trade {item.symbol} on {item.venue}: add it under venues")
+        if (item.venue, item.account) not in acted:
+            raise SettingsError(f"{path}: hedges trade on {item.venue} as {item.account}: add that account to venues")
+    wrong = policy_faults(settings.book_policy())
+    if wrong:
+        raise SettingsError(f"{path}: {wrong}")
 
 
 def _check_treasury(settings: Settings, symbols: set[str], path: Path) -> None:

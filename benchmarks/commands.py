@@ -27,11 +27,12 @@ from adapters.embedded.supervisor import Supervisor
 from adapters.nats.connection import open_connection
 from adapters.postgres.migrate import migrate
 from adapters.postgres.roles import Login, create_logins, login_dsn
-from api.settings import read_settings
+from api.settings import Settings, read_settings
 from benchmarks.command_core import RELAY_SUBJECT
 from benchmarks.market_words import speak
 from benchmarks.report import Group, Line, at_least, at_most, machine, report
 from domain.codec import encode
+from domain.routing_terms import Routing
 
 IN_FLIGHT = 64
 # The figure is the least whole command, as the echo is the least request; a quote adds the price's arithmetic.
@@ -41,6 +42,17 @@ RATIO_GOAL = 0.35
 LAG_MS_GOAL = 50.0
 STOP_S_MAX = 60
 SETTINGS = Path(__file__).parents[1] / "ballast.toml"
+
+
+def at_home(settings: Settings) -> Settings:
+    """Return settings under which every hedge goes to its pair's own venue, all of it, whatever it holds already.
+
+    What stands in for the venues here is one door, with no account that could be watched.
+    """
+    homes = {(pair.venue, pair.symbol) for pair in settings.policy.pairs}
+    instruments = tuple(each for each in settings.policy.instruments if (each.venue, each.symbol) in homes)
+    policy = msgspec.structs.replace(settings.policy, instruments=instruments, routing=Routing(), bands=())
+    return msgspec.structs.replace(settings, policy=policy)
 
 
 @asynccontextmanager
@@ -54,7 +66,7 @@ async def servers(root: Path) -> AsyncGenerator[Path]:
         await migrate(owner)
         service, auditor = Login("bench_service", "bench-a"), Login("bench_auditor", "bench-b")
         await create_logins(owner, service, auditor)
-        settings = read_settings(SETTINGS)
+        settings = at_home(read_settings(SETTINGS))
         services = msgspec.structs.replace(
             settings.services,
             data_dir=str(root),

@@ -7,7 +7,7 @@ from domain.book import Book
 from domain.exposure import exposure, with_request
 from domain.limit import Control, Limit
 from domain.market import BPS_STEP
-from domain.mode import GLOBAL, SEVERITY, Mode
+from domain.mode import GLOBAL, SEVERITY, Mode, mildest
 from domain.policy import Hedging, Pair
 from domain.quantity import BPS, Amount, Num, Rounding, divide, multiply, round_to, subtract, to_units
 from domain.quote import Side
@@ -29,8 +29,8 @@ def mode_of(book: Book, pair: Pair) -> Mode:
     own = book.mode(f"pair:{pair.name}", f"asset:{underlying}")
     if pair.hedging is Hedging.HOLD or book.policy is None:
         return own
-    venues = (book.modes.get(f"venue:{each.venue}", Mode.ACTIVE) for each in book.policy.traded(underlying))
-    return max(own, min(venues, key=SEVERITY.__getitem__, default=own), key=SEVERITY.__getitem__)
+    venues = mildest(book.modes, *(f"venue:{each.venue}" for each in book.policy.traded(underlying)))
+    return max(own, venues, key=SEVERITY.__getitem__)
 
 
 def check_mode(book: Book, pair: Pair, side: Side) -> Refusal | None:

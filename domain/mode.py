@@ -40,3 +40,8 @@ class ModeChanged(Event, frozen=True, kw_only=True, tag="mode.changed.v1"):
 def strictest(modes: dict[str, Mode], *scopes: str) -> Mode:
     """Return the most severe mode of these scopes; a scope without one is ACTIVE."""
     return max((modes.get(scope, Mode.ACTIVE) for scope in scopes), key=SEVERITY.__getitem__, default=Mode.ACTIVE)
+
+
+def mildest(modes: dict[str, Mode], *scopes: str) -> Mode:
+    """Return the least severe mode of these scopes; a scope without one, and no scope at all, is ACTIVE."""
+    return min((modes.get(scope, Mode.ACTIVE) for scope in scopes), key=SEVERITY.__getitem__, default=Mode.ACTIVE)

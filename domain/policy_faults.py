@@ -36,7 +36,7 @@ def _faults(policy: Policy) -> Iterator[str]:
     yield from _routing(policy)
     yield from _bands(policy)
     if not all(_followed(getattr(policy.styles, name)) for name in policy.styles.__struct_fields__):
-        yield "a style has between one and a hundred slices, a time where it needs one, and shows something of an iceberg"
+        yield f"a style has one to {SLICES_MAX} slices, a time where it needs one, and shows something of an iceberg"
     wrong = rebalancing_terms.faults(policy.rebalancing)
     if wrong:
         yield wrong

@@ -14,7 +14,7 @@ from api.http.house import Asked, caller, command_id, house_of, source, trace
 from api.http.ports import PageQuery
 from api.http.quoting import Quoted, RfqAnswer, checked_address, is_address, read_quoted, read_rfq, rfq_answer
 from commands.envelope import Reply
-from domain.mode import GLOBAL, Mode, strictest
+from domain.mode import GLOBAL, SEVERITY, Mode, mildest, strictest
 from domain.onchain import ContractTerms
 from domain.policy import Hedging, Policy
 from domain.quantity import add, plain
@@ -111,9 +111,10 @@ def _available(policy: Policy, modes: dict[str, Mode], terms: ContractTerms | No
     for pair in policy.pairs:
         mints, redeems = _taken(terms, assets[pair.collateral].address)
         scopes = [GLOBAL, f"pair:{pair.name}", f"asset:{underlying[pair.collateral]}"]
-        if pair.hedging is Hedging.PERPETUAL:
-            scopes.append(f"venue:{pair.venue}")
         mode = strictest(modes, *scopes)
+        if pair.hedging is Hedging.PERPETUAL:
+            traded = (f"venue:{each.venue}" for each in policy.traded(underlying[pair.collateral]))
+            mode = max(mode, mildest(modes, *traded), key=SEVERITY.__getitem__)
         if redeems and mode is not Mode.HALTED:
             answer.redeem.append(pair.name)
         if mints and mode is Mode.ACTIVE:

@@ -25,9 +25,9 @@ def check_venues(settings: Settings) -> None:
     for venue in settings.venues:
         if venue.public and venue.name not in DIALECTS:
             raise SettingsError(f"there is no feed for {venue.name}: set public = false, or leave it out")
-    for pair in settings.policy.pairs:
-        if pair.venue and pair.venue not in DIALECTS:
-            raise SettingsError(f"{pair.name} cannot be hedged on {pair.venue}: it is unproven for hedging")
+    for item in settings.policy.instruments:
+        if item.venue not in DIALECTS:
+            raise SettingsError(f"{item.base} cannot be hedged on {item.venue}: it is unproven for hedging")
 
 
 @asynccontextmanager
