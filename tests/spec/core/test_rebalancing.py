@@ -1,7 +1,5 @@
 """A book of hedges is looked at every so often; what should move is proposed, or moved in small steps of two legs."""
 
-from typing import Any
-
 import msgspec
 
 from commands.evidence import trim
@@ -11,46 +9,17 @@ from domain.event import Event
 from domain.exposure import exposure, imbalance
 from domain.hedge import HedgePlanned, Purpose
 from domain.order import Order
-from domain.policy import Policy
 from domain.quantity import Num, add
 from domain.rebalancing import Cause, RebalanceHeld, RebalanceProposed, RebalanceStarted
-from domain.rebalancing_terms import DAY_US, Rebalancing, UnsettledCap
+from domain.rebalancing_terms import DAY_US, Rebalancing
 from domain.routing_terms import Routing, VenueCap
-from tests.support.desk import START_US, Desk, a_book, a_mark, a_policy, reason, tags
-
-MINUTE_MS = 60_000
-TERMS = Rebalancing(
-    every_ms=MINUTE_MS,
-    cost_budget_per_day=Num(1000),
-    step_notional_max=Num(8000),
-    unsettled=(UnsettledCap(venue="binanceusdm", account="main", profit=Num(500)),),
-)
-MOVING = msgspec.structs.replace(TERMS, execute=True)
-HOME, OTHER = a_book(), msgspec.structs.replace(a_book(), venue="deribit")
-
-
-def policy(terms: Rebalancing = TERMS, **changes: Any) -> Policy:
-    (home,) = a_policy().instruments
-    return a_policy(instruments=(home, msgspec.structs.replace(home, venue="deribit")), rebalancing=terms, **changes)
-
-
-def a_desk(terms: Rebalancing = TERMS, *, rates: tuple[str, str] = ("-0.002", "0.002"), **changes: Any) -> Desk:
-    """Return a desk that is short 10 ETH on its home venue, on a day that begins."""
-    desk = Desk(policy=policy(terms, **changes))
-    desk.now_us = START_US - START_US % DAY_US + DAY_US
-    desk.held()
-    desk.evidence = (HOME, OTHER)
-    marks(desk, *rates)
-    return desk
-
-
-def marks(desk: Desk, home: str, other: str) -> None:
-    desk.marks = (a_mark(rate=home), a_mark(rate=other, venue="deribit"))
+from tests.support.desk import START_US, Desk, a_mark, reason, tags
+from tests.support.rebalancing import HOME, LOOK, MINUTE_MS, MOVING, OTHER, TERMS, a_desk, funded, policy
 
 
 def look(desk: Desk) -> tuple[Event, ...]:
     """Let the next look come, and return what it found."""
-    wake = desk.book.wakes["rebalance.look|ETH"]
+    wake = desk.book.wakes[LOOK]
     desk.now_us = max(wake.at_us, desk.now_us)
     (fired,) = [each for each in desk.wake() if each.envelope.kind == "rebalance.look"]
     assert reason(fired) == ""
@@ -113,14 +82,14 @@ def test_a_proposal_stands_until_it_saves_much_more_or_less() -> None:
     first = proposed(desk)
     assert held(desk) == RebalanceHeld(underlying="ETH", text="what was proposed still stands", proposed=True)
     assert desk.book.rebalancing.proposals == {"ETH": first}
-    marks(desk, "-0.002", "0.0035")
+    funded(desk, "-0.002", "0.0035")
     assert proposed(desk).saving > first.saving
 
 
 def test_a_proposal_falls_when_it_is_no_longer_worth_it() -> None:
     desk = a_desk()
     proposed(desk)
-    marks(desk, "0.0001", "0.0001")
+    funded(desk, "0.0001", "0.0001")
     event = held(desk)
     assert (event.text, event.proposed) == ("the hedges stand where the router would place them", False)
     assert desk.book.rebalancing.proposals == {}
@@ -128,7 +97,7 @@ def test_a_proposal_falls_when_it_is_no_longer_worth_it() -> None:
 
 def test_a_book_that_does_not_rebalance_is_never_looked_at() -> None:
     desk = a_desk(Rebalancing())
-    assert "rebalance.look|ETH" not in desk.book.wakes
+    assert LOOK not in desk.book.wakes
     assert desk.do("rebalance.look", {"underlying": "ETH"}).events == ()
 
 
@@ -136,7 +105,7 @@ def test_a_policy_that_stops_rebalancing_ends_the_looking() -> None:
     desk = a_desk()
     desk.do("policy.adopt", {"policy": policy(Rebalancing())}, actor="system")
     assert look(desk) == ()
-    assert "rebalance.look|ETH" not in desk.book.wakes
+    assert LOOK not in desk.book.wakes
 
 
 def test_terms_that_cannot_be_followed_are_not_adopted() -> None:
@@ -230,15 +199,15 @@ def test_unsettled_profit_above_its_cap_brings_a_look_at_once_and_moves_what_is_
     assert held(desk).text == "the hedges stand where the router would place them"
     in_time_us = desk.now_us + 10 * MINUTE_MS * 1_000
     observed(desk, "499")
-    assert desk.book.wakes["rebalance.look|ETH"].at_us == in_time_us
+    assert desk.book.wakes[LOOK].at_us == in_time_us
     desk.now_us += MINUTE_MS * 1_000
     observed(desk, "1000")
-    assert desk.book.wakes["rebalance.look|ETH"].at_us == desk.now_us
+    assert desk.book.wakes[LOOK].at_us == desk.now_us
     (move,) = proposed(desk).moves
     assert (move.cause, move.quantity) == (Cause.UNSETTLED, Num(5))
     desk.now_us += MINUTE_MS * 1_000
     observed(desk, "1000")
-    assert desk.book.wakes["rebalance.look|ETH"].at_us == desk.now_us
+    assert desk.book.wakes[LOOK].at_us == desk.now_us
 
 
 def test_what_is_above_a_venue_s_cap_is_moved() -> None:
@@ -285,7 +254,7 @@ def test_both_legs_are_sent_at_once_and_the_next_look_follows_soon_after_they_ar
     desk.trade(leave, "3.999", trade="leave")
     assert exposure(desk.book, "ETH").certain == Num(0)
     assert "hedge.completed" in tags(desk.events)[-3:]
-    assert desk.book.wakes["rebalance.look|ETH"].at_us == desk.now_us + TERMS.pause_ms * 1_000
+    assert desk.book.wakes[LOOK].at_us == desk.now_us + TERMS.pause_ms * 1_000
     assert {key: each.quantity for key, each in desk.book.positions.items()} == {
         "binanceusdm|main|ETH/USDT:USDT": Num("-6.001"),
         "deribit|main|ETH/USDT:USDT": Num("-3.999"),
@@ -324,7 +293,7 @@ def test_a_new_day_has_a_new_budget() -> None:
 def test_no_second_step_begins_while_one_is_under_way() -> None:
     desk = a_desk(MOVING)
     started(desk)
-    assert "rebalance.look|ETH" not in desk.book.wakes
+    assert LOOK not in desk.book.wakes
     assert desk.do("rebalance.look", {"underlying": "ETH"}).events == ()
 
 
@@ -354,4 +323,4 @@ def test_a_step_of_which_nothing_trades_is_over() -> None:
             desk.acknowledge(each.order, filled="0")
     assert exposure(desk.book, "ETH").certain == Num(0)
     assert imbalance(desk.book, "ETH") == 0
-    assert "rebalance.look|ETH" in desk.book.wakes
+    assert LOOK in desk.book.wakes
