@@ -317,6 +317,5 @@ class Execution:
 
     def _patrol_once(self) -> None:
         """Take up every order that stayed open: after a restart, after a lost fact, after a wiped inbox."""
-        self.gate.keep_open(self._replica.book.orders)
         for order_id, _ in self._open_orders():
             self._spawn(order_id, self._resolve(order_id))

@@ -39,11 +39,6 @@ class Gate:
         self._unanswered.discard(order_id)
         self._look()
 
-    def keep_open(self, order_ids: Iterable[UUID]) -> None:
-        """Wait no more for what is not among these: it is over."""
-        self._unanswered.intersection_update(order_ids)
-        self._look()
-
     async def passes(self, within_s: float) -> bool:
         """Wait until the gate is open, at most so long; say whether it is."""
         if not self.is_open and within_s > 0:

@@ -280,6 +280,17 @@ class TestCancelling:
             await asyncio.sleep(LATE_S)
             assert office.closed(order) == ("cancelled", "0.6")
 
+    def test_a_cancel_that_fails_is_tried_again_soon_however_long_the_order_rested(self) -> None:
+        @in_office(ModelVenue(VENUE, rests=True, fills="0"))
+        async def _(office: Office) -> None:
+            await office.start()
+            order = office.open()
+            await asyncio.sleep(LATE_S)
+            office.venue.script["cancel"].append("down")
+            office.cancel(order)
+            await asyncio.sleep(1)
+            assert office.closed(order) == ("cancelled", "0")
+
     def test_what_was_filled_first_is_filled(self) -> None:
         @in_office(ModelVenue(VENUE, rests=True, fills="0.4"))
         async def _(office: Office) -> None:
