@@ -8,6 +8,9 @@
     exposure: ["underlying", "worst", "limit", "share", "within", "certain", "low", "high", "backing", "position"],
     alerts: ["severity", "action", "area", "text", "raised_at"],
     requests: ["accepted_at", "state", "side", "pair", "issued_dollars", "hedge_filled", "hedge_quantity", "tx", "benefactor", "order_id"],
+    hedges: ["planned_at", "look", "state", "purpose", "quantity", "filled", "underlying", "where", "expected", "realised", "slippage_bps", "gap", "rounds_told", "text"],
+    costs: ["day", "venue", "symbol", "legs", "notional", "spread", "depth", "slippage", "slippage_bps", "fee", "basis", "realised", "expected", "funding", "unconverted", "surprises"],
+    internalised: ["at", "underlying", "quantity", "saved_usd", "netted_total", "saved_total_usd", "request_id"],
     transactions: ["submitted_at", "state", "errand", "nonce", "tx_hash", "block", "max_fee_wei", "gas_used", "error", "sender"],
     market: ["base", "source", "standing", "bid", "ask", "quote", "age_ms", "drift_ms", "kind", "symbol"],
     suspensions: ["scope", "suspended", "law", "text", "since"],
@@ -19,11 +22,20 @@
     limits: ["control", "scope", "value", "unit", "in_force", "author", "reason"],
     dependencies: ["dependency", "degraded", "text", "since"],
   };
-  const NEWEST = { requests: "?newest_first=true&limit=50", transactions: "?newest_first=true&limit=50", alerts: "?newest_first=true&limit=50", portfolio: "?limit=500" };
+  const PARTS = {
+    route: ["round", "venue", "symbol", "base", "average_price", "worst_price", "middle", "notional_usd", "spread", "depth", "fee", "basis", "funding", "penalty"],
+    excluded: ["round", "venue", "symbol", "reason"],
+    traded: ["round", "venue", "symbol", "base", "expected_price", "average_price", "expected", "realised", "spread", "depth", "slippage", "slippage_bps", "fee", "basis", "unconverted"],
+    orders: ["requested_at", "round", "venue", "symbol", "side", "quantity", "limit_price", "time_in_force", "state", "ending", "filled", "average_price", "text"],
+    fills: ["traded_at", "venue", "symbol", "quantity", "price", "fee", "fee_asset", "kind"],
+  };
+  const NEWEST = { hedges: "?newest_first=true&limit=20", costs: "?newest_first=true&limit=50", internalised: "?newest_first=true&limit=20", requests: "?newest_first=true&limit=50", transactions: "?newest_first=true&limit=50", alerts: "?newest_first=true&limit=50", portfolio: "?limit=500" };
   const TONES = {
     critical: "bad", warning: "warn", HALTED: "bad", REDUCE_ONLY: "warn", ACTIVE: "good", completed: "good",
-    final: "good", failed: "bad", replaced: "warn", dropped: "warn", cancelled: "warn", settlement_failed: "bad", hedge_abandoned: "bad", reverted: "bad",
+    final: "good", abandoned: "bad", adl: "bad", liquidation: "bad", unknown: "bad", failed: "bad", replaced: "warn", dropped: "warn", cancelled: "warn", settlement_failed: "bad", hedge_abandoned: "bad", reverted: "bad",
   };
+  const PLACES = 6;
+  let chosen = "";
   let timer = 0;
   let round = 0;
 
@@ -61,6 +73,7 @@
     const value = row[column];
     if (value === null || value === undefined || value === "") return "–";
     if (typeof value === "boolean") return value ? "yes" : "no";
+    if (Array.isArray(value) && value.every((each) => each.asset)) return value.map((each) => `${each.amount} ${each.asset}`).join(", ") || "–";
     const text = typeof value === "object" ? JSON.stringify(value) : String(value);
     if (/^\d{4}-\d\d-\d\dT/.test(text)) return `${text.slice(5, 10)} ${text.slice(11, 19)}Z`;
     return text;
@@ -98,9 +111,23 @@
       }
       return made;
     }
+    if (column === "look") {
+      const made = element("td");
+      const button = element("button", "Look");
+      button.type = "button";
+      button.addEventListener("click", () => look(row.hedge_id).catch((error) => problem(error.message)));
+      made.append(button);
+      return made;
+    }
     const text = shown(row, column);
     if (column === "symbol" && text.length > 24) {
       const made = element("td", `${text.slice(0, 10)}…${text.slice(-6)}`);
+      made.title = text;
+      return made;
+    }
+    const point = text.indexOf(".");
+    if (numeric(text) && point >= 0 && text.length - point - 1 > PLACES) {
+      const made = element("td", `${text.slice(0, point + 1 + PLACES)}…`, "number"); // cut, never rounded through a float
       made.title = text;
       return made;
     }
@@ -124,6 +151,41 @@
     return made;
   }
 
+  const flatHedge = (row) => {
+    const round = row.rounds[row.rounds.length - 1];
+    const where = round.legs.map((leg) => `${leg.venue} ${leg.quantity}`).join(", ");
+    return { ...row, ...(row.cost || {}), where, gap: round.certificate ? round.certificate.gap_usd : "" };
+  };
+  const costed = (row) => ({ ...row, ...(row.cost || {}), cost: undefined });
+
+  function part(title, rows, columns) {
+    return [element("h3", title), table(rows, columns)];
+  }
+
+  // One hedge whole: what each round rested on, what was ordered and traded, and what that cost beside it.
+  async function look(id) {
+    chosen = id;
+    const row = (await ask(`/v1/hedges/${encodeURIComponent(id)}`)).hedge;
+    const proven = row.rounds.filter((each) => each.certificate);
+    const said = [element("p", `${row.purpose} ${row.quantity} ${row.underlying}: ${row.state}, ${row.filled} traded, ${row.residual} left`)];
+    for (const each of row.rounds) {
+      const proof = each.certificate;
+      const why = each.text ? `: ${each.text}${each.failed.length ? `, without ${each.failed.join(", ")}` : ""}` : "";
+      const cost = proof ? `expected ${proof.cost_usd} USD with funding and penalties over the horizon, no choice under ${proof.bound_usd}, gap ${proof.gap_usd} (a lot of each leg is ${proof.lot_usd}), ${proof.candidates} instruments considered, inputs ${proof.inputs_sha256.slice(0, 16)}…` : "no certificate";
+      said.push(element("p", `round ${each.number}${why}; ${cost}`, "quiet"));
+    }
+    const of = (name) => proven.flatMap((each) => each.certificate[name].map((one) => ({ ...costed(one), round: each.number })));
+    $("hedge").replaceChildren(
+      ...said,
+      ...part("Route", of("legs"), PARTS.route),
+      ...part("Not considered", of("excluded"), PARTS.excluded),
+      ...part("Traded", row.legs.map(costed), PARTS.traded),
+      ...part(`Orders (${row.orders_told})`, row.orders, PARTS.orders),
+      ...part(`Fills (${row.fills_told})`, row.fills, PARTS.fills),
+    );
+  }
+
+  const SHAPES = { hedges: flatHedge, costs: costed };
   const flat = (row) => (row.position && typeof row.position === "object" ? { ...row.position, kind: row.kind, asset: row.position.symbol, units: row.position.quantity } : row);
 
   function lags(text) {
@@ -154,7 +216,7 @@
   // One board that cannot be read now leaves the others to be seen.
   async function rowsOf(name) {
     try {
-      const rows = (await ask(`/v1/${name}${NEWEST[name] || ""}`))[name].map(flat);
+      const rows = (await ask(`/v1/${name}${NEWEST[name] || ""}`))[name].map(SHAPES[name] || flat);
       return name === "contract" ? rows.flatMap((row) => row.assets.map((asset) => ({ ...asset, block_number: row.block_number }))) : rows;
     } catch (error) {
       if (error.status === 503) return null;
@@ -171,6 +233,7 @@
     for (const name of Object.keys(COLUMNS)) {
       const rows = await rowsOf(name);
       $(name).replaceChildren(rows ? table(rows, COLUMNS[name]) : element("p", "cannot be read now", "problem"));
+      if (name === "hedges" && rows && rows.length) await look(chosen || rows[0].hedge_id);
     }
   }
 
@@ -210,7 +273,8 @@
   });
   $("forget").addEventListener("click", () => {
     sessionStorage.removeItem(KEY);
-    for (const name of Object.keys(COLUMNS)) $(name).replaceChildren();
+    for (const name of [...Object.keys(COLUMNS), "hedge"]) $(name).replaceChildren();
+    chosen = "";
     refresh();
   });
   $("halt").addEventListener("submit", (event) => {
