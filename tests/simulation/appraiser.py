@@ -1,6 +1,6 @@
 """The appraiser: knows what the market truly was, and lets no decision rest on a price far from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -24,8 +24,9 @@ Rule = Callable[[Any, StoredEvent], None]
 class Appraiser:
     """Compare every promised price and every hedge with the market at its moment."""
 
-    def __init__(self, market: Market, check: Callable[..., None]) -> None:
-        self._market = market
+    def __init__(self, markets: Mapping[str, Market], check: Callable[..., None]) -> None:
+        self._markets = markets
+        self._market = next(iter(markets.values()))
         self._check = check
         self.rules: dict[type[Event], Rule] = {
             QuoteIssued: self._quoted,
@@ -39,11 +40,13 @@ class Appraiser:
 
     def _planned(self, event: HedgePlanned, stored: StoredEvent) -> None:
         self._near(event.reference, stored, "a hedge")
+        for leg in event.legs:
+            self._near(leg.limit_price, stored, "a leg", leg.venue)
 
     def _ordered(self, event: OrderSubmissionRequested, stored: StoredEvent) -> None:
-        self._near(event.order.limit_price, stored, "an order")
+        self._near(event.order.limit_price, stored, "an order", event.order.venue)
 
-    def _near(self, price: Decimal, stored: StoredEvent, what: str) -> None:
-        mid = self._market.mid_at(recorded_us(stored) - START_US)
+    def _near(self, price: Decimal, stored: StoredEvent, what: str, venue: str = "") -> None:
+        mid = self._markets.get(venue, self._market).mid_at(recorded_us(stored) - START_US)
         off = distance_bps(num(price), num(mid))
         self._check(off <= OFF_BPS_MAX, "no decision on bad data", what, stored.position, price, mid)

@@ -1,7 +1,7 @@
-"""Trouble from outside: servers killed, streams wiped, processes killed, a venue that trades for nobody."""
+"""Trouble from outside: servers killed, streams wiped, processes killed, venues that are away or trade for nobody."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from tests.simulation.log import LogStore
@@ -14,6 +14,7 @@ TICK_S = 0.5
 DOWN_US = (100_000, 4_000_000)
 PAUSED_US = (50_000, 9_000_000)
 AFTER_US = (0, 499_999)
+SYMBOL, FORCED = "ETH/USDT:USDT", Decimal("0.25")
 
 SITES = (
     "chaos.postgres_killed",
@@ -31,6 +32,8 @@ SITES = (
     "chaos.bus_down",
     "chaos.second_core",
     "chaos.liquidated",
+    "chaos.deleveraged",
+    "chaos.venue_away",
 )
 
 
@@ -43,7 +46,7 @@ class Chaos:
         supervisor: Supervisor,
         store: LogStore,
         streams: tuple[Stream, Stream, Stream],
-        venue: VenueServer,
+        venues: Sequence[VenueServer],
         second_core: Callable[[], None],
     ) -> None:
         self._second_core = second_core
@@ -52,7 +55,7 @@ class Chaos:
         self._store = store
         self._streams = streams
         self._events, self._inbox, self._alerts = streams
-        self._venue = venue
+        self._venues = venues
 
     async def run(self) -> None:
         """Make trouble until cancelled."""
@@ -72,7 +75,9 @@ class Chaos:
             "chaos.chain_paused": lambda: self._pause("chain"),
             "chaos.bus_down": self._take_bus_down,
             "chaos.second_core": self._second_core,
-            "chaos.liquidated": lambda: self._venue.liquidate("main", "ETH/USDT:USDT", Decimal("0.25")),
+            "chaos.liquidated": lambda: self._one("chaos.liquidated").force("main", SYMBOL, FORCED, "liquidation"),
+            "chaos.deleveraged": lambda: self._one("chaos.deleveraged").force("main", SYMBOL, FORCED, "adl"),
+            "chaos.venue_away": lambda: self._one("chaos.venue_away").vanish(),
         }
         while True:
             await asyncio.sleep(TICK_S)
@@ -85,6 +90,9 @@ class Chaos:
         if not self._sim.faults.healed and callable(act):
             self._sim.note("chaos", site)
             act()
+
+    def _one(self, site: str) -> VenueServer:
+        return self._venues[self._sim.faults.between(f"{site}.where", 0, len(self._venues) - 1)]
 
     def _pause(self, name: str) -> None:
         self._supervisor.pause(name, self._sim.faults.between("chaos.paused", *PAUSED_US))

@@ -17,6 +17,8 @@ READERS_SHARE = 0.4
 """Share of worlds in which read models and alerts run too: they cost as much again as the rest."""
 ON_INCLUSION_SHARE = 0.5
 """Share of worlds whose settlements come before their hedges."""
+THREE_VENUES_SHARE = 0.3
+"""Share of worlds with a third venue: each costs an account to act on."""
 SHARES = (0.0, 0.05, 0.3, 1.0)
 """Share of picks that are not first in, first out; drawn per seed."""
 CRASH_RATES_PER_MILLE = (2, 5, 15, 50)
@@ -34,7 +36,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     `rates` gives faults per mille by site, for sites that are not named here none. `forced` are keys that fire in any
     case, `suppressed` keys that never do. `crash_steps` kills a process after its n-th step, counted over all its
     incarnations. `readers` says whether read models and alerts run too, `on_inclusion` that requests are settled before
-    they are hedged.
+    they are hedged, `venues` on how many venues there is to hedge.
     """
 
     seed: int
@@ -46,6 +48,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     suppressed: frozenset[str] = frozenset()
     crash_steps: frozenset[tuple[str, int]] = frozenset()
     on_inclusion: bool = False
+    venues: int = 2
 
 
 def swarm(seed: int, sites: tuple[str, ...], commands: tuple[int, int]) -> Plan:
@@ -61,7 +64,16 @@ def swarm(seed: int, sites: tuple[str, ...], commands: tuple[int, int]) -> Plan:
             rates[site] = rate
     readers = chance.random() < READERS_SHARE
     on_inclusion = chance.random() < ON_INCLUSION_SHARE
-    return Plan(seed=seed, commands=count, share=share, readers=readers, rates=rates, on_inclusion=on_inclusion)
+    venues = 3 if chance.random() < THREE_VENUES_SHARE else 2
+    return Plan(
+        seed=seed,
+        commands=count,
+        share=share,
+        readers=readers,
+        rates=rates,
+        on_inclusion=on_inclusion,
+        venues=venues,
+    )
 
 
 def _rates(site: str) -> tuple[int, ...]:

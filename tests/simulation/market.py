@@ -10,17 +10,25 @@ STEP_US = 250_000
 MOVE_TICKS_MAX = 12
 HALF_SPREAD_TICKS = 5
 LEVELS = 6
-LEVEL_QUANTITY = Decimal(40)
+LEVEL_QUANTITY = Decimal(4)
+"""Little, so that what is large is split over levels and venues."""
 LEVEL_STEP_TICKS = 5
 
 
 class Market:
-    """One contract's price: a walk of at most 12 ticks every 250 ms, drawn ahead of time and never by who looks."""
+    """One contract's price: a walk of at most 12 ticks every 250 ms, drawn ahead of time and never by who looks.
 
-    def __init__(self, sim: Sim, venue: str, symbol: str, start: Decimal) -> None:
+    A market that `follows` another is as many ticks above it as its `basis`.
+    """
+
+    def __init__(
+        self, sim: Sim, venue: str, symbol: str, start: Decimal, follows: "Market | None" = None, basis: int = 0
+    ) -> None:
         self._sim = sim
         self._venue = venue
         self._symbol = symbol
+        self._follows = follows
+        self._basis = basis
         self._path = [start]
 
     @property
@@ -30,6 +38,8 @@ class Market:
 
     def mid_at(self, virtual_us: int) -> Decimal:
         """Return the middle of the book at a moment of the world, past or present."""
+        if self._follows is not None:
+            return self._follows.mid_at(virtual_us) + self._basis * TICK
         step = max(virtual_us, 0) // STEP_US
         while len(self._path) <= step:
             move = self._sim.faults.between(f"market.move.{self._symbol}", -MOVE_TICKS_MAX, MOVE_TICKS_MAX)

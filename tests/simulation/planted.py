@@ -10,6 +10,7 @@ from api.core import Core
 from api.execution import Execution
 from api.replica import Replica
 from api.settling_on_chain import Chain, ChainSettling
+from api.sweeping import Sweeps
 from commands.chain_ports import MintingOrder, Route
 from commands.handler import Handler
 from commands.ports import Clock, EventLog, Evidence, Facts, Follower, Lease, Publisher, Venue
@@ -21,7 +22,7 @@ from domain.market import Witness
 from domain.refusal import Rejected, Unavailable
 from domain.refusal import Unknown as OutcomeUnknown
 from domain.transaction import Errand, Fees, Transaction, replacement_fees
-from domain.venue import Acknowledgement, Unknown, VenueOrder
+from domain.venue import Acknowledgement, FillReport, Unknown, VenueOrder
 from tests.simulation.chain_ports import SimMinting
 from tests.simulation.log import SimEventLog
 from tests.simulation.loop import Process
@@ -93,6 +94,25 @@ class HastyExecution(Execution):
         assert isinstance(venue, VenuePort)
         venue.__class__ = HastyVenue
         super().__init__(replica, follower, venue, facts, clock, lease)
+
+
+class DeafSweeps(Sweeps):
+    """Hear of trades only: what the venue closes by force goes by untold, whoever says it."""
+
+    async def tell(self, fill: FillReport) -> None:
+        """See `Sweeps.tell`; not as it says."""
+        if fill.kind == "trade":
+            await super().tell(fill)
+
+
+class DeafExecution(Execution):
+    """Tell only of what somebody here asked for."""
+
+    def __init__(
+        self, replica: Replica, follower: Follower | None, venue: Venue, facts: Facts, clock: Clock, lease: Lease
+    ) -> None:
+        super().__init__(replica, follower, venue, facts, clock, lease)
+        self._sweeps.__class__ = DeafSweeps
 
 
 class HastyRelay(SimRelay):
@@ -195,6 +215,7 @@ PLANTED: dict[str, Parts] = {
     "retry without idempotency": Parts(execution=ResendingExecution),
     "cursor before publish": Parts(relay=HastyRelay),
     "absence believed at once": Parts(execution=HastyExecution),
+    "forced fills unheard": Parts(execution=DeafExecution),
     "pricing without a quorum": Parts(core=CredulousCore),
     "broadcast before recording": Parts(minting=HastyMinting),
     "signed again after a crash": Parts(minting=ForgetfulMinting),

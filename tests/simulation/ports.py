@@ -1,6 +1,6 @@
 """The small ports of a simulated process: date, markets, facts, lease, and the venue as the product asks for it."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -15,10 +15,10 @@ from domain.refusal import Unavailable, Unknown
 from domain.venue import AccountEvent, Acknowledgement, FillReport, InstrumentReport, OrderReport, VenueOrder
 from domain.venue import Unavailable as VenueUnavailable
 from tests.simulation.loop import Process, SimLoop
-from tests.simulation.market import STEP_US, TICK, Market
+from tests.simulation.market import STEP_US, TICK
 from tests.simulation.sim import Sim
 from tests.simulation.stream import Stream, StreamMissing
-from tests.simulation.venue import RECEIVE_WINDOW_US, VISIBLE_AFTER_US
+from tests.simulation.venue import RECEIVE_WINDOW_US, VISIBLE_AFTER_US, VenueServer
 from tests.simulation.venue_client import SimVenue
 
 START_US = 1_700_000_000_000_000
@@ -45,7 +45,7 @@ LISTED = InstrumentReport(
     quantity_max=Decimal(10_000),
     notional_min=Decimal(20),
 )
-"""What the simulated venue lists."""
+"""What the simulated venues list, by other names."""
 
 FUNDING_RATE = num("0.0001")
 FUNDING_US = 8 * 3_600_000_000
@@ -74,25 +74,25 @@ def machine_clock(sim: Sim) -> SimClock:
 class Feed:
     """Bring the market's books to the core as they change, except while the feed is stalled."""
 
-    def __init__(self, sim: Sim, market: Market) -> None:
+    def __init__(self, sim: Sim, venues: Mapping[str, VenueServer]) -> None:
         self._sim = sim
-        self._market = market
+        self._venues = venues
+        self._market = next(iter(venues.values())).market
         self._markets = Markets()
         self._step = -1
         self._stalled_until_us = 0
         self._seen: tuple[BookEvidence, ...] = ()
-        self._peers = {peer: _Peer(sim, peer, "feed.dislocated") for peer in PEERS}
-        self._hedge = _Peer(sim, "hedge", "feed.hedge_dislocated")
+        self._peers = {peer: _Peer(sim, peer, "feed.dislocated") for peer in PEERS if peer not in venues}
+        self._hedge = {venue: _Peer(sim, venue, "feed.hedge_dislocated") for venue in venues}
         self._oracles = {oracle: _Peer(sim, oracle, "feed.oracle_silent") for oracle in ORACLES}
 
     def witnesses(self, now_us: int) -> tuple[Witness, ...]:
-        """See `Evidence.witnesses`: the hedge venue, its peers and the oracles agree, unless a fault says otherwise."""
-        (book,) = self._seen or (None,)
+        """See `Evidence.witnesses`: venues, their peers and the oracles agree, unless a fault says otherwise."""
         mid = num(self._market.mid)
-        said = [self._peers[name].venue(mid) for name in PEERS]
+        said = [peer.venue(mid) for peer in self._peers.values()]
         for name in ORACLES:
             said += self._oracles[name].oracle(mid)
-        if book is not None:
+        for book in self._seen:
             own = Witness(
                 source=book.venue,
                 kind=SourceKind.LINEAR,
@@ -108,19 +108,21 @@ class Feed:
         return tuple(said)
 
     def marks(self, now_us: int) -> tuple[MarkEvidence, ...]:
-        """See `Evidence.marks`: the one perpetual's mark lies on its index, and funding is paid every eight hours."""
-        mid = num(self._market.mid)
-        mark = MarkEvidence(
-            venue=LISTED.venue,
-            symbol=LISTED.symbol,
-            mark=mid,
-            index=mid,
-            funding_rate=FUNDING_RATE,
-            interval_ms=FUNDING_US // 1_000,
-            next_funding_us=(now_us // FUNDING_US + 1) * FUNDING_US,
-            age_ms=0,
+        """See `Evidence.marks`: each perpetual's mark lies on its index, and funding is paid every eight hours."""
+        return tuple(
+            MarkEvidence(
+                venue=name,
+                symbol=LISTED.symbol,
+                mark=num(venue.market.mid),
+                index=num(venue.market.mid),
+                funding_rate=FUNDING_RATE,
+                interval_ms=FUNDING_US // 1_000,
+                next_funding_us=(now_us // FUNDING_US + 1) * FUNDING_US,
+                age_ms=0,
+            )
+            for name, venue in self._venues.items()
+            if not venue.is_away
         )
-        return (mark,)
 
     def look(self, now_us: int) -> tuple[BookEvidence, ...]:
         """See `Evidence.look`."""
@@ -132,9 +134,12 @@ class Feed:
         if step != self._step and virtual_us >= self._stalled_until_us:
             self._step = step
             seen_us = max(step * STEP_US, virtual_us - faults.between("feed.age", *FEED_US))
-            self._markets.put_book(book_message(self._market.book(START_US + seen_us), LISTED))
-        off = self._hedge.off()
-        self._seen = tuple(_moved(book, off) for book in self._markets.look(now_us))
+            for name, venue in self._venues.items():
+                if not venue.is_away:
+                    listed = msgspec.structs.replace(LISTED, venue=name)
+                    self._markets.put_book(book_message(venue.market.book(START_US + seen_us), listed))
+        off = {name: peer.off() for name, peer in self._hedge.items()}
+        self._seen = tuple(_moved(book, off[book.venue]) for book in self._markets.look(now_us))
         return self._seen
 
 

@@ -9,7 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.venue import AccountEvent, Disconnected, FillReport, Rejected, Unavailable, Unknown, VenueOrder
+from domain.venue import (
+    AccountEvent,
+    Connected,
+    Disconnected,
+    FillReport,
+    Rejected,
+    Unavailable,
+    Unknown,
+    VenueOrder,
+)
 from tests.simulation.faults import Plan
 from tests.simulation.loop import Process
 from tests.simulation.market import Market
@@ -145,3 +154,83 @@ def test_a_broken_stream_loses_fills_that_a_sweep_finds_and_a_doubled_fill_has_o
         assert told < known == {fill.fill_key for fill in server.fills}
 
     simulate(main, forced=frozenset({"venue.fill_doubled#1", "venue.disconnect#3"}))
+
+
+def test_a_venue_that_vanishes_does_the_order_and_is_not_heard_until_it_is_back() -> None:
+    async def main(server: VenueServer, venue: SimVenue) -> None:
+        heard: list[AccountEvent] = []
+
+        async def follow() -> None:
+            async with aclosing(venue.account_events()) as events:
+                async for event in events:
+                    heard.append(event)  # noqa: PERF401 - a comprehension would hand over nothing when cancelled
+
+        task = asyncio.create_task(follow())
+        await asyncio.sleep(0.1)
+        with pytest.raises(Unknown):
+            await venue.submit(ORDER)
+        assert isinstance(heard[1], Disconnected)
+        assert [event for event in heard if isinstance(event, FillReport)] == []
+        await asyncio.sleep(10)
+        assert not server.is_away
+        assert isinstance(heard[2], Connected)
+        assert sum(fill.quantity for fill in await swept(venue)) == Decimal("1.5")
+        task.cancel()
+        await asyncio.wait([task])
+
+    assert simulate(main, forced=frozenset({"venue.vanished#1"})).positions == {SYMBOL: Decimal("-1.5")}
+
+
+def test_nothing_arrives_at_a_venue_that_is_away() -> None:
+    async def main(server: VenueServer, venue: SimVenue) -> None:
+        server.vanish()
+        with pytest.raises(Unavailable):
+            await venue.order_state(SYMBOL, "bl1")
+        with pytest.raises(Unknown):
+            await venue.submit(ORDER)
+
+    assert simulate(main).orders == []
+
+
+def test_a_fill_may_come_after_its_order_was_said_to_be_over() -> None:
+    async def main(server: VenueServer, venue: SimVenue) -> None:
+        await venue.submit(ORDER)
+        await asyncio.sleep(0.6)
+        (placed,) = server.orders
+        early = placed.filled
+        assert (placed.status, placed.late) == ("expired", 0)
+        assert 0 < early < ORDER.quantity
+        await asyncio.sleep(10)
+        assert (placed.filled, placed.late) == (ORDER.quantity, ORDER.quantity - early)
+        assert server.late == {server.fills[-1].trade_id}
+
+    simulate(main, forced=frozenset({"venue.filled_late#1"}))
+
+
+def test_only_a_short_that_there_is_is_closed_by_force() -> None:
+    async def main(server: VenueServer, venue: SimVenue) -> None:
+        server.force("main", SYMBOL, Decimal(1), "adl")
+        assert server.fills == []
+        await venue.submit(ORDER)
+        await asyncio.sleep(2)
+        server.force("main", SYMBOL, Decimal(1), "adl")
+        server.force("main", SYMBOL, Decimal(1), "liquidation")
+        forced = [fill for fill in server.fills if fill.kind != "trade"]
+        assert [(fill.kind, fill.quantity) for fill in forced] == [("adl", 1), ("liquidation", Decimal("0.5"))]
+
+    assert simulate(main).positions == {SYMBOL: Decimal(0)}
+
+
+def test_a_reduce_only_order_never_opens_a_position() -> None:
+    async def main(server: VenueServer, venue: SimVenue) -> None:
+        back = msgspec.structs.replace(
+            ORDER, side="buy", limit_price=Decimal(9000), reduce_only=True, client_order_id="bl2"
+        )
+        with pytest.raises(Rejected):
+            await venue.submit(back)
+        await venue.submit(ORDER)
+        await asyncio.sleep(2)
+        await venue.submit(msgspec.structs.replace(back, quantity=Decimal(4)))
+        await asyncio.sleep(2)
+
+    assert simulate(main).positions == {SYMBOL: Decimal(0)}

@@ -2,16 +2,28 @@
 
 The server (`VenueServer`) keeps the truth. As on real venues a client order id is unique among open orders only: the
 same intent sent again after it filled trades again. Orders and fills become visible to queries a while after they
-happen. A request that is late by more than its own validity (`RECEIVE_WINDOW_US`) is refused on arrival.
+happen. A request that is late by more than its own validity (`RECEIVE_WINDOW_US`) is refused on arrival. It may go away
+altogether for a while, in the middle of an order too, and tell of a fill after it said that the order was over.
 """
 
 from bisect import bisect_left
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
-from domain.venue import AccountEvent, FillReport, OrderReport, OrderStatus, Rejected, RejectReason, Unknown, VenueOrder
+from domain.venue import (
+    AccountEvent,
+    Disconnected,
+    FillReport,
+    OrderReport,
+    OrderStatus,
+    Rejected,
+    RejectReason,
+    Unknown,
+    VenueOrder,
+)
 from tests.simulation.market import Market
 from tests.simulation.sim import Sim
 
@@ -20,16 +32,20 @@ VISIBLE_AFTER_US = 400_000
 FILL_GAP_US = (1_000, 120_000)
 FEE_RATE = Decimal("0.0005")
 FILLS_PER_ORDER_MAX = 3
+AWAY_US = (500_000, 9_000_000)
+LATE_US = (200_000, 8_000_000)
 
 SITES = (
     "venue.rejected",
     "venue.partial",
     "venue.unfilled",
+    "venue.vanished",
+    "venue.filled_late",
 )
 
 
 class Placed(msgspec.Struct):
-    """One order as the venue keeps it."""
+    """One order as the venue keeps it; `late` is what of `filled` came when it was over."""
 
     order: VenueOrder
     venue_order_id: str
@@ -37,6 +53,7 @@ class Placed(msgspec.Struct):
     status: OrderStatus = "new"
     filled: Decimal = Decimal(0)
     paid: Decimal = Decimal(0)
+    late: Decimal = Decimal(0)
     updated_us: int = 0
 
     @property
@@ -60,7 +77,22 @@ class VenueServer:
         self.listeners: list[Callable[[AccountEvent], None]] = []
         self.on_placed: list[Callable[[Placed], None]] = []
         self.on_filled: list[Callable[[FillReport], None]] = []
+        self.late: set[str] = set()
+        self._away_until_us = 0
         self._by_client_id: dict[str, list[Placed]] = {}
+
+    @property
+    def is_away(self) -> bool:
+        """Whether nobody reaches it now."""
+        return self.sim.loop.now_us < self._away_until_us and not self.sim.faults.healed
+
+    def vanish(self) -> None:
+        """Go away for a drawn time: nothing arrives, nothing is answered, no stream is heard; what is open goes on."""
+        away_us = self.sim.faults.between("venue.away", *AWAY_US)
+        self._away_until_us = self.sim.loop.now_us + away_us
+        self.sim.note(self.name, "away for", away_us)
+        for listener in list(self.listeners):
+            listener(Disconnected(venue=self.name, account="main", reason="away", at_us=self.wall_us()))
 
     def place(self, order: VenueOrder, sent_us: int) -> Placed | Rejected | Unknown:
         """Take an order that has arrived, sent at `sent_us` of virtual time; a second open one of its id is `Unknown`.
@@ -81,6 +113,8 @@ class VenueServer:
         for told in self.on_placed:
             told(placed)
         self._execute(placed)
+        if self.sim.faults.hit("venue.vanished"):
+            self.vanish()
         return placed
 
     def _refusal(self, order: VenueOrder, age_us: int) -> RejectReason | None:
@@ -90,11 +124,19 @@ class VenueServer:
             return "size_or_price_step"
         if self.sim.faults.hit("venue.rejected"):
             return "insufficient_margin"
+        if order.reduce_only and not self._reducible(order):
+            return "reduce_only"
         return None
+
+    def _reducible(self, order: VenueOrder) -> Decimal:
+        """Return how much of its position an order's side may close."""
+        held = self.positions.get(order.symbol, Decimal(0))
+        return max(Decimal(0), -held if order.side == "buy" else held)
 
     def _execute(self, placed: Placed) -> None:
         """Fill what the price allows, in up to three parts; what is left of the order expires."""
         faults, order = self.sim.faults, placed.order
+        late = faults.hit("venue.filled_late")
         share = faults.between("venue.share", 1, 99)
         parts = faults.between("venue.parts", 1, FILLS_PER_ORDER_MAX)
         partial, nothing = faults.hit("venue.partial"), faults.hit("venue.unfilled")
@@ -103,7 +145,7 @@ class VenueServer:
         crossed = limit is None or (price <= limit if order.side == "buy" else price >= limit)
         lot = Decimal("0.001")
         total = Decimal(0) if nothing or not crossed else order.quantity
-        if partial:
+        if partial or late:
             total = (total * share / 100 / lot).to_integral_value(rounding="ROUND_DOWN") * lot
         each = (total / parts / lot).to_integral_value(rounding="ROUND_DOWN") * lot
         quantities = [each] * (parts - 1) + [total - each * (parts - 1)]
@@ -114,38 +156,60 @@ class VenueServer:
                 self.sim.loop.after_us(delay_us, self._fill, placed, quantity, price)
         delay_us += faults.between("venue.fill_gap", *FILL_GAP_US)
         self.sim.loop.after_us(delay_us, self._end, placed)
+        late_us, rest = faults.between("venue.late_by", *LATE_US), order.quantity - total
+        if late and total > 0 and rest > 0 and order.time_in_force == "ioc":
+            self.sim.loop.after_us(delay_us + late_us, self._fill_late, placed, rest, price)
 
     def _fill(self, placed: Placed, quantity: Decimal, price: Decimal) -> None:
-        if not placed.open:
+        if placed.order.reduce_only:
+            quantity = min(quantity, self._reducible(placed.order))
+        if not placed.open or quantity <= 0:
             return
-        order = placed.order
         placed.filled += quantity
         placed.paid += quantity * price
-        placed.status = "filled" if placed.filled == order.quantity else "partially_filled"
+        placed.status = "filled" if placed.filled == placed.order.quantity else "partially_filled"
         placed.updated_us = self.sim.loop.now_us
-        self._trade(
-            FillReport(
-                venue=self.name,
-                account=order.account,
-                symbol=order.symbol,
-                trade_id=f"{len(self.fills) + 1}",
-                venue_order_id=placed.venue_order_id,
-                client_order_id=order.client_order_id,
-                side=order.side,
-                price=price,
-                quantity=quantity,
-                fee_asset="USDT",
-                fee_quantity=quantity * price * FEE_RATE,
-                liquidity="taker",
-                kind="trade",
-                source="stream",
-                at_us=self.wall_us(),
-            )
-        )
+        self._trade(self._trade_of(placed, quantity, price))
         self._tell(self.report(placed))
 
-    def liquidate(self, account: str, symbol: str, quantity: Decimal) -> None:
-        """Buy back a part of a short that nobody of ours ordered: a fill without an order."""
+    def _fill_late(self, placed: Placed, quantity: Decimal, price: Decimal) -> None:
+        """Tell of a fill of an order that was said to be over."""
+        if placed.order.reduce_only:
+            quantity = min(quantity, self._reducible(placed.order))
+        if quantity <= 0 or placed.status != "expired":
+            return
+        placed.filled += quantity
+        placed.late += quantity
+        placed.paid += quantity * price
+        fill = self._trade_of(placed, quantity, price)
+        self.late.add(fill.trade_id)
+        self._trade(fill)
+
+    def _trade_of(self, placed: Placed, quantity: Decimal, price: Decimal) -> FillReport:
+        order = placed.order
+        return FillReport(
+            venue=self.name,
+            account=order.account,
+            symbol=order.symbol,
+            trade_id=f"{len(self.fills) + 1}",
+            venue_order_id=placed.venue_order_id,
+            client_order_id=order.client_order_id,
+            side=order.side,
+            price=price,
+            quantity=quantity,
+            fee_asset="USDT",
+            fee_quantity=quantity * price * FEE_RATE,
+            liquidity="taker",
+            kind="trade",
+            source="stream",
+            at_us=self.wall_us(),
+        )
+
+    def force(self, account: str, symbol: str, quantity: Decimal, kind: Literal["liquidation", "adl"]) -> None:
+        """Buy back a part of a short, if there is one, that nobody of ours ordered: a fill without an order."""
+        quantity = min(quantity, -self.positions.get(symbol, Decimal(0)))
+        if quantity <= 0:
+            return
         self._trade(
             FillReport(
                 venue=self.name,
@@ -160,7 +224,7 @@ class VenueServer:
                 fee_asset="USDT",
                 fee_quantity=quantity * self.market.best_ask * FEE_RATE,
                 liquidity="taker",
-                kind="liquidation",
+                kind=kind,
                 source="stream",
                 at_us=self.wall_us(),
             )

@@ -27,6 +27,7 @@ HOP_US = (2_000, 60_000)
 LATE_US = (500_000, 9_000_000)
 RECONNECT_US = (50_000, 4_000_000)
 CALL_TIMEOUT_S = 6.0
+AWAY_RETRY_S = 0.5
 SWEEP_PAGE = 5
 """Fills a page: small, so that paging is exercised."""
 STREAM_QUEUE_MAX = 10_000
@@ -78,9 +79,11 @@ class SimVenue:
         return answer
 
     def _arrive(self, order: VenueOrder, sent_us: int, future: SimFuture | None) -> None:
+        if self._server.is_away:
+            return
         placed = self._server.place(order, sent_us)
         self._sim.strike(self._process, "venue.placed")
-        if future is None:
+        if future is None or self._server.is_away:
             return
         if isinstance(placed, Rejected | Unknown):
             self._sim.settle(future, error=placed)
@@ -141,7 +144,7 @@ class SimVenue:
     async def _query(self, site: str) -> None:
         failed = self._sim.faults.hit("venue.query_failed")
         await self._sim.travel(self._process, site, *HOP_US)
-        if failed:
+        if failed or self._server.is_away:
             raise Unavailable("no connection")
 
     async def account_events(self) -> AsyncGenerator[AccountEvent]:
@@ -149,6 +152,9 @@ class SimVenue:
         server, account = self._server, self._account
         while True:
             self._process.fence()
+            if server.is_away:
+                await asyncio.sleep(AWAY_RETRY_S)
+                continue
             queue: asyncio.Queue[AccountEvent] = asyncio.Queue(STREAM_QUEUE_MAX)
             heard = _Heard(self._sim, self._process, queue)
             server.listeners.append(heard)
@@ -190,7 +196,9 @@ class _Heard:
             delay_us += faults.between("venue.stream_delay", *RECONNECT_US)
         if self._broken or self.deaf:
             return
-        if broken and isinstance(event, FillReport | OrderReport):
+        if isinstance(event, Disconnected):
+            self._broken = True
+        elif broken and isinstance(event, FillReport | OrderReport):
             self._broken = True
             event = Disconnected(venue=event.venue, account=event.account, reason="fault", at_us=event.at_us)
         # One connection keeps its order: nothing overtakes what was sent before.

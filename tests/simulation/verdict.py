@@ -14,12 +14,14 @@ from domain.book import Book
 from domain.chain import GENESIS, chain_hash
 from domain.codec import decode_event, decoder, encode, encode_state
 from domain.log import Head
+from domain.quantity import ZERO
 from domain.request import RequestCompleted
+from tests.simulation.auditor import UNDERLYING
 from tests.simulation.faults import Plan
 from tests.simulation.model_contract import SENDER
 from tests.simulation.readers import wrong_views
 from tests.simulation.relay import METADATA, TOPIC
-from tests.simulation.world import SYMBOL, Parts, World, expected, small_bounds
+from tests.simulation.world import CARRIED_MAX, SYMBOL, Parts, World, expected, small_bounds
 
 _ENVELOPE = decoder(Envelope)
 
@@ -169,12 +171,17 @@ def _history_decides_again(world: World) -> None:
 
 def _truth_is_known(world: World) -> None:
     check, book = world.auditor.check, world.auditor.book
-    fills = {fill.fill_key: fill for fill in world.venue.fills}
-    total = sum((fill.quantity if fill.side == "buy" else -fill.quantity for fill in fills.values()), Decimal(0))
-    held = sum((position.quantity for position in book.positions.values()), Decimal(0))
-    check(held == total == world.venue.positions.get(SYMBOL, Decimal(0)), "position is the sum of unique fills")
-    count = sum(position.fills for position in book.positions.values())
-    check(count == len(fills), "every fill is recorded", count, len(fills))
+    for name, venue in world.venues.items():
+        fills = {fill.fill_key: fill for fill in venue.fills}
+        total = sum((fill.quantity if fill.side == "buy" else -fill.quantity for fill in fills.values()), Decimal(0))
+        here = [position for position in book.positions.values() if position.venue == name]
+        held = sum((position.quantity for position in here), Decimal(0))
+        check(held == total == venue.positions.get(SYMBOL, Decimal(0)), "position is the sum of unique fills", name)
+        count = sum(position.fills for position in here)
+        check(count == len(fills), "every fill is recorded", name, count, len(fills))
+        check(all(not placed.open for placed in venue.orders), "no order is left at the venue", name)
+    carried = abs(book.carry.get(UNDERLYING, ZERO))
+    check(carried <= CARRIED_MAX, "every surprise and every rest is traded again", carried)
     backing = {asset: atoms for asset, atoms in book.backing.items() if atoms}
     custody = {asset: atoms for asset, atoms in world.chain.custody.items() if atoms}
     check(backing == custody, "backing is what custody holds", backing, custody)
@@ -182,7 +189,6 @@ def _truth_is_known(world: World) -> None:
     used = world.chain.final.state.nonces.get(SENDER, 0)
     for transaction in world.auditor.transactions.values():
         check(transaction.nonce < used, "no nonce is left open", transaction)
-    check(all(not placed.open for placed in world.venue.orders), "no order is left at the venue")
 
 
 def _requests_ended(world: World) -> None:

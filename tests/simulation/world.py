@@ -1,4 +1,4 @@
-"""The whole loop in one simulated world: benefactors, the core, its workers, the log, the bus, the venue, the chain.
+"""The whole loop in one simulated world: benefactors, the core, its workers, the log, the bus, the venues, the chain.
 
 What runs is the product's own code (`api`, `commands`, `domain`); what is simulated stands behind its ports. A world is
 made of a plan, runs until its benefactors are done, is healed, must come to rest, and is then judged.
@@ -13,6 +13,7 @@ import msgspec
 
 import api.core
 import api.replica
+from api.accounts import Accounts
 from api.boot import begin
 from api.contract_watch import ContractWatch, Watched
 from api.core import Core, restore
@@ -26,7 +27,7 @@ from domain.mode import Mode
 from domain.policy import CustodianTarget, Policy, SettlementOrder
 from domain.quantity import num
 from tests.simulation import readers
-from tests.simulation.auditor import Auditor
+from tests.simulation.auditor import UNDERLYING, Auditor
 from tests.simulation.benefactors import BENEFACTORS, Benefactors
 from tests.simulation.bus import Requests
 from tests.simulation.chain_ports import SimMinting, SimReader
@@ -47,7 +48,12 @@ from tests.simulation.venue import VenueServer
 from tests.simulation.venue_client import SimVenue
 from tests.support.desk import a_policy
 
-VENUE, ACCOUNT, SYMBOL = "binanceusdm", "main", "ETH/USDT:USDT"
+ACCOUNT, SYMBOL = "main", "ETH/USDT:USDT"
+VENUES = {"binanceusdm": 0, "bybit": 4, "okx": -3}
+"""The venues, and by how many ticks each is dearer than the first."""
+FEES_BPS = {"binanceusdm": num(5), "bybit": num("5.5"), "okx": num(5)}
+CARRIED_MAX = num("0.011")
+"""What may rest untraded: less than every venue's minimum and a lot, at any price of the world."""
 REST_S_MAX = 420.0
 """How long a healed world may take to come to rest: more than the memory of the inbox for message ids."""
 LAST_S = 10.0
@@ -71,7 +77,11 @@ class WorldSettings(Settings, frozen=True, kw_only=True):
 
 def settings(plan: Plan) -> Settings:
     """Return the settings of a world: the desk's policy, three benefactors, two custodians, limits that can be met."""
+    names = tuple(VENUES)[: plan.venues]
+    (listed,) = a_policy().instruments
+    instruments = tuple(msgspec.structs.replace(listed, venue=name, taker_fee_bps=FEES_BPS[name]) for name in names)
     policy = a_policy(
+        instruments=instruments,
         benefactors=BENEFACTORS,
         chain_required=True,
         custodians=(
@@ -122,10 +132,9 @@ class World:
         self.requests = Requests(sim)
         self.events = Stream(sim, "EVENTS")
         self.inbox = Stream(sim, "INBOX")
-        self.market = Market(sim, VENUE, SYMBOL, num(2_000))
-        self.venue = VenueServer(sim, VENUE, self.market, self.clock.now_us)
+        self.venues = self._found_venues()
         self.chain = ModelChain(sim, BENEFACTORS)
-        self.auditor = Auditor(sim, self.store, self.venue, self.chain)
+        self.auditor = Auditor(sim, self.store, self.venues, self.chain)
         self.settings = settings(plan)
         self.alerts = Stream(sim, "ALERTS")
         self.tables = readers.Tables()
@@ -139,6 +148,16 @@ class World:
         self._over = asyncio.Event()
         self.auditor.on_violation = self._over.set
 
+    def _found_venues(self) -> dict[str, VenueServer]:
+        """Return as many venues as the plan wants, whose prices follow the first one's."""
+        names = tuple(VENUES)[: self.plan.venues]
+        first = Market(self.sim, names[0], SYMBOL, num(2_000))
+        markets = [first, *(Market(self.sim, name, SYMBOL, num(0), first, VENUES[name]) for name in names[1:])]
+        return {
+            name: VenueServer(self.sim, name, market, self.clock.now_us)
+            for name, market in zip(names, markets, strict=True)
+        }
+
     # The processes
 
     async def _run_core(self, process: Process) -> None:
@@ -148,7 +167,7 @@ class World:
         head = await log.take_over()
         handler = await restore(log, head)
         relay = self.parts.relay(sim, process, self.events, log, head.position)
-        core = self.parts.core(handler, log, clock, Feed(sim, self.market), relay)
+        core = self.parts.core(handler, log, clock, Feed(sim, self.venues), relay)
         commands, facts = CommandDoor(core.offer), InboxDoor(core.offer)
         server = RequestServer(self.requests, process, commands, auditor)
         inbox = InboxReader(sim, process, self.inbox, facts, auditor)
@@ -170,16 +189,16 @@ class World:
     async def _run_execution(self, process: Process) -> None:
         log = SimEventLog(self.store, process)
         replica = self.replicas["execution"] = await restore_replica(log)
-        session, clock = SimVenue(self.venue, process, ACCOUNT), machine_clock(self.sim)
-        execution = self.parts.execution(
-            replica,
-            SimFollower(process, self.events, log, replica.position),
-            VenuePort(session, VENUE, ACCOUNT, clock),
-            SimFacts(process, self.inbox),
-            clock,
-            SimLease(process),
-        )
-        await execution.run()
+        accounts = Accounts(replica, SimFollower(process, self.events, log, replica.position))
+        facts, clock, lease = SimFacts(process, self.inbox), machine_clock(self.sim), SimLease(process)
+        with contextlib.ExitStack() as shown:
+            async with asyncio.TaskGroup() as tasks:
+                for name, server in self.venues.items():
+                    port = VenuePort(SimVenue(server, process, ACCOUNT), name, ACCOUNT, clock)
+                    execution = self.parts.execution(replica, None, port, facts, clock, lease)
+                    shown.enter_context(accounts.showing(execution))
+                    tasks.create_task(execution.run())
+                tasks.create_task(accounts.run())
 
     async def _run_chain(self, process: Process) -> None:
         log = SimEventLog(self.store, process)
@@ -223,7 +242,8 @@ class World:
         clients.block_number = lambda: self.chain.head.block.number
         desk = People(self.sim, clients, self.plan.seed)
         streams = (self.events, self.inbox, self.alerts)
-        chaos_ = Chaos(self.sim, self.supervisor, self.store, streams, self.venue, self._start_second_core)
+        venues = tuple(self.venues.values())
+        chaos_ = Chaos(self.sim, self.supervisor, self.store, streams, venues, self._start_second_core)
         course = loop.create_task(self._course(clients, desk, chaos_))
         over = loop.create_task(self._over.wait())
         await asyncio.wait([course, over], return_when=asyncio.FIRST_COMPLETED)
@@ -271,6 +291,8 @@ class World:
         for name in ("requests", "hedges", "orders", "settlements", "dependencies"):
             if getattr(book, name):
                 yield f"{name} {len(getattr(book, name))}"
+        if abs(book.carry.get(UNDERLYING, num(0))) > CARRIED_MAX:
+            yield f"carry {book.carry[UNDERLYING]}"
         if any(mode is not Mode.ACTIVE for mode in book.modes.values()):
             yield "modes"
         for control, scope, value in LIMITS:
@@ -281,10 +303,11 @@ class World:
                 yield f"tightened {control}"
 
     def _unequal(self) -> Generator[str]:
-        held = sum((position.quantity for position in self.auditor.book.positions.values()), num(0))
-        at_venue = self.venue.positions.get(SYMBOL, num(0))
-        if held != at_venue:
-            yield f"position {held}, the venue says {at_venue}"
+        held = {each.venue: each.quantity for each in self.auditor.book.positions.values()}
+        for name, server in self.venues.items():
+            at_venue = server.positions.get(SYMBOL, num(0))
+            if held.get(name, num(0)) != at_venue:
+                yield f"position {held.get(name)}, {name} says {at_venue}"
         if self.core is not None and self.core.handler.epoch != self.store.epoch:
             yield "superseded core"  # a second one wrote meanwhile: it learns of it when it next appends
 
