@@ -18,6 +18,7 @@ from projections.parties import PARTIES
 from projections.portfolio import PORTFOLIO
 from projections.positions import POSITIONS
 from projections.quotes import QUOTES
+from projections.rebalancing import REBALANCING
 from projections.requests import REQUESTS
 from projections.suspensions import SUSPENSIONS
 from projections.transactions import TRANSACTIONS
@@ -50,5 +51,6 @@ VIEWS: dict[str, View] = {
         HEDGES,
         COSTS,
         INTERNALISED,
+        REBALANCING,
     )
 }

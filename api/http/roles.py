@@ -45,6 +45,7 @@ READ_MODELS = (
     "hedges",
     "costs",
     "internalised",
+    "rebalancing",
     "events",
 )
 

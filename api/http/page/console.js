@@ -11,6 +11,7 @@
     hedges: ["planned_at", "look", "state", "purpose", "quantity", "filled", "underlying", "where", "expected", "realised", "slippage_bps", "gap", "rounds_told", "text"],
     costs: ["day", "venue", "symbol", "legs", "notional", "spread", "depth", "slippage", "slippage_bps", "fee", "basis", "realised", "expected", "funding", "unconverted", "surprises"],
     internalised: ["at", "underlying", "quantity", "saved_usd", "netted_total", "saved_total_usd", "request_id"],
+    rebalancing: ["updated_at", "kind", "underlying", "state", "text", "cost", "saving", "worst", "spent", "budget"],
     transactions: ["submitted_at", "state", "errand", "nonce", "tx_hash", "block", "max_fee_wei", "gas_used", "error", "sender"],
     market: ["base", "source", "standing", "bid", "ask", "quote", "age_ms", "drift_ms", "kind", "symbol"],
     suspensions: ["scope", "suspended", "law", "text", "since"],
@@ -29,7 +30,7 @@
     orders: ["requested_at", "round", "venue", "symbol", "side", "quantity", "limit_price", "time_in_force", "state", "ending", "filled", "average_price", "text"],
     fills: ["traded_at", "venue", "symbol", "quantity", "price", "fee", "fee_asset", "kind"],
   };
-  const NEWEST = { hedges: "?newest_first=true&limit=20", costs: "?newest_first=true&limit=50", internalised: "?newest_first=true&limit=20", requests: "?newest_first=true&limit=50", transactions: "?newest_first=true&limit=50", alerts: "?newest_first=true&limit=50", portfolio: "?limit=500" };
+  const NEWEST = { hedges: "?newest_first=true&limit=20", costs: "?newest_first=true&limit=50", internalised: "?newest_first=true&limit=20", rebalancing: "?newest_first=true&limit=20", requests: "?newest_first=true&limit=50", transactions: "?newest_first=true&limit=50", alerts: "?newest_first=true&limit=50", portfolio: "?limit=500" };
   const TONES = {
     critical: "bad", warning: "warn", HALTED: "bad", REDUCE_ONLY: "warn", ACTIVE: "good", completed: "good",
     final: "good", abandoned: "bad", adl: "bad", liquidation: "bad", unknown: "bad", failed: "bad", replaced: "warn", dropped: "warn", cancelled: "warn", settlement_failed: "bad", hedge_abandoned: "bad", reverted: "bad",

@@ -165,7 +165,7 @@ SETTLING = SettlementSubmissionRequested(
 def test_every_view_is_in_the_catalogue_under_its_name_and_needs_known_topics():
     expected = "portfolio exposure positions orders fills quotes requests limits mode alerts dependencies "
     expected += "suspensions instruments balances margin funding transactions contract parties treasury hedges costs "
-    expected += "internalised"
+    expected += "internalised rebalancing"
     assert set(VIEWS) == set(expected.split())
     for name, view in VIEWS.items():
         assert view.name == name
