@@ -124,9 +124,16 @@ class _Pricing:
     def __init__(self, held: Problem, wanted: Problem, *, short: bool) -> None:
         self._problems: Mapping[bool, Problem] = {True: held, False: wanted}
         self._short = short
+        self._priced: dict[tuple[Key, Num, bool], Certificate | None] = {}
 
     def leg(self, candidate: Candidate, quantity: Num, *, leave: bool) -> Certificate | None:
         """Return the proof of a leg of up to so many base units (> 0), None where not even the least can be traded."""
+        asked = (key(candidate), quantity, leave)
+        if asked not in self._priced:
+            self._priced[asked] = self._route(candidate, quantity, leave=leave)
+        return self._priced[asked]
+
+    def _route(self, candidate: Candidate, quantity: Num, *, leave: bool) -> Certificate | None:
         problem = self._problems[leave]
         target = problem.targets[0]
         signed = quantity if leave is self._short else -quantity
