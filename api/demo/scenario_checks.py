@@ -15,6 +15,7 @@ from domain.fill import FillKind, FillRecorded
 from domain.hedge import HedgeCompleted, HedgePlanned, Purpose
 from domain.order import OrderClosed, OrderOutcomeUnknown, OrderSubmissionRequested
 from domain.quantity import ZERO, add
+from domain.surprise import SurpriseClassified, SurpriseKind
 from domain.watch import AlertRaised
 from projections.fills import is_surprise
 
@@ -104,34 +105,35 @@ def _delta(book: Book, log: Sequence[Recorded]) -> Verdict:
 
 def _rehedged(book: Book, log: Sequence[Recorded]) -> Verdict:
     """Judge whether each surprise was traded again: by a hedge planned after it that is complete."""
-    bases = {(item.venue, item.symbol): item.base for item in (book.policy.instruments if book.policy else ())}
     plans = [(each, each.event) for each in log if isinstance(each.event, HedgePlanned)]
     completed = {each.event.hedge_id: each.at_us for each in log if isinstance(each.event, HedgeCompleted)}
     wrong: list[str] = []
     took_ms: list[int] = []
     for each in log:
-        if not isinstance(each.event, FillRecorded) or not is_surprise(each.event):
+        # What a venue filled beyond an order is netted inside its hedge.
+        if not isinstance(each.event, SurpriseClassified) or each.event.kind is SurpriseKind.OVERFILL:
             continue
-        fill, base = each.event, bases.get((each.event.venue, each.event.symbol), "")
-        allowed = band(book, log, base)
+        surprise = each.event
+        allowed = band(book, log, surprise.underlying)
         ended = [
             completed[plan.hedge_id]
             for recorded, plan in plans
             if recorded.position > each.position
-            and plan.underlying == base
+            and plan.underlying == surprise.underlying
             and plan.hedge_id in completed
-            and _answers(plan, fill, recorded.at_us - each.at_us, allowed)
+            and _answers(plan, surprise, recorded.at_us - each.at_us, allowed)
         ]
         if ended:
             took_ms.append((ended[0] - each.at_us) // 1_000)
-        elif fill.quantity > allowed:
-            wrong.append(f"{fill.kind} of {fill.signed} {fill.symbol} on {fill.venue} was never traded again")
+        elif abs(surprise.quantity) > allowed:
+            told = f"{surprise.kind} of {surprise.quantity} {surprise.symbol} on {surprise.venue}"
+            wrong.append(f"{told} was never traded again")
     found = f"{len(took_ms)} surprises traded again"
     found += f", the slowest complete after {max(took_ms)} ms" if took_ms else ""
     return Verdict(not wrong, "every surprise is re-hedged", "; ".join(wrong) or found)
 
 
-def _answers(plan: HedgePlanned, fill: FillRecorded, after_us: int, allowed: Decimal) -> bool:
+def _answers(plan: HedgePlanned, surprise: SurpriseClassified, after_us: int, allowed: Decimal) -> bool:
     """Say whether a hedge trades a surprise again.
 
     It was planned for it; or a request that came in the same second took it along: what it trades beside its own.
@@ -139,7 +141,7 @@ def _answers(plan: HedgePlanned, fill: FillRecorded, after_us: int, allowed: Dec
     if plan.purpose is Purpose.REHEDGE:
         return True
     beside = add(plan.quantity, plan.exposure)
-    takes = beside * fill.signed < 0 and abs(beside) >= fill.quantity - allowed
+    takes = beside * surprise.quantity < 0 and abs(beside) >= abs(surprise.quantity) - allowed
     return takes and after_us <= AT_ONCE_US
 
 
@@ -151,14 +153,19 @@ def _alerted(log: Sequence[Recorded]) -> Verdict:
             told.setdefault(each.event.cause_position, each.at_us)
     wrong: list[str] = []
     after_ms: list[int] = []
+    classified = {each.event.fill_id: each for each in log if isinstance(each.event, SurpriseClassified)}
     for each in log:
-        if isinstance(each.event, FillRecorded) and is_surprise(each.event):
-            at_us = told.get(each.position)
-            if at_us is None or at_us - each.at_us > ALERTED_WITHIN_US:
-                after = "never" if at_us is None else f"after {(at_us - each.at_us) // 1_000} ms"
-                wrong.append(f"of {each.event.kind} at position {each.position}: {after}")
-            else:
-                after_ms.append((at_us - each.at_us) // 1_000)
+        if not isinstance(each.event, FillRecorded) or not (
+            is_surprise(each.event) or each.event.fill_id in classified
+        ):
+            continue
+        named = classified.get(each.event.fill_id)
+        at_us = None if named is None else told.get(named.position)
+        if at_us is None or at_us - each.at_us > ALERTED_WITHIN_US:
+            after = "never" if at_us is None else f"after {(at_us - each.at_us) // 1_000} ms"
+            wrong.append(f"of {each.event.kind} at position {each.position}: {after}")
+        else:
+            after_ms.append((at_us - each.at_us) // 1_000)
     found = f"{len(after_ms)} alerts" + (f", at most {max(after_ms)} ms after the fill" if after_ms else "")
     return Verdict(not wrong, "an alert tells of every surprise within a second", "; ".join(wrong) or found)
 

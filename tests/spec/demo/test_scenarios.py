@@ -18,6 +18,7 @@ from domain.fill import FillKind, FillRecorded, FillSource
 from domain.hedge import HedgeCompleted, HedgePlanned, Purpose
 from domain.order import Ending, OrderClosed, OrderOutcomeUnknown, OrderSide, OrderSubmissionRequested
 from domain.quantity import Num, num
+from domain.surprise import SurpriseClassified, SurpriseKind
 from domain.watch import AlertRaised, Severity
 from tests.support.desk import START_US, Desk
 
@@ -44,6 +45,19 @@ def surprise(quantity: str = "3", kind: FillKind = FillKind.ADL) -> FillRecorded
         kind=kind,
         source=FillSource.STREAM,
         traded_at_us=START_US,
+    )
+
+
+def classified(fill: FillRecorded) -> SurpriseClassified:
+    kind = SurpriseKind(fill.kind.value) if fill.kind is not FillKind.TRADE else SurpriseKind.UNKNOWN_ORDER
+    return SurpriseClassified(
+        fill_id=fill.fill_id,
+        kind=kind,
+        underlying="ETH",
+        venue=fill.venue,
+        account=fill.account,
+        symbol=fill.symbol,
+        quantity=fill.signed,
     )
 
 
@@ -81,7 +95,10 @@ def broken(desk: Desk, recorded: list[Recorded], name: str = "adl", **given: Any
     return {verdict.invariant for verdict in verdicts if not verdict.held}
 
 
-SOUND = (surprise(), alert(1), planned("-3"), completed(), surprise("0.001", FillKind.LIQUIDATION), alert(5))
+ADL = surprise()
+FOUND = (ADL, classified(ADL))
+SMALL = msgspec.structs.replace(surprise("0.001", FillKind.LIQUIDATION), fill_id=UUID(int=8))
+SOUND = (*FOUND, alert(2), planned("-3"), completed(), SMALL, classified(SMALL), alert(7))
 REHEDGED, ALERTED = "every surprise is re-hedged", "an alert tells of every surprise within a second"
 
 
@@ -90,16 +107,16 @@ def test_a_house_that_put_everything_right_holds_everything() -> None:
 
 
 def test_a_scenario_that_befell_nobody_proves_nothing() -> None:
-    assert "adl befell the house" in broken(Desk(), log(*SOUND[:4]))
+    assert "adl befell the house" in broken(Desk(), log(*SOUND[:5]))
     assert "adl befell the house" in broken(Desk(), log(*SOUND), acts=[])
     for name in ("venue_outage", "partial_fills", "lost_ack"):
         assert f"{name} befell the house" in broken(Desk(), log(), name, counts={VENUE: {}})
 
 
 def test_a_surprise_that_nobody_traded_again_is_found() -> None:
-    assert REHEDGED in broken(Desk(), log(surprise(), alert(1)))
-    assert REHEDGED in broken(Desk(), log(surprise(), alert(1), planned("-3"))), "begun is not complete"
-    assert REHEDGED in broken(Desk(), log(planned("-3"), completed(), surprise(), alert(3))), "before is not after"
+    assert REHEDGED in broken(Desk(), log(*FOUND, alert(2)))
+    assert REHEDGED in broken(Desk(), log(*FOUND, alert(2), planned("-3"))), "begun is not complete"
+    assert REHEDGED in broken(Desk(), log(planned("-3"), completed(), *FOUND, alert(4))), "before is not after"
 
 
 @pytest.mark.parametrize(
@@ -114,14 +131,15 @@ def test_a_request_may_take_a_surprise_along_at_once(
     quantity: str, exposure: str, apart_us: int, *, found: bool
 ) -> None:
     taken = planned(quantity, exposure, Purpose.OPEN)
-    events = log(surprise(), alert(1), taken, completed(), apart_us=apart_us)
+    events = log(*FOUND, alert(2), taken, completed(), apart_us=apart_us)
     assert (REHEDGED in broken(Desk(), events)) is found
 
 
 def test_a_surprise_that_nobody_was_told_of_in_time_is_found() -> None:
-    assert ALERTED in broken(Desk(), log(surprise(), planned("-3"), completed()))
-    assert ALERTED in broken(Desk(), log(surprise(), alert(1), apart_us=1_000_001))
-    assert ALERTED not in broken(Desk(), log(surprise(), alert(1), apart_us=1_000_000))
+    assert ALERTED in broken(Desk(), log(*FOUND, planned("-3"), completed()))
+    assert ALERTED in broken(Desk(), log(*FOUND, alert(2), apart_us=500_001))
+    assert ALERTED in broken(Desk(), log(ADL, alert(1))), "nobody said what it was"
+    assert ALERTED not in broken(Desk(), log(*FOUND, alert(2), apart_us=500_000))
 
 
 def test_an_unknown_order_that_stayed_so_is_found() -> None:
