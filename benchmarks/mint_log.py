@@ -7,32 +7,20 @@ from uuid import UUID
 
 import msgspec
 
+from benchmarks.mint_hedge import ACCOUNT, SYMBOL, VENUE, hedge
 from domain.chain import GENESIS, chain_hash
 from domain.codec import encode
 from domain.event import Event
-from domain.fill import FillKind, FillRecorded, FillSource, fill_id
-from domain.hedge import HedgeCompleted, HedgeLegCompleted, HedgePlanned, PlannedLeg, Purpose
-from domain.ids import client_order_id, derive_id, natural_id
+from domain.ids import derive_id, natural_id
 from domain.instant import rfc3339
 from domain.limit import UNITS, Control, LimitSet
 from domain.log import StoredEvent
-from domain.order import (
-    Ending,
-    Order,
-    OrderAcknowledged,
-    OrderAttempted,
-    OrderClosed,
-    OrderSide,
-    OrderSubmissionRequested,
-    TimeInForce,
-)
 from domain.policy import Asset, Hedging, Instrument, Pair, Policy, PolicyAdopted
 from domain.quantity import Amount, Num, multiply
 from domain.quote import Decomposition, QuoteIssued, QuoteUsed, Side, Source
 from domain.request import RequestAccepted, RequestCompleted
 from domain.settlement import SettlementConfirmed, SettlementSubmissionRequested
 
-VENUE, ACCOUNT, SYMBOL = "binanceusdm", "main", "ETH/USDT:USDT"
 CONCURRENT = 40
 """So many requests are under way at once."""
 IDLE_QUOTES = 2
@@ -88,11 +76,14 @@ def policy() -> Policy:
     )
 
 
+POLICY = policy()
+
+
 def events(seed: int = 7) -> Iterator[tuple[Event, int]]:
     """Yield events and when they were decided (microseconds since the Unix epoch), without end."""
     chance = random.Random(seed)
     at_us = START_US
-    yield PolicyAdopted(policy=policy()), at_us
+    yield PolicyAdopted(policy=POLICY), at_us
     for control, scope in ((Control.ORDER_NOTIONAL, "global"), (Control.NET_DELTA, "asset:ETH")):
         limit = LimitSet(
             control=control, scope=scope, value=Num(1_000_000), unit=UNITS[control], author="risk", reason="opening"
@@ -143,7 +134,7 @@ def _request(number: int, chance: random.Random, at_us: int) -> Generator[Event,
         signature="0x" + "5a" * 65,
         accepted_at_us=at_us,
     )
-    yield from _hedge(request_id, side, base, price, chance)
+    yield from hedge(request_id, (side, base, price), POLICY, chance)
     settlement_id = derive_id(request_id, "settlement")
     yield SettlementSubmissionRequested(
         settlement_id=settlement_id, request_id=request_id, side=side, collateral=collateral, issued=issued
@@ -182,87 +173,6 @@ def _quote(quote_id: UUID, side: Side, base: Num, price: Num, at_us: int) -> Quo
         sources=(Source(venue=VENUE, symbol=SYMBOL, sequence=at_us // 1000, age_ms=12, bid=price, ask=price),),
         issued_at_us=at_us,
         expires_at_us=at_us + 15_000_000,
-    )
-
-
-def _hedge(request_id: UUID, side: Side, base: Num, price: Num, chance: random.Random) -> Generator[Event, int, None]:
-    direction = -1 if side is Side.MINT else 1
-    hedge_id = derive_id(request_id, "hedge")
-    order_id = derive_id(hedge_id, "order:1")
-    order_side = OrderSide.SELL if direction < 0 else OrderSide.BUY
-    at_us = yield HedgePlanned(
-        hedge_id=hedge_id,
-        request_id=request_id,
-        purpose=Purpose.OPEN if direction < 0 else Purpose.CLOSE,
-        underlying="ETH",
-        exposure=Num(-direction * base),
-        quantity=Num(direction * base),
-        reference=price,
-        legs=(
-            PlannedLeg(
-                venue=VENUE,
-                account=ACCOUNT,
-                symbol=SYMBOL,
-                quantity=Num(direction * base),
-                limit_price=price,
-                reference=price,
-            ),
-        ),
-    )
-    order = Order(
-        order_id=order_id,
-        venue=VENUE,
-        account=ACCOUNT,
-        symbol=SYMBOL,
-        side=order_side,
-        quantity=base,
-        limit_price=price,
-        time_in_force=TimeInForce.IOC,
-        reduce_only=direction > 0,
-    )
-    at_us = yield OrderSubmissionRequested(order=order, hedge_id=hedge_id)
-    at_us = yield OrderAttempted(
-        order_id=order_id,
-        attempt=1,
-        client_order_id=client_order_id(order_id, 1),
-        send_before_us=at_us + 5_000_000,
-    )
-    venue_order_id = str(order_id.int % 10**11)
-    at_us = yield OrderAcknowledged(
-        order_id=order_id,
-        attempt=1,
-        venue_order_id=venue_order_id,
-        accepted_quantity=base,
-        filled=base,
-        terminal=True,
-    )
-    first = Num(Decimal(chance.randint(1, int(base * 1000))) / 1000)
-    for quantity in (first, Num(base - first)):
-        if quantity > 0:
-            at_us = yield _fill(order, venue_order_id, quantity, price, at_us)
-    yield OrderClosed(order_id=order_id, hedge_id=hedge_id, ending=Ending.FILLED, filled=base)
-    yield HedgeLegCompleted(hedge_id=hedge_id, order_id=order_id, filled=Num(direction * base))
-    yield HedgeCompleted(hedge_id=hedge_id, request_id=request_id, filled=Num(direction * base), average_price=price)
-
-
-def _fill(order: Order, venue_order_id: str, quantity: Num, price: Num, at_us: int) -> FillRecorded:
-    trade_id = f"{venue_order_id}{at_us % 10**6}{quantity}".replace(".", "")
-    return FillRecorded(
-        fill_id=fill_id(VENUE, ACCOUNT, SYMBOL, trade_id, venue_order_id, order.side),
-        venue=VENUE,
-        account=ACCOUNT,
-        symbol=SYMBOL,
-        trade_id=trade_id,
-        venue_order_id=venue_order_id,
-        order_id=order.order_id,
-        side=order.side,
-        price=price,
-        quantity=quantity,
-        fee_asset="USDT",
-        fee=Num((multiply(quantity, price) * Decimal("0.0004")).quantize(Decimal("0.00000001"))),
-        kind=FillKind.TRADE,
-        source=FillSource.STREAM,
-        traded_at_us=at_us - 20_000,
     )
 
 

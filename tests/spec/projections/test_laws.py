@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from functools import cache
 from unittest import mock
 
-from hypothesis import given, settings
+import msgspec
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from api.projecting import restore
 from domain.event import Event
-from domain.hedge import HedgeAbandoned, Purpose
+from domain.hedge import HedgeAbandoned, HedgeRerouted, Purpose
+from domain.internalisation import FlowInternalised
 from domain.limit import Control, LimitRemoved, LimitSet
 from domain.log import StoredEvent
 from domain.mode import Mode, ModeChanged
@@ -24,8 +26,11 @@ from projections import folding
 from projections.catalogue import VIEWS
 from projections.folding import Folding
 from projections.view import View
+from tests.spec.core.test_costs import a_cost
+from tests.spec.projections.test_hedge_views import DAY_S, paid
 from tests.spec.projections.test_quote_views import quote
 from tests.spec.projections.test_views import accepted, fill, order, planned, raised, uid
+from tests.support import routed
 from tests.support.memory_views import MemoryLog, MemoryViewStore
 from tests.support.told import busy_log, folded, logged, shown_fold, whole_history, whole_table
 
@@ -102,10 +107,38 @@ def lives() -> Sequence[Sequence[Event]]:
         HedgeAbandoned(hedge_id=uid(50), request_id=uid(20), filled=Num(0), residual=Num(-2), text="no depth"),
         SettlementReverted(settlement_id=uid(30), request_id=uid(20), text="reverted"),
         RequestSettlementFailed(request_id=uid(20), settlement_id=uid(30), pair="WETH/USDe", text="failed"),
-        planned(purpose=Purpose.UNWIND),
+        msgspec.structs.replace(planned(purpose=Purpose.UNWIND), hedge_id=uid(51)),
     ]
     quotes = [quote(60), quote(61, 5), QuoteUsed(quote_id=uid(61), request_id=uid(20)), quote(62, 100), quote(63, 101)]
-    return [dependency, modes, [put, removed, put], alert, [raised(2)], bad_order, rejected, reverted, quotes]
+    funded = [paid("1"), paid("-2", 86_400), paid("3", 700_000), paid("4", 86_400, "BNB")]
+    netted = [
+        FlowInternalised(hedge_id=uid(number), request_id=uid(20), underlying="ETH", quantity=Num(1), saved_usd=Num(1))
+        for number in (80, 81)
+    ]
+    hedged = [a_cost(90), a_cost(91), routed.filled(7, "bybit", "1", "3000", None)]
+    return [
+        *(dependency, modes, [put, removed, put], alert, [raised(2)], bad_order, rejected, reverted, quotes),
+        *(torn(), funded, netted, hedged),
+    ]
+
+
+def torn() -> list[Event]:
+    """Return the life of a hedge that is rerouted and given up."""
+    hedge = {"hedge_id": uid(70)}
+    told = [
+        routed.planned(routed.leg("bybit", "-1"), routed.leg("deribit", "-1"), hedge=uid(70)),
+        routed.ordered(71, "bybit", "-1", uid(70)),
+        routed.ordered(72, "deribit", "-3000", uid(70)),
+        routed.filled(71, "bybit", "-0.25", "3000", 71),
+        routed.closed(71, "0.25", Ending.EXPIRED),
+        routed.rerouted(routed.leg("binanceusdm", "-0.75"), quantity="-0.75"),
+        routed.filled(72, "deribit", "-3000", "3000", 72),
+        routed.closed(72, "3000"),
+        routed.abandoned("-1.25", "-0.75"),
+        routed.filled(73, "bybit", "-0.25", "3000", 71),
+    ]
+    whose = (OrderClosed, HedgeRerouted, HedgeAbandoned)
+    return [msgspec.structs.replace(each, **hedge) if isinstance(each, whose) else each for each in told]
 
 
 LIVES = lives()
@@ -128,3 +161,22 @@ def test_lives_that_go_wrong_are_told_alike_by_table_history_and_restart(
     log = logged(*((next(left[turn]), 4 * second) for second, turn in enumerate(turns)))
     with mock.patch.object(folding, "SNAPSHOT_EVENTS", every):
         asyncio.run(check(VIEWS[name], log, cuts, asked, limit))
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@given(
+    told=st.lists(st.tuples(st.sampled_from((0, 1, 8)), st.sampled_from((-2, 0, 1, 8, 9))), min_size=4, max_size=9),
+    cuts=st.lists(st.integers(1, 4), max_size=3),
+    every=st.integers(1, 3),
+)
+@example(told=[(0, 0), (8, 0), (0, 8), (0, 7)], cuts=[2], every=1)
+@example(told=[(0, 0), (7, 0), (0, 7), (0, 7)], cuts=[2], every=1)
+def test_days_that_have_passed_stay_as_they_were(told: list[tuple[int, int]], cuts: list[int], every: int):
+    """Each payment is told some days after the one before, and was made some days before it was told."""
+    days, now = list[tuple[Event, int]](), 0
+    for number, (passed, ago) in enumerate(told):
+        now += passed
+        days.append((paid(str(number + 1), (now - ago) * DAY_S), now * DAY_S))
+    log = logged(*days)
+    with mock.patch.object(folding, "SNAPSHOT_EVENTS", every):
+        asyncio.run(check(VIEWS["costs"], log, cuts, list(range(len(log) + 1)), 5))
