@@ -16,7 +16,7 @@ from domain.order import OrderClosed, OrderSubmissionRequested
 from domain.order_state import OpenOrder
 from domain.quantity import add, subtract
 from domain.state import Book
-from domain.surprise import FORCED, SurpriseClassified, rehedging
+from domain.surprise import FORCED, SurpriseClassified, SurpriseKind, rehedging
 
 
 def position_key(venue: str, account: str, symbol: str) -> str:
@@ -84,8 +84,8 @@ def _fill_recorded(book: Book, event: FillRecorded, _at_us: int) -> None:
 
 
 def _surprise_classified(book: Book, event: SurpriseClassified, _at_us: int) -> None:
-    # Whatever waits to be tried again is tried now, with this.
-    book.disarm(rehedging(event.underlying))
+    if event.kind is not SurpriseKind.OVERFILL:
+        book.disarm(rehedging(event.underlying))  # what waits to be tried again is tried now, with this
     if event.kind in FORCED and book.policy is not None:
         closed = tuple(
             position_key(each.venue, each.account, each.symbol)

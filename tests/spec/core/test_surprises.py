@@ -78,6 +78,15 @@ class TestClassified:
         desk.wake(250)
         assert (last_plan(desk).purpose, str(last_plan(desk).quantity)) == (Purpose.REHEDGE, "1")
 
+    def test_an_overfill_does_not_take_the_turn_of_what_is_carried_already(self):
+        desk = WideDesk()
+        (order,) = desk.mint("20").values()
+        desk.change_mode("HALTED")
+        desk.surprise("okx", "-1", kind="trade")
+        desk.wake(0)
+        desk.fill(order, "21")
+        assert [wake.kind for wake in desk.book.wakes.values()] == ["hedge.rehedge"]
+
     def test_each_part_of_an_overfill_tells_its_own_part(self):
         desk = WideDesk()
         (order,) = desk.mint("20").values()
