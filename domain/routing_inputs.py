@@ -150,10 +150,10 @@ def _rooms(
 def _steps(book: Book, routing: Routing, account: tuple[str, str], total: Num) -> tuple[PenaltyStep, ...]:
     """Return the marginal penalties of an account: what its rank costs at any size, and concentration above it."""
     ranked = _ranked(routing, book.outside.accounts.get(account_key(*account)))
-    steps = [PenaltyStep(ZERO, ranked)] if ranked > 0 else []
+    steps = {ZERO: ranked} if ranked > 0 else {}
     if total > 0:
-        steps += [PenaltyStep(multiply(each.share, total), add(each.bps, ranked)) for each in routing.concentration]
-    return tuple(steps)
+        steps |= {multiply(each.share, total): add(each.bps, ranked) for each in routing.concentration}
+    return tuple(PenaltyStep(start, bps) for start, bps in steps.items())
 
 
 def _ranked(routing: Routing, seen: AccountObserved | None) -> Num:

@@ -17,7 +17,7 @@ from domain.hedge import Purpose
 from domain.policy import BackTo, Band, Policy, Styles
 from domain.quantity import Num
 from domain.refusal import Refusal
-from domain.routing_terms import Routing, VenueCap
+from domain.routing_terms import Routing, ShareStep, VenueCap
 from tests.support.desk import START_US, Desk, reason, tags
 from tests.support.venues import SYMBOL, VENUES, WideDesk, key, wide_policy
 
@@ -139,6 +139,33 @@ class TestReducing:
         )
         assert isinstance(found, Planned)
         assert [leg.reduce_only for leg in found.legs] == [False]
+
+
+class TestGross:
+    """What is opened must be closed again one day: a step from a share of zero lets a redeem close what is there."""
+
+    def desk(self) -> WideDesk:
+        steps = (ShareStep(share=Num(0), bps=Num(4)),)
+        desk = WideDesk(policy=wide_policy(routing=Routing(concentration=steps)))
+        # The last venue asks 2.5 bps less than the second, and 5 less than the home.
+        for venue in VENUES[:2]:
+            desk.book.positions[key(venue)] = Position(venue, "main", SYMBOL, Num(-3), Num(2_000))
+        return desk
+
+    def test_a_redeem_closes_though_another_venue_asks_less(self):
+        desk = self.desk()
+        assert set(legs(planned(desk, "5", purpose=Purpose.CLOSE))) == set(VENUES[:2])
+        flat = WideDesk()
+        assert legs(planned(flat, "5", purpose=Purpose.CLOSE)) == {VENUES[2]: "5"}
+
+    def test_it_opens_once_nothing_is_left_to_close(self):
+        found = legs(planned(self.desk(), "10", purpose=Purpose.CLOSE))
+        wanted = dict(zip(VENUES, (3, 3, 4), strict=True))
+        assert set(found) == set(wanted)
+        assert all(abs(Num(found[venue]) - wanted[venue]) <= Num("0.001") for venue in VENUES)  # to a lot
+
+    def test_a_mint_opens_where_it_is_sold_best(self):
+        assert legs(planned(self.desk(), "-5", purpose=Purpose.OPEN)) == {VENUES[0]: "-5"}
 
 
 class TestBand:

@@ -217,6 +217,16 @@ class TestPenalties:
         assert [str(step.bps) for step in room(found, "bybit").steps] == ["1"]
         assert room(found, "okx").steps[0].from_usd == 0
 
+    def test_a_rank_and_a_share_of_zero_are_one_step(self):
+        terms = Routing(
+            ranks=(RankStep(rank=Num("0.1"), bps=Num(2)),), concentration=(ShareStep(share=Num(0), bps=Num(4)),)
+        )
+        desk = WideDesk(policy=wide_policy(routing=terms))
+        seen(desk, "okx", positions=(held("-2", profit="400"),))
+        found = asked(desk)
+        assert room(found, "okx").steps == (PenaltyStep(ZERO, Num(6)),)
+        assert room(found, "bybit").steps == (PenaltyStep(ZERO, Num(4)),)
+
     def test_there_is_no_rank_without_profit_entry_or_margin(self):
         assert rank(held("-2", profit="400"), Num(1_000)) == Num("0.4")
         assert rank(held("-2", profit="0"), Num(1_000)) == 0

@@ -7,6 +7,7 @@ import pytest
 
 from domain.basis import Basis, rest_on
 from domain.depth import BookEvidence
+from domain.market import Law
 from domain.mode import Mode
 from domain.quantity import Num
 from domain.refusal import Refusal
@@ -58,7 +59,7 @@ class TestClosed:
     def test_what_its_listing_contradicts(self):
         desk = WideDesk()
         scope = f"listing:bybit|{SYMBOL}"
-        desk.book.outside.suspended[scope] = Suspension(scope, "reference_data", "the lot", 0)  # pyright: ignore[reportArgumentType]
+        desk.book.outside.suspended[scope] = Suspension(scope, Law.REFERENCE_DATA, "the lot", 0)
         assert why(desk) == {"bybit": "INSTRUMENT_SUSPENDED"}
 
     def test_a_venue_that_is_halted_or_lost(self):
