@@ -11,6 +11,7 @@ from commands.context import Context
 from commands.envelope import Command, command
 from commands.process import Arm, Message
 from commands.rebalance_steps import Step, first_step, standings, step_max
+from commands.stable import weigh_stables
 from domain.account import AccountObserved
 from domain.book import Book
 from domain.event import Event
@@ -58,6 +59,12 @@ def look_at_hedges(book: Book, command: LookAtHedges, context: Context) -> tuple
         standings=tuple(standings(book, policy, found)),
         now_us=context.at_us,
     )
+    return (*weigh_stables(book, policy, found, desk), *_judged(book, policy, found, desk, most, context))
+
+
+def _judged(book: Book, policy: Policy, found: Ways, desk: Desk, most: Num, context: Context) -> tuple[Event, ...]:
+    """Return what the look comes to: nothing to move, a proposal, or a step."""
+    underlying = found.underlying
     assessment = assess(desk, policy.rebalancing, most)
     if assessment is None or not assessment.moves:
         text = "nothing is held that may be traded now" if assessment is None else assessment.text

@@ -10,6 +10,7 @@ from domain import folds_controls, folds_hedges, folds_orders, folds_requests
 from domain import onchain as chains
 from domain import outside as outsides
 from domain import rebalancing as rebalances
+from domain import stable as stables
 from domain import tally as tallies
 from domain import treasury as treasuries
 from domain.cost import CostRealised
@@ -84,6 +85,7 @@ _BOOKED: dict[type[Event], Apply] = {
     **dict.fromkeys(treasuries.FOLDS, lambda book, event, _: treasuries.fold(book.treasury, event, book.onchain)),
     **dict.fromkeys(chains.FOLDS, _mirrored),
     **dict.fromkeys(rebalances.FOLDS, lambda book, event, at_us: rebalances.fold(book.rebalancing, event, at_us)),
+    **dict.fromkeys(stables.FOLDS, lambda book, event, _: stables.fold(book.stables, event)),
 }
 # What hedges cost is counted beside what their events mean for the Book.
 _APPLY = _BOOKED | {counted: _tallied(_BOOKED.get(counted)) for counted in tallies.FOLDS}

@@ -18,6 +18,7 @@ from domain import (
     rebalancing,
     request,
     settlement,
+    stable,
     surprise,
     suspension,
     treasury,
@@ -47,5 +48,6 @@ SUBJECTS = (
     cost,
     surprise,
     rebalancing,
+    stable,
 )
 EVENTS = CATALOGUE

@@ -23,6 +23,7 @@ from domain.quote import OpenQuote, Side, UsedQuote
 from domain.rebalancing import Rebalances
 from domain.request import OpenRequest, RequestAccepted
 from domain.settlement import OpenSettlement
+from domain.stable import Stables
 from domain.tally import Tallies
 from domain.treasury import Treasury
 from domain.wake import Wake
@@ -68,6 +69,7 @@ class Book(msgspec.Struct, kw_only=True):
     treasury: Treasury = msgspec.field(default_factory=Treasury)
     costs: Tallies = msgspec.field(default_factory=Tallies)
     rebalancing: Rebalances = msgspec.field(default_factory=Rebalances)
+    stables: Stables = {}
 
     def pair(self, name: str) -> Pair | None:
         """Return the pair of that name, in any case."""
