@@ -42,7 +42,7 @@ from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned, HedgeRero
 from domain.onchain import ContractChanged, ContractObserved, PartyRemoved
 from domain.order import OrderAcknowledged, OrderClosed, OrderSubmissionRequested
 from domain.policy import PolicyAdopted
-from domain.rebalancing import RebalanceHeld, RebalanceProposed
+from domain.rebalancing import RebalanceHeld, RebalanceProposed, RebalanceStarted
 from domain.refusal import Refusal
 from domain.request import RequestAccepted, RequestCancelled, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed, SettlementIncluded, SettlementReverted
@@ -112,8 +112,9 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     SettlementConfirmed: (hedging_requests.react_settled, settling.react_confirmed),
     SettlementReverted: (settling.react_reverted,),
     PolicyAdopted: (onchain.react_removed, rebalance.react_policy, rehedge.react_policy),
-    RebalanceHeld: (rebalance.react_looked,),
-    RebalanceProposed: (rebalance.react_looked,),
+    RebalanceHeld: (rebalance.react_looked, watch.react_moved),
+    RebalanceProposed: (rebalance.react_looked, watch.react_moved),
+    RebalanceStarted: (watch.react_moved,),
     AccountObserved: (rebalance.react_observed,),
     PartyRemoved: (onchain.react_removed,),
     ContractChanged: (onchain.react_removed, treasury.react_terms),

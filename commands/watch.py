@@ -9,9 +9,11 @@ from domain.book import Book
 from domain.event import Event
 from domain.policy import Policy, PolicyAdopted
 from domain.policy_faults import policy_faults
+from domain.rebalancing import RebalanceHeld, RebalanceProposed, RebalanceStarted
 from domain.refusal import Reason, Refusal
 from domain.suspension import Resumed
 from domain.watch import (
+    REBALANCING_AREA,
     SUSPENSION_AREA,
     AlertAcknowledged,
     AlertRaised,
@@ -93,15 +95,33 @@ def raise_alert(book: Book, command: RaiseAlert, _context: Context) -> tuple[Eve
     )
     if command.area == SUSPENSION_AREA and command.subject not in book.outside.suspended:
         return (raised, AlertResolved(alert_id=command.alert_id, text="it came back meanwhile"))
+    if command.area == REBALANCING_AREA and command.subject not in book.rebalancing.proposals:
+        return (raised, AlertResolved(alert_id=command.alert_id, text="it is not proposed any more"))
     return (raised,)
 
 
 def react_resumed(book: Book, event: Resumed, _at_us: int) -> tuple[Message, ...]:
     """Resolve the alerts that told of a suspension."""
+    return _resolve(book, SUSPENSION_AREA, event.scope, event.text)
+
+
+def react_moved(
+    book: Book, event: RebalanceHeld | RebalanceProposed | RebalanceStarted, _at_us: int
+) -> tuple[Message, ...]:
+    """Resolve the alerts that told of a proposal which is made, withdrawn, or followed by another."""
+    if isinstance(event, RebalanceHeld) and event.proposed:
+        return ()
+    text = event.text if isinstance(event, RebalanceHeld) else "a step of it is made"
+    if isinstance(event, RebalanceProposed):
+        text = "another is proposed"
+    return _resolve(book, REBALANCING_AREA, event.underlying, text)
+
+
+def _resolve(book: Book, area: str, subject: str, text: str) -> tuple[Message, ...]:
     return tuple(
-        Record(AlertResolved(alert_id=alert_id, text=event.text))
+        Record(AlertResolved(alert_id=alert_id, text=text))
         for alert_id, alert in book.alerts.items()
-        if alert.raised.area == SUSPENSION_AREA and alert.raised.subject == event.scope
+        if (alert.raised.area, alert.raised.subject) == (area, subject)
     )
 
 

@@ -59,6 +59,8 @@ UNHEDGED = "unhedged"
 """The control that lets delta that is owed to be traded wait: all is halted, or there is no depth or room for it."""
 SUSPENSION_AREA = "market"
 """The area of alerts that tell of a suspension, their subject being its scope: they are over when it is."""
+REBALANCING_AREA = "rebalancing"
+"""The area of alerts that tell of a proposal to move hedges, their subject its underlying: over when it is not open."""
 
 
 class Severity(StrEnum):

@@ -11,7 +11,7 @@ from domain.order import OrderOutcomeUnknown
 from domain.quantity import Num
 from domain.rebalancing import RebalanceProposed
 from domain.surprise import SurpriseClassified, SurpriseKind
-from domain.watch import Severity
+from domain.watch import REBALANCING_AREA, Severity
 from projections.alert_causes import Candidate, caused
 
 SLIPPAGE_TOLD_BPS = Num(10)
@@ -58,7 +58,7 @@ def _slipped(event: CostRealised, position: int) -> Candidate | None:
 
 def _rebalance(event: RebalanceProposed, position: int) -> Candidate:
     text = f"{len(event.moves)} moves would save {event.saving!s} USD and cost {event.cost!s} USD: {event.text}"
-    return caused(position, Severity.INFO, "rebalancing", event.underlying, text)
+    return caused(position, Severity.INFO, REBALANCING_AREA, event.underlying, text)
 
 
 RULES: dict[type[Event], Callable[[Any, int], Candidate | None]] = {
