@@ -17,7 +17,7 @@ from domain.routing_bound import dual
 from domain.routing_certificate import certify
 from domain.routing_exchange import first_prices, give_back, optimise
 from domain.routing_lots import Lots
-from domain.routing_merge import Desk, Gross, Mark, merge
+from domain.routing_merge import Desk, Gross, Mark, merge, take_cheapest
 from domain.routing_problem import Candidate, Problem, Routed
 from domain.routing_walk import DUST, NOTHING, Walk
 
@@ -39,9 +39,7 @@ def route(problem: Problem) -> Routed:
     if prices is None or any(left > DUST for left in relaxed.left):
         bound, prices = _bound_of_less(problem, reasons, desk, relaxed)
     else:
-        bound = cost
-        for price, left, reference in zip(prices, desk.left, desk.references, strict=False):
-            bound = EXACT.subtract(bound, EXACT.multiply(EXACT.multiply(price, reference), left))
+        bound = _less(cost, prices, desk.left, desk)
     excluded = tuple(
         Excluded(venue=candidate.venue, symbol=candidate.symbol, reason=reason)
         for candidate, reason in zip(problem.candidates, reasons, strict=True)
@@ -134,20 +132,30 @@ def _start(problem: Problem, reasons: list[str], wanted: list[Decimal]) -> tuple
     return Desk(walks, grosses, wanted, [target.reference_usd for target in problem.targets]), by_candidate
 
 
+def _less(cost: Decimal, prices: Sequence[Decimal], less: Sequence[Decimal], desk: Desk) -> Decimal:
+    """Return what no choice beats for so much less of each target, where an optimum's cost and prices are known."""
+    for price, quantity, reference in zip(prices, less, desk.references, strict=False):
+        cost = EXACT.subtract(cost, EXACT.multiply(EXACT.multiply(price, reference), quantity))
+    return cost
+
+
 def _bound_of_less(
     problem: Problem, reasons: list[str], desk: Desk, relaxed: Mark
 ) -> tuple[Decimal, Sequence[Decimal]]:
     """Return the bound for what the legs bring, where the relaxation could not bring all; with the targets' prices."""
     settled = desk.mark()
     desk.back_to(relaxed)
+    kept: list[Decimal] = []
     for number, (left, before) in enumerate(zip(settled.left, relaxed.left, strict=True)):
-        give_back(desk, number, EXACT.subtract(left, before))
-        desk.left[number] = NOTHING
+        less = EXACT.subtract(left, before)
+        kept.append(give_back(desk, number, less))
+        desk.left[number] = max(EXACT.minus(less), NOTHING)
+    take_cheapest(desk)
     prices = optimise(desk)
     bound, guess = desk.cost(), first_prices(desk)
     desk.back_to(settled)
     if prices is not None:
-        return bound, prices
+        return _less(bound, prices, kept, desk), prices
     brought = [EXACT.subtract(wanted, left) for wanted, left in zip(_wanted(problem), settled.left, strict=True)]
     fresh, _ = _start(problem, reasons, brought)
     return dual(fresh.walks, fresh.grosses, brought, guess), guess

@@ -40,12 +40,18 @@ def optimise(desk: Desk) -> list[Decimal] | None:
     if _priced(desk):
         return desk.prices
     start = [signed for value in first_prices(desk) for signed in (value, EXACT.minus(value))]
+    before: dict[int, int] = {}
     for _ in range(EXCHANGES_MAX):
         prices, cycle = _settle(_edges(desk), start)
         if not cycle:
             return prices
-        if not _follow(desk, cycle):
+        ways = _ways(cycle)
+        if not _follow(desk, ways):
             return None
+        # Two exchanges may undo each other's pieces in turn for long: what both come to is tried at once.
+        both = {order: way for order in {**before, **ways} if (way := before.get(order, 0) + ways.get(order, 0))}
+        _follow(desk, both)
+        before = ways
     return None
 
 
@@ -83,8 +89,11 @@ def _priced(desk: Desk) -> bool:
     return all(top is None or EXACT.subtract(low, top) <= SLACK for low, top in zip(least, most, strict=True))
 
 
-def give_back(desk: Desk, target: int, amount: Decimal) -> None:
-    """Give back a base quantity of a target from its dearest pieces; its price becomes that of the last of them."""
+def give_back(desk: Desk, target: int, amount: Decimal) -> Decimal:
+    """Give back a base quantity of a target from its dearest pieces; its price becomes that of the last of them.
+
+    Return what could not be given back: what reduces a position stays where the venue has no room to extend it again.
+    """
     while amount > DUST:
         dearest: tuple[Decimal, Walk] | None = None
         for walk in desk.walks:
@@ -92,7 +101,7 @@ def give_back(desk: Desk, target: int, amount: Decimal) -> None:
             if saved is not None and (dearest is None or saved > dearest[0]):
                 dearest = saved, walk
         if dearest is None:
-            return
+            return amount
         desk.prices[target], walk = dearest
         gross = desk.grosses[walk.venue]
         edge = gross.edge_above if walk.reduced else gross.edge_below
@@ -102,6 +111,7 @@ def give_back(desk: Desk, target: int, amount: Decimal) -> None:
         if piece == distance:
             gross.move(edge)
         amount = EXACT.subtract(amount, piece)
+    return NOTHING
 
 
 def last_saving(desk: Desk, walk: Walk) -> Decimal | None:
@@ -183,15 +193,20 @@ def _cycle(into: list[Edge | None]) -> list[Edge]:
     return []
 
 
-def _follow(desk: Desk, cycle: list[Edge]) -> bool:
-    """Take and give back along a cycle as far as it saves; say whether anything moved."""
+def _ways(cycle: list[Edge]) -> dict[int, int]:
+    """Return how much a cycle takes of each walk, or gives back, in USD for each USD of the exchange."""
     ways: dict[int, int] = {}
     for edge in cycle:
         if edge.way:
             ways[edge.walk] = ways.get(edge.walk, 0) + edge.way
+    return ways
+
+
+def _follow(desk: Desk, ways: dict[int, int]) -> bool:
+    """Take and give back as far as it saves; say whether anything moved."""
     moves = [(desk.walks[order], way) for order, way in sorted(ways.items()) if way]
     moved = False
-    while _saves(desk, moves) and (step := _step(desk, moves)) > DUST:
+    while moves and _saves(desk, moves) and (step := _step(desk, moves)) > DUST:
         for walk, way in moves:
             _move(desk, walk, EXACT.divide(EXACT.multiply(Decimal(way), step), walk.reference))
         _snap(desk, moves)

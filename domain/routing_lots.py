@@ -29,14 +29,24 @@ class Lots:
         for walk in self.desk.walks:
             if walk.started:
                 self._go(walk, in_lots(walk, walk.units, ROUND_FLOOR))
-        for venue in range(len(self.desk.grosses)):
-            self._relieve(venue)
+        self._relieve()
         self._fill()
-        for _ in self.desk.walks:  # each turn closes a walk, or brings one to its minimum for good
-            short = [walk for walk in self.desk.walks if walk.started and walk.units < minimum(walk)]
+        for _ in self.desk.walks:  # each turn closes a walk, or brings one to its minimum
+            short = self._short()
             if not short:
-                break
+                return
             self._give_up_or_raise(min(short, key=lambda each: (_multiply(each.base, each.reference), each.order)))
+        while short := self._short():  # what the others' relief left too small after all
+            for walk in short:
+                self._give_up(walk)
+
+    def _short(self) -> list[Walk]:
+        return [walk for walk in self.desk.walks if walk.started and walk.units < minimum(walk)]
+
+    def _give_up(self, walk: Walk) -> None:
+        self.closed |= {walk.order}
+        self._go(walk, NOTHING)
+        self._relieve()
 
     def _go(self, walk: Walk, units: Decimal) -> bool:
         """Go to a quantity in units if the book has it, keeping venue and target in step; say whether."""
@@ -53,8 +63,12 @@ class Lots:
         gross = self.desk.grosses[venue]
         return _subtract(gross.notional, gross.notional_max) > DUST
 
-    def _relieve(self, venue: int) -> None:
-        """Give back what extends a venue where rounding what reduces it left too much."""
+    def _relieve(self) -> None:
+        """Give back what extends a venue where less than expected reduces it."""
+        for venue in range(len(self.desk.grosses)):
+            self._relieve_venue(venue)
+
+    def _relieve_venue(self, venue: int) -> None:
         while self._crowded(venue):
             able = [walk for walk in self.desk.walks if walk.venue == venue and walk.started and not walk.reduced]
             if not able:
@@ -113,8 +127,7 @@ class Lots:
 
     def _give_up_or_raise(self, walk: Walk) -> None:
         start, closed = self.desk.mark(), self.closed
-        self.closed = closed | {walk.order}
-        self._go(walk, NOTHING)
+        self._give_up(walk)
         self._fill()
         given_up, worth = self.desk.mark(), self._worth()
         self.desk.back_to(start)
@@ -140,7 +153,7 @@ class Lots:
             spare = in_lots(other, max(_subtract(other.units, minimum(other)), NOTHING), ROUND_FLOOR)
             wanted = lots_of(other, EXACT.minus(left[walk.target]))
             self._go(other, _subtract(other.units, min(spare, wanted)))
-        if self._crowded(walk.venue):
+        if any(self._crowded(venue) for venue in range(len(self.desk.grosses))):
             return False
         return left[walk.target] >= -DUST
 

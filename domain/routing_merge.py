@@ -12,14 +12,15 @@ from typing import NamedTuple
 
 from domain.quantity import BPS, EXACT
 from domain.routing_problem import VenueRoom
-from domain.routing_walk import DUST, NOTHING, SHARE, TWO, Stand, Walk
+from domain.routing_walk import DUST, NOTHING, SHARE, Stand, Walk
 
 # What a USD is taken to cost that no venue takes: beyond any price, so that all that can be routed is.
 UNROUTED = Decimal(1_000_000)
-# Strides begin with so much of the reference, double until they are too long, then halve again.
-STRIDE, STRIDES_MAX = Decimal("0.00005"), 16
+# The first stride, as a share of the reference; how much longer the next may be; how much of what is left it hopes to
+# take; and which part of a target is left to the merge.
+STRIDE, STRIDE_GROWTH, STRIDE_HOPE = Decimal("0.00005"), Decimal(4), Decimal("0.5")
+STRIDE_REST, STRIDES_MAX = Decimal(6), 10
 PLENTY = Decimal(10) ** 30
-HALF = Decimal("0.5")
 _NEVER = Decimal("-Infinity")
 
 _add, _subtract, _multiply = EXACT.add, EXACT.subtract, EXACT.multiply
@@ -154,13 +155,13 @@ class Desk:
 def merge(desk: Desk) -> None:
     """Take the cheapest next piece until the targets are met or nothing can be taken."""
     _stride(desk)
-    _take_cheapest(desk, desk.walks, None)
+    take_cheapest(desk)
 
 
-def _take_cheapest(desk: Desk, walks: list[Walk], price: Decimal | None) -> None:
-    """Take piece by piece from some walks until the targets are met; or, with a price, all that is not dearer."""
+def take_cheapest(desk: Desk, walks: list[Walk] | None = None, price: Decimal | None = None) -> None:
+    """Take piece by piece, from some walks or all, until the targets are met; or, with a price, all not dearer."""
     heap: list[tuple[Decimal, int]] = []
-    for walk in walks:
+    for walk in desk.walks if walks is None else walks:
         unit = desk.next_unit(walk)
         if unit is not None:
             heap.append((unit, walk.order))
@@ -179,6 +180,8 @@ def _take_cheapest(desk: Desk, walks: list[Walk], price: Decimal | None) -> None
         else:
             heappop(heap)
             _take_run(desk, walk, unit, heap, price)
+            if left[walk.target] < 0:
+                return
 
 
 def _take_run(desk: Desk, walk: Walk, unit: Decimal, heap: list[tuple[Decimal, int]], price: Decimal | None) -> None:
@@ -208,26 +211,41 @@ def _stride(desk: Desk) -> None:
     """Take all that is cheaper than some price, and again with a higher one, as long as no target has too much.
 
     This is what taking piece by piece comes to, and quicker where a target is many levels deep: at a price the venues
-    have nothing to do with each other.
+    have nothing to do with each other. Steps are as long as the last one's depth lets hope to come near the end.
     """
     units = [unit for walk in desk.walks if (unit := desk.next_unit(walk)) is not None]
     if not units:
         return
-    venues = [[walk for walk in desk.walks if walk.venue == number] for number in range(len(desk.grosses))]
-    price, step, growing = min(units), STRIDE, True
+    price, step, wanted = min(units), STRIDE, list(desk.left)
+    walking = [left > 0 for left in wanted]
     for _ in range(STRIDES_MAX):
         mark, prices, reached = desk.mark(), list(desk.prices), _add(price, step)
-        for walks in venues:
-            _take_venue(desk, walks, reached)
-        if any(left < 0 for left in desk.left):
+        if not _take_all(desk, walking, reached):
             desk.back_to(mark)
             desk.prices[:] = prices
-            growing = False
-        else:
-            price = reached
-        step = _multiply(step, TWO if growing else HALF)
-        if step < STRIDE:
             return
+        price, longest = reached, STRIDE_GROWTH
+        for number, left in enumerate(desk.left):
+            taken = _subtract(mark.left[number], left)
+            walking[number] = walking[number] and _multiply(left, STRIDE_REST) > wanted[number]
+            if walking[number] and taken:
+                longest = min(longest, SHARE.divide(_multiply(left, STRIDE_HOPE), taken))
+        if not any(walking):
+            return
+        step = SHARE.multiply(step, longest)
+
+
+def _take_all(desk: Desk, walking: list[bool], price: Decimal) -> bool:
+    """Take all that is not dearer than a price, venue after venue; say no as soon as a target has too much."""
+    venues: list[list[Walk]] = [[] for _ in desk.grosses]
+    for walk in desk.walks:
+        if walking[walk.target]:
+            venues[walk.venue].append(walk)
+    for walks in venues:
+        _take_venue(desk, walks, price)
+        if any(left < 0 for left in desk.left):
+            return False
+    return True
 
 
 def _take_venue(desk: Desk, walks: list[Walk], price: Decimal) -> None:
@@ -242,6 +260,8 @@ def _take_venue(desk: Desk, walks: list[Walk], price: Decimal) -> None:
             fine = _subtract(unit, walk.unit or unit)
             if not desk.take(walk, PLENTY, walk.price_at(_subtract(price, fine))):
                 break
+            if desk.left[walk.target] < 0:
+                return
             if gross.above is not above or gross.below is not below:
                 break
             desk.prices[walk.target] = max(desk.prices[walk.target], _add(walk.last_unit or unit, fine))
@@ -255,4 +275,4 @@ def _take_venue(desk: Desk, walks: list[Walk], price: Decimal) -> None:
         walk.return_to(stand)
         desk.left[walk.target] = _add(desk.left[walk.target], taken)
     gross.move(notional)
-    _take_cheapest(desk, walks, price)
+    take_cheapest(desk, walks, price)

@@ -1,0 +1,43 @@
+"""The router beside HiGHS: on made-up stressed markets its bound is the optimum of the linear programme."""
+
+import pytest
+
+from benchmarks.markets import market
+from benchmarks.router_lp import least, unroutable
+from domain.quantity import Num
+from domain.routing import route
+from domain.routing_problem import Problem
+
+# HiGHS reckons in floats: to a ten-thousandth of a dollar of some ten thousand.
+TOLERANCE = 1e-4
+LEVELS = 40
+
+
+def brought(problem: Problem) -> dict[str, float]:
+    routed = route(problem)
+    return {
+        target.underlying: abs(
+            float(sum((leg.base for leg in routed.legs if leg.underlying == target.underlying), Num(0)))
+        )
+        for target in problem.targets
+    }
+
+
+@pytest.mark.parametrize("number", range(60))
+def test_the_bound_is_the_optimum_and_the_cost_within_a_lot_of_it(number: int):
+    problem = market(number, levels=LEVELS)
+    certificate = route(problem).certificate
+    optimum = least(problem, brought(problem))
+    scale = 1 + abs(optimum) / 10_000
+    assert float(certificate.bound_usd) == pytest.approx(optimum, abs=TOLERANCE * scale)
+    assert float(certificate.cost_usd) - optimum <= float(certificate.lot_usd) + TOLERANCE * scale
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_no_more_could_have_been_routed(number: int):
+    """Lots and minimums apart: at most ten instruments' minimum of 100 USD stay where a fraction might have gone."""
+    problem = market(number, levels=LEVELS)
+    routed = route(problem)
+    wanted = {target.underlying: abs(float(target.quantity)) for target in problem.targets}
+    left = sum(abs(float(routed.left(each.underlying) * each.reference_usd)) for each in problem.targets)
+    assert left <= unroutable(problem, wanted) + 1_000
