@@ -12,6 +12,7 @@ from domain.hedge import HedgeAbandoned, HedgeCompleted
 from domain.instant import rfc3339
 from domain.quantity import ZERO, Num
 from domain.rebalancing import Move, RebalanceHeld, RebalanceProposed, RebalanceStarted
+from domain.stable import StableHeld, StableProposed
 from projections.view import Row, Rows, View
 
 
@@ -30,12 +31,13 @@ class MoveLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RebalancingLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Show one of three kinds, money in USD.
+    """Show one of four kinds, money in USD.
 
     A look: the last one at an underlying; `state` is held, proposed or moving, `text` what it found. A proposal: open,
     replaced, withdrawn or followed (by a step). A step: working, completed or abandoned; `worst` is what it costs if
     every leg trades at its limit price, `spent` that of the day's steps so far, `realised` what its hedge came to cost.
-    `ideal_sha256` is the hash of what the router's ideal rested on.
+    `ideal_sha256` is the hash of what the router's ideal rested on. A stable: the last that was proposed for one in an
+    underlying, open or withdrawn; `saving` is what it would earn more than held.
     """
 
     kind: str
@@ -178,6 +180,35 @@ def _realised(state: Rebalancing, event: CostRealised, position: int, at_us: int
     return state.close(key, position, line)
 
 
+def _stable_proposed(state: Rebalancing, event: StableProposed, position: int, at_us: int) -> Written:
+    key = _stable_key(event.asset, event.underlying)
+    before = state.find(key)
+    line = RebalancingLine(
+        kind="stable",
+        rebalance_id="",
+        underlying=event.underlying,
+        state="open",
+        text=event.text,
+        cost=event.cost,
+        saving=event.earned,
+        horizon_ms=event.horizon_ms,
+        at=rfc3339(at_us) if before is None else before.at,
+        updated_at=rfc3339(at_us),
+    )
+    return state.keep(key, position, line)
+
+
+def _stable_held(state: Rebalancing, event: StableHeld, position: int, at_us: int) -> Written:
+    key = _stable_key(event.asset, event.underlying)
+    line = state.rows[key].document  # a log is folded from its beginning: what is withdrawn was proposed
+    held = msgspec.structs.replace(line, state="withdrawn", text=event.text, updated_at=rfc3339(at_us))
+    return state.keep(key, position, held)
+
+
+def _stable_key(asset: str, underlying: str) -> str:
+    return f"stable|{asset}|{underlying}"
+
+
 REBALANCING = View(
     name="rebalancing",
     document=RebalancingLine,
@@ -189,6 +220,8 @@ REBALANCING = View(
         HedgeCompleted: _ended,
         HedgeAbandoned: _ended,
         CostRealised: _realised,
+        StableProposed: _stable_proposed,
+        StableHeld: _stable_held,
     },
     lookups=frozenset({"kind", "underlying"}),
 )

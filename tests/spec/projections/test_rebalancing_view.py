@@ -4,6 +4,7 @@ from typing import Any
 
 from domain.hedge import HedgeAbandoned
 from domain.quantity import Num
+from domain.stable import StableHeld, StableProposed
 from projections.rebalancing import REBALANCING
 from tests.support.desk import Desk
 from tests.support.rebalancing import LOOK, MOVING, TERMS, a_desk, funded
@@ -93,3 +94,23 @@ def test_a_step_that_is_given_up_says_what_it_left() -> None:
     assert [(line["state"], line["text"]) for line in told if line["kind"] == "step"] == [
         ("abandoned", "1 ETH stays open")
     ]
+
+
+def test_what_is_proposed_for_a_stable_is_one_line_that_comes_and_goes() -> None:
+    proposed = StableProposed(
+        asset="USDT",
+        units=Num(5),
+        underlying="ETH",
+        legs=(),
+        cost=Num(1),
+        earned=Num(3),
+        horizon_ms=7,
+        text="put 5 USDT into ETH",
+    )
+    held = StableHeld(asset="USDT", underlying="ETH", text="better held")
+    (line,) = lines(REBALANCING, proposed)
+    assert (line["kind"], line["state"], line["cost"], line["saving"]) == ("stable", "open", "1", "3")
+    (line,) = lines(REBALANCING, proposed, held)
+    assert (line["state"], line["text"]) == ("withdrawn", "better held")
+    (line,) = lines(REBALANCING, proposed, held, proposed)
+    assert (line["state"], line["at"] < line["updated_at"]) == ("open", True)
