@@ -14,6 +14,7 @@ from domain.event import Event
 from domain.fill import FillRecorded
 from domain.funding import FundingPaid
 from domain.instant import SECOND_US, rfc3339
+from domain.surprise import SurpriseClassified, SurpriseKind
 from projections.fills import is_surprise
 from projections.view import Row, Rows, View
 
@@ -46,9 +47,13 @@ class CostLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Costs(Rows[CostLine]):
-    """Hold the lines of the last days; `today` counts days since the Unix epoch."""
+    """Hold the lines of the last days; `today` counts days since the Unix epoch.
+
+    `last` is the last fill of an order of ours: what is said of it comes right behind.
+    """
 
     today: int = 0
+    last: FillRecorded | None = None
 
 
 def _date(day: int) -> str:
@@ -129,7 +134,20 @@ def _funded(state: Costs, event: FundingPaid, position: int, at_us: int) -> tupl
 
 def _filled(state: Costs, event: FillRecorded, position: int, at_us: int) -> tuple[Row[CostLine], ...]:
     if not is_surprise(event):
+        state.last = event
         return ()
+    return _unasked(state, event, position, at_us)
+
+
+def _classified(state: Costs, event: SurpriseClassified, position: int, at_us: int) -> tuple[Row[CostLine], ...]:
+    """Count a late fill, which no hedge counts; an overfill is counted by the hedge of its order."""
+    late = state.last if event.kind is SurpriseKind.LATE else None
+    if late is None or late.fill_id != event.fill_id:
+        return ()
+    return _unasked(state, late, position, at_us)
+
+
+def _unasked(state: Costs, event: FillRecorded, position: int, at_us: int) -> tuple[Row[CostLine], ...]:
     rows = _passed(state, position, at_us)
     line = _line(state, event.traded_at_us // DAY_US, (event.venue, event.account, event.symbol), at_us)
     fees = summed((*line.surprise_fees, AssetSum(event.fee_asset, event.fee)))
@@ -140,6 +158,7 @@ _STEPS: dict[type[Event], Callable[..., tuple[Row[Any], ...]]] = {
     CostRealised: _realised,
     FundingPaid: _funded,
     FillRecorded: _filled,
+    SurpriseClassified: _classified,
 }
 
 COSTS = View(

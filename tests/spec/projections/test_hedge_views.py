@@ -21,6 +21,7 @@ from domain.order import (
 )
 from domain.policy import PolicyAdopted
 from domain.quantity import Num
+from domain.surprise import SurpriseClassified, SurpriseKind
 from domain.tally import Tallies, fold, leg_costs
 from projections import hedges
 from projections.costs import COSTS
@@ -200,6 +201,12 @@ class TestCosts:
         (line,) = lines(COSTS, paid("1", 5 * DAY_S))
         assert line["day"] == "2026-09-21"
 
+    def test_the_fee_of_a_late_fill_counts_among_them_and_that_of_an_overfill_does_not(self):
+        fills = [filled(number, "bybit", "-1", "3000", 1, fee=("USDC", str(number))) for number in (1, 2, 3)]
+        said = [surprise(1, SurpriseKind.LATE), surprise(2, SurpriseKind.OVERFILL), surprise(1, SurpriseKind.LATE)]
+        (line,) = lines(COSTS, *(each for pair in zip(fills, said, strict=True) for each in pair))
+        assert (line["surprises"], amounts(line["surprise_fees"])) == (1, {"USDC": "1"})
+
     def test_the_fees_of_what_nobody_asked_for_are_shown_by_themselves(self):
         told = lines(
             COSTS,
@@ -232,6 +239,18 @@ def a_leg(venue: str = "binanceusdm", fees: Sequence[tuple[str, str]] = (), **ch
     (told,) = a_cost().legs
     sums = tuple(AssetSum(asset, Num(amount)) for asset, amount in fees)
     return msgspec.structs.replace(told, venue=venue, fees=sums, **changes)
+
+
+def surprise(number: int, kind: SurpriseKind) -> SurpriseClassified:
+    return SurpriseClassified(
+        fill_id=uid(1000 + number),
+        kind=kind,
+        underlying="ETH",
+        venue="bybit",
+        account="main",
+        symbol="ETH/USDC:USDC",
+        quantity=Num(-1),
+    )
 
 
 def amounts(sums: Sequence[dict[str, str]]) -> dict[str, str]:

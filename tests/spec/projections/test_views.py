@@ -239,16 +239,26 @@ def test_without_a_policy_the_portfolio_shows_atoms_and_no_units():
     ("event", "surprise"),
     [
         (fill(1, OrderSide.SELL, "2", "3000"), False),
+        (fill(1, OrderSide.SELL, "2.001", "3000"), True),
+        (fill(1, OrderSide.SELL, "2", "3000", 5), True),
         (fill(1, OrderSide.SELL, "2", "3000", None), True),
         (fill(1, OrderSide.SELL, "2", "3000", kind=FillKind.LIQUIDATION), True),
         (fill(1, OrderSide.SELL, "2", "3000", kind=FillKind.ADL), True),
     ],
 )
 def test_a_fill_is_told_once_and_says_whether_it_is_a_surprise(event: FillRecorded, surprise: bool):
-    ((is_open, line),) = table(FILLS, event).values()
+    ((is_open, line),) = table(FILLS, order(), (event, 0)).values()
     assert not is_open
     assert line["surprise"] is surprise
-    assert (line["fee"], line["quantity"], line["traded_at"], line["recorded_at"]) == ("0.5", "2", ZERO, ZERO)
+    assert (line["fee"], line["traded_at"], line["recorded_at"]) == ("0.5", ZERO, ZERO)
+
+
+def test_a_fill_of_an_order_that_is_over_or_full_is_a_surprise():
+    told = [fill(number, OrderSide.SELL, "1", "3000") for number in (1, 2, 3, 4)]
+    over = OrderClosed(order_id=uid(1), hedge_id=uid(50), ending=Ending.FILLED, filled=Num(2))
+    found = lines(FILLS, order(), *told[:3], over, told[3])
+    assert [line["surprise"] for line in found] == [False, False, True, True]
+    assert folded(FILLS, logged(order(), *told[:3], over)).state.left == {}
 
 
 ATTEMPT = OrderAttempted(order_id=uid(1), attempt=1, client_order_id="bl1", send_before_us=0)
