@@ -42,6 +42,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.commands
 	$(BIN)/python -m benchmarks.feeds
 	$(BIN)/python -m benchmarks.rfq
+	$(BIN)/python -m benchmarks.router
 
 # A demonstration a fault: each must be seen, suspended and recovered from, and no quote rest on bad data. Half an hour.
 FAULTS := gap duplicate reorder freeze crossed clock_skew disconnect rate_limited bad_gateway html truncate dislocate \

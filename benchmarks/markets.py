@@ -77,8 +77,10 @@ class Chance:
         return size + piece * self._next()
 
 
-def market(number: int, *, levels: int = LEVELS, underlyings: int | None = None) -> Problem:
-    """Return the market of a number; `underlyings` fixes how many targets it has."""
+def market(
+    number: int, *, levels: int = LEVELS, underlyings: int | None = None, decades: float = SIZE_DECADES
+) -> Problem:
+    """Return the market of a number; `underlyings` fixes how many targets it has, `decades` how large they may be."""
     chance = Chance(number)
     drawn = chance.between(0, 6)
     count = underlyings or (1 if drawn < 3 else 2 if drawn < 5 else 3)
@@ -103,15 +105,15 @@ def market(number: int, *, levels: int = LEVELS, underlyings: int | None = None)
             )
         )
     return Problem(
-        targets=tuple(_target(chance, coin, references[coin.name]) for coin in coins),
+        targets=tuple(_target(chance, coin, references[coin.name], decades) for coin in coins),
         candidates=tuple(candidates),
         venues=tuple(venues),
         horizon_ms=HORIZON_MS,
     )
 
 
-def _target(chance: Chance, coin: Coin, reference: Num) -> Target:
-    usd = SIZE_USD_LEAST * 10 ** chance.between(0, SIZE_DECADES)
+def _target(chance: Chance, coin: Coin, reference: Num, decades: float) -> Target:
+    usd = SIZE_USD_LEAST * 10 ** chance.between(0, decades)
     quantity = _rounded(usd / float(reference), coin.lot)
     return Target(underlying=coin.name, quantity=-quantity if chance.one_in(0.6) else quantity, reference_usd=reference)
 

@@ -30,8 +30,8 @@ def route(problem: Problem) -> Routed:
     """
     problem = _sorted(problem)
     _check(problem)
-    reasons = _reasons(problem)
-    desk, walks = _start(problem, reasons, _wanted(problem))
+    reasons = reasons_of(problem)
+    desk, walks = set_up(problem, reasons, _wanted(problem))
     merge(desk)
     prices = optimise(desk)
     relaxed, cost = desk.mark(), desk.cost()
@@ -84,7 +84,7 @@ def _check(problem: Problem) -> None:
             raise ValueError(f"penalty steps must rise: {room.venue}")
 
 
-def _reasons(problem: Problem) -> list[str]:
+def reasons_of(problem: Problem) -> list[str]:
     """Return why each candidate cannot be traded, empty where it can."""
     wanted = {target.underlying for target in problem.targets}
     rooms = {(room.venue, room.account) for room in problem.venues}
@@ -108,8 +108,8 @@ def _wanted(problem: Problem) -> list[Decimal]:
     return [EXACT.abs(target.quantity) for target in problem.targets]
 
 
-def _start(problem: Problem, reasons: list[str], wanted: list[Decimal]) -> tuple[Desk, list[Walk | None]]:
-    """Return a desk with nothing taken, and the walk of each candidate that can be traded."""
+def set_up(problem: Problem, reasons: list[str], wanted: list[Decimal]) -> tuple[Desk, list[Walk | None]]:
+    """Return a desk with nothing taken yet of `wanted` (base units, no sign), and each tradable candidate's walk."""
     targets = {target.underlying: number for number, target in enumerate(problem.targets)}
     venues = {(room.venue, room.account): number for number, room in enumerate(problem.venues)}
     walks: list[Walk] = []
@@ -157,5 +157,5 @@ def _bound_of_less(
     if prices is not None:
         return _less(bound, prices, kept, desk), prices
     brought = [EXACT.subtract(wanted, left) for wanted, left in zip(_wanted(problem), settled.left, strict=True)]
-    fresh, _ = _start(problem, reasons, brought)
+    fresh, _ = set_up(problem, reasons, brought)
     return dual(fresh.walks, fresh.grosses, brought, guess), guess
