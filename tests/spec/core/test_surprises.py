@@ -329,3 +329,16 @@ def test_the_same_surprise_has_the_same_ids():
     ]
     assert one.now_us == START_US
     assert key(VENUES[0]) in one.hedge().failed
+
+
+def test_what_was_traded_along_with_a_request_meanwhile_is_not_asked_for_even_while_halted():
+    desk = hedged()
+    desk.change_mode("HALTED")
+    desk.surprise("binanceusdm", "4")
+    desk.wake(0)
+    desk.change_mode("ACTIVE", actor="bob")
+    desk.mint("1", nonce=2)
+    assert str(last_plan(desk).quantity) == "-5"
+    desk.change_mode("HALTED")
+    (fired,) = desk.wake(250)
+    assert (fired.outcome.status, fired.events) == ("accepted", ())
