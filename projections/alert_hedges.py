@@ -79,5 +79,5 @@ def rerouted(book: Book, event: HedgeRerouted, position: int) -> tuple[Candidate
     again = tally.rounds - 1
     severity = Severity.CRITICAL if again >= REROUTED_OFTEN else Severity.WARNING
     without = f", without {', '.join(event.failed)}" if event.failed else ""
-    text = f"rerouted {again} times, {event.quantity!s} {tally.underlying} left{without}: {event.text}"
+    text = f"reroute {again} of a hedge of {tally.underlying}: {event.text}{without}"
     return (caused(position, severity, "hedge", str(event.hedge_id), text),)

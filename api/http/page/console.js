@@ -116,7 +116,10 @@
       const made = element("td");
       const button = element("button", "Look");
       button.type = "button";
-      button.addEventListener("click", () => look(row.hedge_id).catch((error) => problem(error.message)));
+      button.addEventListener("click", () => {
+        chosen = row.hedge_id;
+        look(chosen).catch((error) => problem(error.message));
+      });
       made.append(button);
       return made;
     }
@@ -165,7 +168,6 @@
 
   // One hedge whole: what each round rested on, what was ordered and traded, and what that cost beside it.
   async function look(id) {
-    chosen = id;
     const row = (await ask(`/v1/hedges/${encodeURIComponent(id)}`)).hedge;
     const proven = row.rounds.filter((each) => each.certificate);
     const said = [element("p", `${row.purpose} ${row.quantity} ${row.underlying}: ${row.state}, ${row.filled} traded, ${row.residual} left`)];

@@ -202,8 +202,8 @@ def test_a_hedge_that_is_rerouted_is_told_and_louder_the_second_time():
     assert [[each.severity for each in found] for found in told] == [[], ["warning"], ["critical"], ["critical"]]
     (first,), (second,), (third,) = told[1:]
     assert (first.area, first.subject, first.cause_position) == ("hedge", str(uid(50)), 2)
-    assert first.text == "rerouted 1 times, -1 ETH left, without bybit|main|ETH/USDC:USDC: bybit does not answer"
-    assert third.text == "rerouted 3 times, -1 ETH left: bybit does not answer"
+    assert first.text == "reroute 1 of a hedge of ETH: bybit does not answer, without bybit|main|ETH/USDC:USDC"
+    assert third.text == "reroute 3 of a hedge of ETH: bybit does not answer"
     assert len({first.alert_id, second.alert_id, third.alert_id}) == 3
     assert again.TOPIC in WATCHED_TOPICS
 
