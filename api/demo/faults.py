@@ -24,7 +24,7 @@ from domain.suspension import (
     VenueSuspended,
 )
 
-# The hedging venue: its data missing, quotes must stop, not merely change their sources.
+# A venue that is hedged on: its data missing, quotes and hedges must do without it, or stop.
 SOURCE_DEFAULT = "binanceusdm"
 # A fault begins when this share of the demonstration is over and lasts for this share, up to a bound.
 BEGINS, LASTS, LASTS_S_MAX = 0.25, 0.25, 15.0
