@@ -62,18 +62,16 @@ def next_slice(style: Style, progress: Progress, hedge_id: UUID) -> Slice:
     left, began_us = progress.left, progress.began_us
     rests = style.rest_ms > 0 and not progress.crossing
     rest_ms = style.rest_ms if rests else 0
-    match style.kind:
-        case StyleKind.SWEEP:
-            return Slice(left, began_us)
-        case StyleKind.POST_THEN_CROSS:
-            return Slice(left, began_us, rests, rest_ms)
-        case StyleKind.ICEBERG:
-            return Slice(min(left, style.shown) if style.shown > 0 else left, began_us, rests, rest_ms)
-        case StyleKind.TWAP:
-            number = progress.orders
-            if number >= style.slices:
-                return Slice(left, began_us + style.over_ms * MILLISECOND_US)
-            return Slice(divide(left, Num(style.slices - number)), began_us + _offset_us(style, number, hedge_id))
+    if style.kind is StyleKind.SWEEP:
+        return Slice(left, began_us)
+    if style.kind is StyleKind.POST_THEN_CROSS:
+        return Slice(left, began_us, rests, rest_ms)
+    if style.kind is StyleKind.ICEBERG:
+        return Slice(min(left, style.shown) if style.shown > 0 else left, began_us, rests, rest_ms)
+    number = progress.orders
+    if number >= style.slices:
+        return Slice(left, began_us + style.over_ms * MILLISECOND_US)
+    return Slice(divide(left, Num(style.slices - number)), began_us + _offset_us(style, number, hedge_id))
 
 
 def _offset_us(style: Style, number: int, hedge_id: UUID) -> int:

@@ -115,6 +115,17 @@ class TestReroutes:
         assert set(desk.orders()) == set(VENUES)
         assert imbalance(desk.book, "ETH") == 0
 
+    def test_what_failed_is_not_tried_again_at_once_though_the_others_are_closed(self, desk: WideDesk):
+        orders = desk.mint("45")
+        for venue in ("binanceusdm", "okx"):
+            desk.whole(orders[venue])
+        desk.reject(orders["bybit"])
+        desk.evidence = tuple(each for each in desk.evidence if each.venue == "bybit")
+        (refused,) = desk.wake(0)
+        assert (refused.outcome.status, desk.orders()) == ("refused", {})
+        desk.wake(250)
+        assert set(desk.orders()) == {"bybit"}
+
     def test_it_ends_after_as_many_rounds_as_the_policy_allows_and_the_request_falls(self, desk: WideDesk):
         desk.mint("45")
         rounds = 0

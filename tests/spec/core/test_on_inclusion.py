@@ -1,6 +1,7 @@
 """Settled first, hedged once it stands in a block: nothing is lost on the way, whichever comes late or not at all."""
 
 from typing import Any
+from uuid import UUID
 
 from domain.exposure import exposure, imbalance
 from domain.policy import SettlementOrder
@@ -24,6 +25,11 @@ def test_the_settlement_is_asked_for_at_acceptance_and_nothing_is_hedged():
     assert imbalance(desk.book, "ETH") == 0
     interval = exposure(desk.book, "ETH").interval
     assert (str(interval.low), str(interval.high)) == ("0", "1.5")
+
+
+def test_a_request_that_is_gone_needs_no_hedge():
+    desk = desk_on_inclusion()
+    assert desk.do("hedge.open", {"request_id": UUID(int=1)}).events == ()
 
 
 def test_its_worst_case_is_tested_as_if_it_were_hedged():

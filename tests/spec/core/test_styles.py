@@ -8,11 +8,12 @@ import pytest
 from domain.execution import SWEEP, Progress, Slice, Style, StyleKind, next_slice
 from domain.exposure import imbalance
 from domain.hedge import HedgePlanned, HedgeRerouted
+from domain.market import Witness
 from domain.order import Order, TimeInForce
 from domain.policy import Styles
 from domain.quantity import Num
-from tests.support.desk import START_US, tags
-from tests.support.venues import WideDesk, wide_policy
+from tests.support.desk import START_US, an_oracle, pegged, reason, tags
+from tests.support.venues import WideDesk, a_venue_book, wide_policy
 
 HEDGE = UUID(int=7)
 POST = Style(kind=StyleKind.POST_THEN_CROSS, rest_ms=2_000)
@@ -34,6 +35,14 @@ def begun(style: Style, size: str = "12", **changes: Any) -> WideDesk:
     desk.mint(size)
     desk.wake(0)
     return desk
+
+
+def crashed(desk: WideDesk) -> tuple[Witness, ...]:
+    """Return the word of witnesses who agree with the books that are shown now."""
+    desk.heard = None
+    mid = desk.evidence[0].mid
+    oracles = (an_oracle("pyth", mid), an_oracle("redstone", mid))
+    return (*(each for each in desk.witnesses if each.kind != "oracle"), *oracles, *pegged())
 
 
 def only(desk: WideDesk) -> Order:
@@ -171,6 +180,44 @@ class TestTwap:
         style = Style(kind=StyleKind.TWAP, slices=100, over_ms=4_000)
         desk = begun(style, "0.05")
         assert str(only(desk).quantity) == "0.01"
+
+    def test_a_slice_whose_venue_is_gone_by_then_is_swept_elsewhere(self):
+        desk = self.waiting()
+        desk.wake(1_250)
+        assert (only(desk).venue, str(only(desk).quantity)) == ("okx", "9")
+
+    def test_without_a_round_left_it_waits_for_its_venue(self):
+        desk = self.waiting(hedge_orders_max=1)
+        (refused,) = desk.wake(1_250)
+        assert reason(refused) == "VENUE_SUSPENDED"
+        desk.do("market.resume", {"scope": "venue:binanceusdm", "law": "stale", "text": "", "at_us": desk.now_us})
+        desk.wake(250)
+        assert (only(desk).venue, str(only(desk).quantity)) == ("binanceusdm", "3")
+
+    def waiting(self, **changes: Any) -> WideDesk:
+        """Return a desk that waits for its second slice, while its venue is suspended."""
+        desk = begun(TWAP, **changes)
+        desk.whole(only(desk), trade="t0")
+        suspended = {"scope": "venue:binanceusdm", "law": "stale", "text": "", "at_us": desk.now_us}
+        desk.do("market.suspend", suspended)
+        return desk
+
+    def test_a_slice_outside_the_collar_waits(self):
+        desk = begun(TWAP)
+        desk.whole(only(desk), trade="t0")
+        desk.set_limit("price_collar", "1")
+        (refused,) = desk.wake(1_250)
+        assert reason(refused) == "PRICE_COLLAR"
+
+    def test_what_became_too_small_for_its_venue_is_carried(self):
+        desk = begun(Style(kind=StyleKind.TWAP, slices=2, over_ms=2_000), "0.021")
+        assert str(only(desk).quantity) == "0.01"
+        desk.trade(only(desk), "0.01")
+        for venue in ("binanceusdm", "okx", "bybit"):  # 22 dollars then, 18.7 now
+            desk.evidence = (a_venue_book(venue, "1700"), *(each for each in desk.evidence if each.venue != venue))
+        desk.heard = tuple(each for each in crashed(desk))
+        desk.wake(2_000)
+        assert ("hedge.completed" in tags(desk.events), str(desk.book.carry["ETH"])) == (True, "-0.011")
 
     def test_a_crash_in_the_middle_changes_no_instant(self):
         desk, other = begun(TWAP), begun(TWAP)

@@ -255,6 +255,22 @@ class TestLimits:
         desk.wake(0)
         assert str(last_plan(desk).quantity) == "-4"
 
+    def test_what_would_make_the_worst_case_worse_beyond_its_limit_waits(self):
+        desk = hedged()
+        (order,) = desk.mint("20", nonce=2).values()
+        desk.whole(order, trade="second")
+        desk.revert()
+        desk.wake(0)
+        interval = exposure(desk.book, "ETH").interval
+        assert (interval.low, interval.high) == (-20, 0), "the order that unwinds fills or not"
+        desk.set_limit("net_delta", "18", scope="asset:ETH")
+        desk.surprise("binanceusdm", "4")  # what is sold for it comes on top of the lower end
+        assert [reason(fired) for fired in desk.wake(0)] == ["NET_DELTA"]
+        for unwinding in desk.orders().values():
+            desk.whole(unwinding, trade="unwound")
+        desk.wake(250)
+        assert str(last_plan(desk).quantity) == "-4"
+
 
 class TestBand:
     def banded(self, width: str = "2", back_to: BackTo = BackTo.EDGE) -> WideDesk:
