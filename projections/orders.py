@@ -33,11 +33,16 @@ AVERAGE_STEP = Decimal("0.000000000001")
 
 
 class OrderState(StrEnum):
-    """Say how far an order is. UNKNOWN: it may be at the venue, and counts as exposure until the venue was asked."""
+    """Say how far an order is. UNKNOWN: it may be at the venue, and counts as exposure until the venue was asked.
+
+    AWAITING_FILLS: the venue is done with it, and told of fills that are not here yet.
+    """
 
     REQUESTED = "requested"
     ATTEMPTED = "attempted"
     ACKNOWLEDGED = "acknowledged"
+    PARTIALLY_FILLED = "partially_filled"
+    AWAITING_FILLS = "awaiting_fills"
     UNKNOWN = "unknown"
     REJECTED = "rejected"
     CANCELLING = "cancelling"
@@ -45,7 +50,10 @@ class OrderState(StrEnum):
 
 
 class OrderLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Show an order: quantities in base units, positive; prices in quote units; `text` is the last word about it."""
+    """Show an order: quantities in base units, positive; prices in quote units; `text` is the last word about it.
+
+    `hedge_id` is its parent; `leg` (venue|account|symbol) is the leg of it that this order trades.
+    """
 
     order_id: UUID
     hedge_id: UUID
@@ -69,6 +77,7 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     text: str
     requested_at: str
     updated_at: str
+    leg: str = ""
 
 
 class Orders(Rows[OrderLine]):
@@ -100,6 +109,7 @@ def _requested(state: Orders, event: OrderSubmissionRequested, position: int, at
         text="",
         requested_at=at,
         updated_at=at,
+        leg=f"{order.venue}|{order.account}|{order.symbol}",
     )
     return state.keep(str(order.order_id), position, line)
 
@@ -108,20 +118,26 @@ def _attempted(_line: OrderLine, event: OrderAttempted) -> dict[str, object]:
     return {"state": OrderState.ATTEMPTED, "attempt": event.attempt, "client_order_id": event.client_order_id}
 
 
-def _acknowledged(_line: OrderLine, event: OrderAcknowledged) -> dict[str, object]:
-    return {
-        "state": OrderState.ACKNOWLEDGED,
-        "venue_order_id": event.venue_order_id,
-        "accepted_quantity": event.accepted_quantity,
-    }
+# A cancel that was asked for stands until the order is over.
+_STANDS = frozenset({OrderState.CANCELLING, OrderState.AWAITING_FILLS})
+
+
+def _acknowledged(line: OrderLine, event: OrderAcknowledged) -> dict[str, object]:
+    if event.terminal:
+        state = OrderState.AWAITING_FILLS
+    elif line.state in _STANDS:
+        state = line.state
+    else:
+        state = OrderState.PARTIALLY_FILLED if line.filled else OrderState.ACKNOWLEDGED
+    return {"state": state, "venue_order_id": event.venue_order_id, "accepted_quantity": event.accepted_quantity}
 
 
 def _rejected(_line: OrderLine, event: OrderRejected) -> dict[str, object]:
     return {"state": OrderState.REJECTED, "text": f"{event.code}: {event.text}"}
 
 
-def _unknown(_line: OrderLine, event: OrderOutcomeUnknown) -> dict[str, object]:
-    return {"state": OrderState.UNKNOWN, "text": event.text}
+def _unknown(line: OrderLine, event: OrderOutcomeUnknown) -> dict[str, object]:
+    return {"state": line.state if line.state in _STANDS else OrderState.UNKNOWN, "text": event.text}
 
 
 def _cancelling(_line: OrderLine, event: OrderCancelRequested) -> dict[str, object]:
@@ -132,7 +148,8 @@ def _filled(line: OrderLine, event: FillRecorded) -> dict[str, object]:
     filled = add(line.filled, event.quantity)
     quote_value = add(line.quote_value, multiply(event.quantity, event.price))
     average = round_to(divide(quote_value, filled), AVERAGE_STEP, Rounding.NEAREST)
-    return {"filled": filled, "quote_value": quote_value, "average_price": average}
+    state = line.state if line.state in _STANDS else OrderState.PARTIALLY_FILLED
+    return {"state": state, "filled": filled, "quote_value": quote_value, "average_price": average}
 
 
 def _changed(news: Callable[[OrderLine, Any], dict[str, object]]) -> Callable[..., tuple[Row[OrderLine], ...]]:

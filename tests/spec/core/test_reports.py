@@ -3,13 +3,16 @@
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
+from commands.order import cancel_wake
 from domain.book import remaining
 from domain.exposure import exposure, imbalance
+from domain.folds_orders import ENDED_MAX
 from domain.ids import client_order_id
-from domain.order import Order
-from tests.support.desk import Desk, reason, tags
+from domain.order import Order, TimeInForce
+from tests.support.desk import START_US, Desk, reason, tags
 
 CLOSED = ["order.closed", "hedge.leg_completed", "hedge.completed", "settlement.submission_requested", "cost.realised"]
 
@@ -190,6 +193,55 @@ class TestOverfills:
         }
         desk.do("order.acknowledged", body)
         assert corners(desk) == ("-15", "1.5")
+
+    @pytest.mark.parametrize(("first", "then", "corner"), [("0.5", "0.4", "-1.5"), ("1", "3", "-3"), ("3", "1", "-3")])
+    def test_until_it_is_over_the_greatest_size_counts(self, desk: Desk, first: str, then: str, corner: str):
+        order = desk.order()
+        body = {"order_id": order.order_id, "attempt": 1, "venue_order_id": "v1", "filled": "0", "terminal": False}
+        told = [desk.do("order.acknowledged", body | {"accepted_quantity": size}).events for size in (first, then)]
+        assert [tags(events) for events in told] == [
+            ["order.acknowledged"],
+            ["order.acknowledged"] if then == "3" else [],
+        ]
+        assert corners(desk) == (corner, "1.5")
+
+
+class TestTheEnd:
+    def test_a_late_fill_is_known_by_either_id_for_a_while(self, desk: Desk):
+        order = desk.order()
+        desk.trade(order, "1.5")
+        for trade, ids in (
+            ("a", {"client_order_id": client_order_id(order.order_id, 1), "venue_order_id": "?"}),
+            ("b", {"client_order_id": ""}),
+        ):
+            late: Any = desk.fill(order, "0.1", trade=trade, **ids).events[0]
+            assert late.order_id == order.order_id
+        stranger: Any = desk.fill(order, "0.1", trade="c", client_order_id="", venue_order_id="?").events[0]
+        assert stranger.order_id is None
+
+    def test_what_the_venue_does_by_itself_is_no_order_of_ours(self, desk: Desk):
+        forced: Any = desk.fill(desk.order(), "0.1", kind="liquidation").events[0]
+        assert forced.order_id is None
+
+    def test_only_the_latest_ends_are_remembered(self, desk: Desk):
+        order = desk.order()
+        desk.book.ended_orders.update({f"{number}": order.order_id for number in range(ENDED_MAX)})
+        desk.reject(order)
+        assert len(desk.book.ended_orders) == ENDED_MAX
+        assert "0" not in desk.book.ended_orders
+
+    def test_its_wakes_go_with_it(self, desk: Desk):
+        order = desk.order()
+        resting = msgspec.structs.replace(order, time_in_force=TimeInForce.POST_ONLY)
+        held = desk.book.orders[order.order_id]
+        desk.book.orders[order.order_id] = msgspec.structs.replace(held, order=resting)
+        desk.book.arm(cancel_wake(order.order_id, START_US, "rested long enough"))
+        assert [decision.outcome.status for decision in desk.wake()] == ["accepted"]
+        assert desk.book.orders[order.order_id].cancelling
+        desk.book.arm(cancel_wake(order.order_id, START_US, "rested long enough"))
+        ended: Any = desk.trade(order, "0.5").events[1]
+        assert ended.ending == "cancelled"
+        assert not [wake for wake in desk.book.wakes.values() if wake.subject == order.order_id]
 
 
 class TestFills:

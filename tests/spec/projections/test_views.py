@@ -277,7 +277,8 @@ def test_an_order_shows_what_it_traded_and_at_what_average():
     ]
     ((is_open, line),) = table(ORDERS, *events).values()
     assert is_open
-    assert (line["state"], line["client_order_id"], line["venue_order_id"]) == ("acknowledged", "bl1", "55")
+    assert (line["state"], line["client_order_id"], line["venue_order_id"]) == ("partially_filled", "bl1", "55")
+    assert (line["hedge_id"], line["leg"]) == (str(uid(50)), f"{line['venue']}|{line['account']}|{line['symbol']}")
     assert (line["filled"], line["quote_value"], line["average_price"]) == ("1.5", "4501", "3000.666666666667")
     closed = OrderClosed(order_id=uid(1), hedge_id=uid(50), ending=Ending.EXPIRED, filled=Num("1.5"))
     ((is_open, line),) = table(ORDERS, *events, closed).values()
@@ -295,6 +296,29 @@ def test_an_order_shows_what_it_traded_and_at_what_average():
 def test_an_order_shows_the_last_word_about_it(event: Event, state: str, text: str):
     (line,) = lines(ORDERS, order(), ATTEMPT, event)
     assert (line["state"], line["text"]) == (state, text)
+
+
+LOST = OrderOutcomeUnknown(order_id=uid(1), attempt=1, text="timed out")
+CANCEL = OrderCancelRequested(order_id=uid(1), text="rested long enough")
+PART = fill(1, OrderSide.SELL, "0.5", "3000")
+OVER = msgspec.structs.replace(ACKNOWLEDGED, filled=Num(1), terminal=True)
+
+
+@pytest.mark.parametrize(
+    ("events", "state"),
+    [
+        ((ACKNOWLEDGED,), "acknowledged"),
+        ((PART,), "partially_filled"),
+        ((PART, ACKNOWLEDGED), "partially_filled"),
+        ((LOST, PART), "partially_filled"),
+        ((CANCEL, LOST, PART, ACKNOWLEDGED), "cancelling"),
+        ((ACKNOWLEDGED, OVER), "awaiting_fills"),
+        ((CANCEL, OVER, PART), "awaiting_fills"),
+    ],
+)
+def test_an_order_shows_how_far_it_is(events: tuple[Event, ...], state: str):
+    (line,) = lines(ORDERS, order(), ATTEMPT, *events)
+    assert line["state"] == state
 
 
 def test_what_is_told_of_an_order_that_is_over_writes_nothing():
