@@ -46,6 +46,7 @@ from domain.rebalancing import RebalanceHeld, RebalanceProposed, RebalanceStarte
 from domain.refusal import Refusal
 from domain.request import RequestAccepted, RequestCancelled, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed, SettlementIncluded, SettlementReverted
+from domain.stable import StableHeld, StableProposed
 from domain.surprise import SurpriseClassified
 from domain.suspension import AssetResumed, InstrumentResumed, OracleResumed, VenueResumed
 from domain.treasury import CustodyFailed, CustodyTransferred
@@ -115,6 +116,8 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     RebalanceHeld: (rebalance.react_looked, watch.react_moved),
     RebalanceProposed: (rebalance.react_looked, watch.react_moved),
     RebalanceStarted: (watch.react_moved,),
+    StableProposed: (watch.react_stable,),
+    StableHeld: (watch.react_stable,),
     AccountObserved: (rebalance.react_observed,),
     PartyRemoved: (onchain.react_removed,),
     ContractChanged: (onchain.react_removed, treasury.react_terms),

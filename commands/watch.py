@@ -11,9 +11,11 @@ from domain.policy import Policy, PolicyAdopted
 from domain.policy_faults import policy_faults
 from domain.rebalancing import RebalanceHeld, RebalanceProposed, RebalanceStarted
 from domain.refusal import Reason, Refusal
+from domain.stable import StableHeld, StableProposed, stable_key
 from domain.suspension import Resumed
 from domain.watch import (
     REBALANCING_AREA,
+    STABLE_AREA,
     SUSPENSION_AREA,
     AlertAcknowledged,
     AlertRaised,
@@ -95,7 +97,8 @@ def raise_alert(book: Book, command: RaiseAlert, _context: Context) -> tuple[Eve
     )
     if command.area == SUSPENSION_AREA and command.subject not in book.outside.suspended:
         return (raised, AlertResolved(alert_id=command.alert_id, text="it came back meanwhile"))
-    if command.area == REBALANCING_AREA and command.subject not in book.rebalancing.proposals:
+    proposals = {REBALANCING_AREA: book.rebalancing.proposals, STABLE_AREA: book.stables}.get(command.area)
+    if proposals is not None and command.subject not in proposals:
         return (raised, AlertResolved(alert_id=command.alert_id, text="it is not proposed any more"))
     return (raised,)
 
@@ -115,6 +118,12 @@ def react_moved(
     if isinstance(event, RebalanceProposed):
         text = "another is proposed"
     return _resolve(book, REBALANCING_AREA, event.underlying, text)
+
+
+def react_stable(book: Book, event: StableProposed | StableHeld, _at_us: int) -> tuple[Message, ...]:
+    """Resolve the alerts that told of what else could be done with a stable."""
+    text = event.text if isinstance(event, StableHeld) else "another is proposed"
+    return _resolve(book, STABLE_AREA, stable_key(event.asset, event.underlying), text)
 
 
 def _resolve(book: Book, area: str, subject: str, text: str) -> tuple[Message, ...]:

@@ -61,6 +61,8 @@ SUSPENSION_AREA = "market"
 """The area of alerts that tell of a suspension, their subject being its scope: they are over when it is."""
 REBALANCING_AREA = "rebalancing"
 """The area of alerts that tell of a proposal to move hedges, their subject its underlying: over when it is not open."""
+STABLE_AREA = "stable"
+"""The area of alerts that propose what else to do with a stable, their subject `asset|underlying`: over likewise."""
 
 
 class Severity(StrEnum):

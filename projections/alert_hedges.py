@@ -10,8 +10,9 @@ from domain.hedge import HedgeAbandoned, HedgeRerouted
 from domain.order import OrderOutcomeUnknown
 from domain.quantity import Num
 from domain.rebalancing import RebalanceProposed
+from domain.stable import StableProposed, stable_key
 from domain.surprise import SurpriseClassified, SurpriseKind
-from domain.watch import REBALANCING_AREA, Severity
+from domain.watch import REBALANCING_AREA, STABLE_AREA, Severity
 from projections.alert_causes import Candidate, caused
 
 SLIPPAGE_TOLD_BPS = Num(10)
@@ -61,12 +62,18 @@ def _rebalance(event: RebalanceProposed, position: int) -> Candidate:
     return caused(position, Severity.INFO, REBALANCING_AREA, event.underlying, text)
 
 
+def _stable(event: StableProposed, position: int) -> Candidate:
+    text = f"{event.units!s} {event.asset} would earn {event.earned!s} USD and cost {event.cost!s} USD: {event.text}"
+    return caused(position, Severity.INFO, STABLE_AREA, stable_key(event.asset, event.underlying), text)
+
+
 RULES: dict[type[Event], Callable[[Any, int], Candidate | None]] = {
     OrderOutcomeUnknown: _outcome_unknown,
     SurpriseClassified: _surprised,
     HedgeAbandoned: _abandoned,
     CostRealised: _slipped,
     RebalanceProposed: _rebalance,
+    StableProposed: _stable,
 }
 """The alerts that these events are by themselves the cause of."""
 

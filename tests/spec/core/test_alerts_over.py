@@ -1,4 +1,4 @@
-"""An alert about a proposal to move hedges is over when the proposal is: made, withdrawn, or followed by another."""
+"""An alert about a proposal is over when the proposal is: made, withdrawn, or followed by another."""
 
 from uuid import UUID
 
@@ -7,10 +7,11 @@ import pytest
 
 from commands.context import Context
 from commands.process import Record
-from commands.watch import RaiseAlert, raise_alert, react_moved
+from commands.watch import RaiseAlert, raise_alert, react_moved, react_stable
 from domain.book import Book, evolve
 from domain.quantity import Num
 from domain.rebalancing import Cause, Move, RebalanceHeld, RebalanceProposed, RebalanceStarted
+from domain.stable import StableHeld, StableProposed
 from domain.watch import AlertRaised, AlertResolved, Severity
 from tests.spec.core.test_costs import PROOF
 from tests.support.routed import routed, uid
@@ -90,3 +91,31 @@ def test_an_alert_that_comes_after_the_proposal_ended_is_over_at_once():
     evolve(book, WITHDRAWN, 2)
     raised, over = raise_alert(book, asked, context)
     assert (type(raised), type(over)) == (AlertRaised, AlertResolved)
+
+
+SPOT = StableProposed(
+    asset="USDT",
+    units=Num(5),
+    underlying="ETH",
+    legs=(),
+    cost=Num(1),
+    earned=Num(4),
+    horizon_ms=1,
+    text="funding pays",
+)
+HELD = StableHeld(asset="USDT", underlying="ETH", text="it pays no more")
+
+
+@pytest.mark.parametrize(("event", "text"), [(SPOT, "another is proposed"), (HELD, "it pays no more")])
+def test_what_is_proposed_for_a_stable_is_over_likewise(event: StableProposed | StableHeld, text: str):
+    book = Book()
+    for told in (SPOT, alert(1, "stable", "USDT|ETH"), alert(2, "stable", "USDT|BTC"), alert(3)):
+        evolve(book, told, 1)
+    assert react_stable(book, event, 1) == (Record(AlertResolved(alert_id=uid(1), text=text)),)
+    asked = RaiseAlert(
+        alert_id=uid(9), severity=Severity.INFO, area="stable", subject="USDT|ETH", text="", cause_position=1
+    )
+    context = Context(UUID(int=1), "watch", 1)
+    assert len(raise_alert(book, asked, context)) == 1
+    evolve(book, HELD, 2)
+    assert len(raise_alert(book, asked, context)) == 2

@@ -23,6 +23,7 @@ from domain.suspension import AssetSuspended, InstrumentSuspended, OracleSuspend
 from domain.watch import UNHEDGED, AlertRaised, ControlRefused, DependencyDegraded, DependencyRestored, Severity
 from projections.alert_rules import WATCHED_TOPICS, ExposureWatch, candidate
 from projections.exposure import EXPOSURE
+from tests.spec.core.test_alerts_over import SPOT
 from tests.spec.core.test_costs import PLANNED, PROOF, a_cost
 from tests.spec.projections.test_views import SETTLING, accepted, fill, settlement, uid
 from tests.support.routed import leg, rerouted
@@ -121,6 +122,7 @@ def changed(mode: Mode) -> ModeChanged:
             "ETH",
             "save 40 USD and cost 3 USD: funding turned",
         ),
+        (SPOT, "info", "stable", "USDT|ETH", "5 USDT would earn 4 USD and cost 1 USD: funding pays"),
         (
             RequestSettlementFailed(
                 request_id=uid(6), settlement_id=uid(7), pair="WETH/USDe", text="it did not happen"
