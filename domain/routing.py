@@ -15,7 +15,7 @@ from domain.certificate import Excluded
 from domain.quantity import EXACT
 from domain.routing_bound import dual
 from domain.routing_certificate import certify
-from domain.routing_exchange import first_prices, give_back, optimise
+from domain.routing_exchange import first_prices, give_back, optimise, price_anew
 from domain.routing_lots import Lots
 from domain.routing_merge import Desk, Gross, Mark, merge, take_cheapest
 from domain.routing_problem import Candidate, Problem, Routed
@@ -151,6 +151,7 @@ def _bound_of_less(
         kept.append(give_back(desk, number, less))
         desk.left[number] = max(EXACT.minus(less), NOTHING)
     take_cheapest(desk)
+    price_anew(desk)
     prices = optimise(desk)
     bound, guess = desk.cost(), first_prices(desk)
     desk.back_to(settled)

@@ -18,7 +18,7 @@ from domain.certificate import Certificate, CostSplit, Excluded, RoutedLeg, Unro
 from domain.codec import encode
 from domain.quantity import BPS, EXACT, ZERO, Num, Rounding, round_to
 from domain.routing_exchange import last_saving
-from domain.routing_merge import Desk
+from domain.routing_merge import UNROUTED, Desk
 from domain.routing_problem import Candidate, Problem
 from domain.routing_walk import DUST, NOTHING, Walk, carried_per_base
 
@@ -115,7 +115,7 @@ def _marginal_lots(desk: Desk, prices: Sequence[Decimal]) -> Decimal:
 
     Without signs: where a market pays us for a piece, what a lot of it is worth counts too.
     """
-    dearest = [EXACT.abs(prices[number]) for number in range(len(desk.left))]
+    dearest = [NOTHING if price.copy_abs() >= UNROUTED else price.copy_abs() for price in prices[: len(desk.left)]]
     for walk in desk.walks:
         saved = last_saving(desk, walk)
         if saved is not None:

@@ -114,6 +114,15 @@ def give_back(desk: Desk, target: int, amount: Decimal) -> Decimal:
     return NOTHING
 
 
+def price_anew(desk: Desk) -> None:
+    """Set each target's price to that of the dearest piece taken: where something was left, it was beyond any."""
+    desk.prices = [EXACT.minus(UNROUTED)] * len(desk.left)
+    for walk in desk.walks:
+        saved = last_saving(desk, walk)
+        if saved is not None:
+            desk.prices[walk.target] = max(desk.prices[walk.target], saved)
+
+
 def last_saving(desk: Desk, walk: Walk) -> Decimal | None:
     """Return what giving back the last piece taken saves, as a share; None where there is none, or no room for it."""
     unit, gross = walk.last_unit, desk.grosses[walk.venue]

@@ -41,7 +41,7 @@ class Lots:
                 self._give_up(walk)
 
     def _short(self) -> list[Walk]:
-        return [walk for walk in self.desk.walks if walk.started and walk.units < minimum(walk)]
+        return [walk for walk in self.desk.walks if walk.started and _subtract(minimum(walk), walk.units) > DUST]
 
     def _give_up(self, walk: Walk) -> None:
         self.closed |= {walk.order}
@@ -108,8 +108,10 @@ class Lots:
     def _take_lots(self, walk: Walk) -> bool:
         """Take as many lots as the next piece has, the least that may be taken at any rate; say whether it fitted."""
         lot, left, gross = walk.candidate.lot, self.desk.left, self.desk.grosses[walk.venue]
-        least = lot if walk.started else max(minimum(walk), lot)
-        if walk.price is None or _subtract(_in_base(walk, least), left[walk.target]) > DUST:
+        if walk.price is None or _subtract(_in_base(walk, lot), left[walk.target]) > DUST:
+            return False
+        least = lot if walk.started else minimum(walk)
+        if _subtract(_in_base(walk, least), left[walk.target]) > DUST:
             return False
         units = walk.units
         base = min(left[walk.target], walk.piece())

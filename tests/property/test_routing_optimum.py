@@ -41,3 +41,22 @@ def test_no_more_could_have_been_routed(number: int):
     wanted = {target.underlying: abs(float(target.quantity)) for target in problem.targets}
     left = sum(abs(float(routed.left(each.underlying) * each.reference_usd)) for each in problem.targets)
     assert left <= unroutable(problem, wanted) + 1_000
+
+
+@pytest.mark.parametrize("number", range(30))
+def test_where_no_prices_prove_the_optimum_the_bound_still_holds(number: int, monkeypatch: pytest.MonkeyPatch):
+    """By weak duality: at most too low, never too high."""
+    monkeypatch.setattr("domain.routing.optimise", lambda _: None)
+    problem = market(number, levels=LEVELS)
+    certificate = route(problem).certificate
+    optimum = least(problem, brought(problem))
+    assert float(certificate.bound_usd) <= optimum + TOLERANCE * (1 + abs(optimum) / 10_000)
+
+
+@pytest.mark.parametrize("number", [42, 24])
+def test_exchanges_that_are_cut_short_leave_an_honest_bound(number: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("domain.routing_exchange.EXCHANGES_MAX", 1)
+    problem = market(number, levels=LEVELS)
+    certificate = route(problem).certificate
+    assert float(certificate.bound_usd) <= least(problem, brought(problem)) + TOLERANCE
+    assert certificate.gap_usd >= 0

@@ -134,6 +134,8 @@ def test_rooms_bind():
     assert legs(routed) == {"a": "2", "b": "3"}
     routed = route(problem([small], "5"))
     assert (legs(routed), routed.left("ETH"), routed.left("BTC")) == ({"a": "2"}, 3, 0)
+    # What is left has no price: a lot of the leg is worth what its own pieces cost, half a dollar a base unit.
+    assert (routed.certificate.gap_usd, routed.certificate.lot_usd) == (0, Num("0.05"))
 
 
 def test_a_venues_room_is_shared_by_its_instruments():
