@@ -12,7 +12,7 @@ import msgspec
 from domain.book import Book
 from domain.depth import Level, sell_into, spend_on
 from domain.policy import Instrument
-from domain.quantity import BPS, ZERO, Num, Rounding, add, divide, multiply, round_to, subtract
+from domain.quantity import BPS, EXACT, ZERO, Num, Rounding, add, divide, multiply, round_to, subtract
 from domain.quote import Side
 from domain.refusal import Reason, Refusal
 from domain.room import base_room
@@ -42,12 +42,21 @@ def way_limit(book: Book, way: Way, *, sell: bool) -> Num:
 
 def reach(book: Book, way: Way, *, sell: bool) -> tuple[Level, ...]:
     """Return the levels that an order sent by a way can trade with: those within its limit price."""
+    levels = way.seen.bids if sell else way.seen.asks
+    if _well_within(book, way, levels[-1].price):
+        return levels
     edge = way_limit(book, way, sell=sell)
     if sell:
-        levels = way.seen.bids
-        return levels if levels[-1].price >= edge else tuple(takewhile(lambda level: level.price >= edge, levels))
-    levels = way.seen.asks
-    return levels if levels[-1].price <= edge else tuple(takewhile(lambda level: level.price <= edge, levels))
+        return tuple(takewhile(lambda level: level.price >= edge, levels))
+    return tuple(takewhile(lambda level: level.price <= edge, levels))
+
+
+def _well_within(book: Book, way: Way, at: Num) -> bool:
+    """Say that a price lies within the slippage by more than a tick, without a division: nearly every level does."""
+    slippage = book.policy.hedge_slippage_bps if book.policy is not None else ZERO
+    middle = way.seen.mid
+    away = EXACT.add(EXACT.abs(EXACT.subtract(at, middle)), way.instrument.tick)
+    return EXACT.multiply(away, BPS) <= EXACT.multiply(middle, slippage)
 
 
 def counted(way: Way, side: Side) -> Num:

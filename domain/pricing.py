@@ -12,7 +12,7 @@ import msgspec
 from domain.basis import Basis, check_peg
 from domain.book import Book
 from domain.consolidated import Part, counted, kept, sell_across, spend_across
-from domain.market import BPS_STEP
+from domain.market import BPS_STEP, distance_bps
 from domain.policy import Pair
 from domain.quantity import (
     BPS,
@@ -136,7 +136,15 @@ def _hedged_redeem(book: Book, pair: Pair, size: Decimal, ways: Ways) -> Pricing
 
 
 PRICE_STEP = Decimal("0.000000000000000001")
-QUANTITY_STEP = Decimal("0.000000000000000001")
+PLACES = 18
+
+
+def _told(value: Num) -> Num:
+    """Round a price or a quantity as it is told; most have few places, and are told as they are."""
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and exponent >= -PLACES:
+        return value
+    return round_to(value, PRICE_STEP, Rounding.NEAREST)
 
 
 class _Walk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -160,7 +168,8 @@ def _priced(book: Book, pair: Pair, side: Side, atoms: tuple[int, int], ways: Wa
         fees = add(fees, multiply(worth, part.way.instrument.taker_fee_bps))
     way = parts[0].way
     several = len(parts) > 1
-    reference, hedge_price = ways.reference_usd, divide(middle, quantity)
+    middle_price = ways.reference
+    reference, hedge_price = multiply(middle_price, ways.first.stable.mid), divide(middle, quantity)
     away = subtract(reference, hedge_price) if side is Side.MINT else subtract(hedge_price, reference)
     walk = _Walk(
         reference=reference,
@@ -171,27 +180,27 @@ def _priced(book: Book, pair: Pair, side: Side, atoms: tuple[int, int], ways: Wa
         stable_mid=divide(middle, quote) if several else way.stable.mid,
     )
     decomposition = _decomposed(book, pair, walk, parts)
-    return _pricing(book, pair, atoms, value, ways.reference, decomposition, ways.sources)
+    return _pricing(book, pair, atoms, value, middle_price, decomposition, ways.sources)
 
 
 def _decomposed(book: Book, pair: Pair, walk: _Walk, parts: tuple[Part, ...]) -> Decomposition:
     at, mid = walk.stable_price, walk.stable_mid
     return Decomposition(
-        reference=round_to(walk.reference, PRICE_STEP, Rounding.NEAREST),
-        hedge_price=round_to(walk.hedge_price, PRICE_STEP, Rounding.NEAREST),
+        reference=_told(walk.reference),
+        hedge_price=_told(walk.hedge_price),
         hedge_cost_bps=round_to(walk.cost_bps, BPS_STEP, Rounding.CEILING),
         venue_fee_bps=walk.fee_bps,
         fee_bps=pair.fee_bps,
         buffer_bps=pair.buffer_bps,
         gas=Amount(_issued_symbol(book), to_atoms(_gas(book), ISSUED_DECIMALS, Rounding.CEILING)),
-        stable_price=round_to(at, PRICE_STEP, Rounding.NEAREST),
-        stable_cost_bps=round_to(divide(multiply(abs(subtract(at, mid)), BPS), mid), BPS_STEP, Rounding.UP),
+        stable_price=_told(at),
+        stable_cost_bps=ZERO if at == mid else round_to(distance_bps(at, mid), BPS_STEP, Rounding.UP),
         hedges=tuple(
             HedgeShare(
                 venue=part.way.instrument.venue,
                 symbol=part.way.instrument.symbol,
-                quantity=round_to(part.quantity, QUANTITY_STEP, Rounding.NEAREST),
-                price=round_to(divide(part.quote, part.quantity), PRICE_STEP, Rounding.NEAREST),
+                quantity=_told(part.quantity),
+                price=_told(divide(part.quote, part.quantity)),
                 fee_bps=part.way.instrument.taker_fee_bps,
             )
             for part in parts

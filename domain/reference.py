@@ -136,9 +136,11 @@ def reference(
     return valued(base, believed(needed(base, witnesses, rules), rules, suspended), rules)
 
 
-def valued(base: str, sound: tuple[Witness, ...], rules: Integrity) -> Reference | Refusal:
-    """Return what `base` is worth by witnesses that are believed already."""
-    return of_stable(base, sound, rules) if base in rules.stables else _of_asset(base, sound, rules)
+def valued(
+    base: str, sound: tuple[Witness, ...], rules: Integrity, quotes: dict[str, Reference] | None = None
+) -> Reference | Refusal:
+    """Return what `base` is worth by witnesses that are believed; `quotes` is what their quotes are, where known."""
+    return of_stable(base, sound, rules) if base in rules.stables else _of_asset(base, sound, rules, quotes)
 
 
 def of_stable(base: str, sound: Iterable[Witness], rules: Integrity) -> Reference | Refusal:
@@ -151,8 +153,11 @@ def of_stable(base: str, sound: Iterable[Witness], rules: Integrity) -> Referenc
     return _agreed(base, median(core), core)
 
 
-def _of_asset(base: str, sound: tuple[Witness, ...], rules: Integrity) -> Reference | Refusal:
-    quotes = worth({each.quote for each in sound}, sound, rules)
+def _of_asset(
+    base: str, sound: tuple[Witness, ...], rules: Integrity, quotes: dict[str, Reference] | None
+) -> Reference | Refusal:
+    if quotes is None:
+        quotes = worth({each.quote for each in sound}, sound, rules)
     own = [heard(each, quotes[each.quote]) for each in sound if each.base == base and each.quote in quotes]
     venues = [each for each in own if each.witness.kind is not SourceKind.ORACLE]
     oracles = [each for each in own if each.witness.kind is SourceKind.ORACLE]

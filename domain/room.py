@@ -125,7 +125,8 @@ def instrument_room(book: Book, way: Way, *, sell: bool) -> Num:
     A venue that only reduces has no room beyond the position that is there; nor is spot sold that is not held.
     """
     instrument = way.instrument
-    listed = book.outside.listings.get(listing_key(instrument.venue, instrument.symbol))
+    listings = book.outside.listings
+    listed = listings.get(listing_key(instrument.venue, instrument.symbol)) if listings else None
     most = listed.quantity_max if listed is not None and listed.quantity_max > 0 else UNBOUNDED
     if way.reduces or (sell and instrument.kind == "spot"):
         return min(most, holding(book, instrument).reducible(sell=sell))

@@ -18,7 +18,7 @@ from domain.mode import Mode
 from domain.policy import Instrument, Pair, Policy
 from domain.quantity import Num
 from domain.quote import Source
-from domain.reference import PAR, Reference, believed, needed, together, valued
+from domain.reference import PAR, Reference, believed, needed, together, valued, worth
 from domain.refusal import Reason, Refusal
 
 
@@ -109,7 +109,7 @@ def home_first(policy: Policy, underlying: str, home: Pair | None) -> tuple[Inst
 def shut(book: Book, instrument: Instrument) -> Refusal | None:
     """Say why nothing may be traded in an instrument now, whatever the evidence: halted, lost or suspended."""
     venue = instrument.venue
-    if book.modes.get(f"venue:{venue}") is Mode.HALTED:
+    if _mode(book, venue) is Mode.HALTED:
         return Refusal(reason=Reason.HALTED, text=f"{venue} is halted", scope=f"venue:{venue}")
     if venue in book.dependencies:
         return Refusal(reason=Reason.DEPENDENCY_LOST, text=f"{venue} is degraded: {book.dependencies[venue]}")
@@ -124,6 +124,10 @@ def shut(book: Book, instrument: Instrument) -> Refusal | None:
         if scope in suspended:
             return suspension(book, reason, scope)
     return asset_suspended(book, instrument.quote)
+
+
+def _mode(book: Book, venue: str) -> Mode:
+    return book.modes.get(f"venue:{venue}", Mode.ACTIVE) if book.modes else Mode.ACTIVE
 
 
 def asset_suspended(book: Book, asset: str) -> Refusal | None:
@@ -141,9 +145,10 @@ def suspension(book: Book, reason: Reason, scope: str) -> Refusal:
 def barred(book: Book, instrument: Instrument) -> Refusal | None:
     """Say why no mint's hedge may be begun in an instrument, though what is owed may be traded there."""
     venue = instrument.venue
-    if book.modes.get(f"venue:{venue}") is Mode.REDUCE_ONLY:
+    if _mode(book, venue) is Mode.REDUCE_ONLY:
         return Refusal(reason=Reason.REDUCE_ONLY, text=f"{venue} only reduces", scope=f"venue:{venue}")
-    held = book.outside.suspended.get(f"asset:{instrument.quote}")
+    suspended = book.outside.suspended
+    held = suspended.get(f"asset:{instrument.quote}") if suspended else None
     if held is not None and held.law is Law.DEPEG:
         return suspension(book, Reason.ASSET_DEPEGGED, held.scope)
     return None
@@ -189,12 +194,13 @@ def peg_lost(stable: Reference, under: Integrity) -> Refusal | None:
 class _Judged:
     """Judge the instruments of one underlying by one set of evidence, what they share once."""
 
-    def __init__(self, book: Book, policy: Policy, base: Reference, sound: tuple[Witness, ...]) -> None:
+    def __init__(
+        self, book: Book, policy: Policy, base: Reference, seen: tuple[tuple[Witness, ...], dict[str, Reference]]
+    ) -> None:
         self._book = book
         self._under = policy.integrity
         self._base = base
-        self._sound = sound
-        self._stables: dict[str, Reference | Refusal] = {USD: PAR}
+        self._sound, self._stables = seen
 
     def way(self, instrument: Instrument, seen: BookEvidence) -> Way | Refusal:
         """Return an instrument's way, or why its book may not be traded on."""
@@ -202,9 +208,7 @@ class _Judged:
         if not self._base.vouches(venue, symbol):
             text = f"{symbol} on {venue} is not among those who vouch for {self._base.base}: nothing is hedged there"
             return Refusal(reason=Reason.HEDGE_UNVOUCHED, text=text, scope=instrument_scope(venue, symbol))
-        if quote not in self._stables:
-            self._stables[quote] = valued(quote, self._sound, self._under)
-        stable = self._stables[quote]
+        stable = PAR if quote == USD else self._stables.get(quote) or valued(quote, self._sound, self._under)
         if isinstance(stable, Refusal):
             return stable
         return Way(
@@ -212,7 +216,7 @@ class _Judged:
             seen=seen,
             stable=stable,
             begun=barred(self._book, instrument) or peg_lost(stable, self._under),
-            reduces=self._book.modes.get(f"venue:{venue}") is Mode.REDUCE_ONLY,
+            reduces=_mode(self._book, venue) is Mode.REDUCE_ONLY,
         )
 
 
@@ -250,10 +254,11 @@ def ways(
         return worthless
     under = policy.integrity
     sound = believed(needed(underlying, witnesses, under), under, book.outside.suspended)
-    base = valued(underlying, sound, under)
+    stables = worth({each.quote for each in sound}, sound, under)
+    base = valued(underlying, sound, under, stables)
     if isinstance(base, Refusal):
         return base
-    judge, found_open = _Judged(book, policy, base, sound), list[Way]()
+    judge, found_open = _Judged(book, policy, base, (sound, stables)), list[Way]()
     for instrument, item in seen:
         way = judge.way(instrument, item)
         if isinstance(way, Refusal):
