@@ -128,6 +128,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     api_secret: str = ""
     passphrase: str = ""
     ccxt: dict[str, Any] = {}  # settings of ccxt's class, for a venue that has no dialect of ours
+    orders_per_s: int = 0  # our own order rate, orders and cancels together; 0: the venue's, below what it documents
+    order_burst: int = 0  # how many of them at once; set with orders_per_s
 
 
 class LoopbackSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from adapters.exchange.account import VenueAccount
 from adapters.exchange.feeds.feed import VenueFeed
 from adapters.exchange.feeds.settings import FeedSettings
-from adapters.exchange.settings import Loopback
+from adapters.exchange.settings import Loopback, OrderRate
 from adapters.exchange.settings import VenueSettings as AccountSettings
 from adapters.exchange.venues import DIALECTS, listings, open_account
 from api.settings import Settings, SettingsError, VenueSettings
@@ -23,6 +23,8 @@ def loopback(process: Process) -> Loopback | None:
 def check_venues(settings: Settings) -> None:
     """Refuse to hear whom we have no feed for, and to hedge on whom has not passed the venue contract."""
     for venue in settings.venues:
+        if min(venue.orders_per_s, venue.order_burst) < 0 or (venue.orders_per_s == 0) != (venue.order_burst == 0):
+            raise SettingsError(f"{venue.name}: orders_per_s and order_burst are set together, or neither")
         if venue.public and venue.name not in DIALECTS:
             raise SettingsError(f"there is no feed for {venue.name}: set public = false, or leave it out")
     for item in settings.policy.instruments:
@@ -42,6 +44,7 @@ async def open_venue(process: Process, venue: VenueSettings) -> AsyncGenerator[V
         venue=venue.name,
         ccxt=venue.ccxt,
         loopback=loopback(process),
+        order_rate=OrderRate(per_s=venue.orders_per_s, burst=venue.order_burst) if venue.orders_per_s else None,
     )
     async with open_account(settings) as account:
         yield account

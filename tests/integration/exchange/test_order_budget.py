@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from adapters.exchange.budget import WAITING_MAX, OrderBudget
 from adapters.exchange.settings import OrderRate
 from adapters.exchange.venues import DIALECTS
+from api.settings import SettingsError, read_settings
+from api.wiring.venues import check_venues
 from domain.venue import RateSpent
 from tests.simulation.loop import SimLoop
 
@@ -158,3 +162,17 @@ def test_each_venues_rate_stays_below_what_it_documents(venue: str) -> None:
     rate = DIALECTS[venue].order_rate
     for seconds, orders in DOCUMENTED[venue]:
         assert rate.burst + seconds * rate.per_s <= orders
+
+
+@pytest.mark.parametrize(
+    ("per_s", "burst", "sound"), [(0, 0, True), (5, 2, True), (5, 0, False), (0, 2, False), (-1, -1, False)]
+)
+def test_a_rate_of_the_settings_is_whole_or_left_out(per_s: int, burst: int, sound: bool) -> None:
+    settings = read_settings(Path(__file__).parents[3] / "ballast.toml")
+    venue = msgspec.structs.replace(settings.venues[0], orders_per_s=per_s, order_burst=burst)
+    changed = msgspec.structs.replace(settings, venues=(venue,))
+    if sound:
+        check_venues(changed)
+    else:
+        with pytest.raises(SettingsError):
+            check_venues(changed)
