@@ -88,7 +88,8 @@ def _rerouted(tallies: Tallies, event: HedgeRerouted, policy: Policy | None) -> 
 def _begin(tally: Tally, event: HedgePlanned | HedgeRerouted, policy: Policy | None) -> None:
     """Begin a round: its legs, each with what its certificate expects of it."""
     certificate = event.certificate
-    routed = {(leg.venue, leg.account, leg.symbol): leg for leg in certificate.legs} if certificate else {}
+    chosen = certificate.legs if certificate is not None else ()
+    routed = {(leg.venue, leg.account, leg.symbol): leg for leg in chosen if leg.base != 0}  # of nothing, no share
     if certificate is not None:
         tally.certificates += (certificate.inputs_sha256,)
     tally.legs += tuple(

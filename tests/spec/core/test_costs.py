@@ -136,6 +136,12 @@ class TestWhatIsNotKnown:
             ("USDT", "0.75"),
         ]
 
+    def test_a_certificate_of_nothing_expects_nothing(self):
+        proof = certificate(routed("binanceusdm", "0", "2999.5"))
+        fill = filled(1, "binanceusdm", "-2", "2999.5", 1)
+        (told,) = leg_costs(open_tally(planned(leg("binanceusdm", "-2"), proof=proof), ORDERED, fill))
+        assert (told.cost, told.expected_price) == (None, None)
+
     def test_an_order_of_no_plan_is_counted_and_worth_nothing_that_is_known(self):
         tally = open_tally(PLANNED, ordered(1, "bybit", "-1"), filled(1, "bybit", "-1", "3000", 1))
         (told,) = leg_costs(tally)
