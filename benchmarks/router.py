@@ -1,10 +1,11 @@
-"""The router beside HiGHS and beside simpler ways: time, the gap to the optimum, and what it saves.
+"""The router beside HiGHS and beside simpler ways: time, the gap to the optimum, what it saves; time to hedge again.
 
 `python -m benchmarks.router [--quick] [--json]`: 1,000 seeded stressed markets (`benchmarks.markets`) of eight venues
 with three instruments and 200 levels a side, and the recorded books where they are.
 """
 
 import argparse
+import asyncio
 import statistics
 import time
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from benchmarks.report import Figure, Group, Line, at_least, at_most, machine, p
 from benchmarks.router_books import problems, recorded_books
 from benchmarks.router_lp import least
 from benchmarks.router_naive import WAYS, naive
+from benchmarks.router_rehedge import fill_to_rehedge
 from domain.routing import route
 from domain.routing_problem import Problem, Routed
 
@@ -28,14 +30,15 @@ RUNS = 3
 
 
 class Much(msgspec.Struct, frozen=True):
-    """Say how many markets."""
+    """Say how many markets, recorded books and surprise fills."""
 
     markets: int
     books: int
+    surprises: int
 
 
-FULL = Much(markets=1_000, books=1_000)
-QUICK = Much(markets=25, books=2)
+FULL = Much(markets=1_000, books=1_000, surprises=300)
+QUICK = Much(markets=25, books=2, surprises=10)
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -196,7 +199,8 @@ def main() -> None:
     arguments = parser.parse_args()
     about = machine()
     much = QUICK if arguments.quick else FULL
-    report([speed(much), *quality(much)], about, as_json=arguments.json)
+    groups = [speed(much), *quality(much), asyncio.run(fill_to_rehedge(much.surprises))]
+    report(groups, about, as_json=arguments.json)
 
 
 if __name__ == "__main__":
