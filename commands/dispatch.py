@@ -39,6 +39,7 @@ from domain.codec import reader
 from domain.event import Event
 from domain.fill import FillRecorded
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned, HedgeRerouted
+from domain.mode import ModeChanged
 from domain.onchain import ContractChanged, ContractObserved, PartyRemoved
 from domain.order import OrderAcknowledged, OrderClosed, OrderSubmissionRequested
 from domain.policy import PolicyAdopted
@@ -48,7 +49,15 @@ from domain.request import RequestAccepted, RequestCancelled, RequestSettlementF
 from domain.settlement import SettlementConfirmed, SettlementIncluded, SettlementReverted
 from domain.stable import StableHeld, StableProposed
 from domain.surprise import SurpriseClassified
-from domain.suspension import AssetResumed, InstrumentResumed, OracleResumed, VenueResumed
+from domain.suspension import (
+    AssetResumed,
+    AssetSuspended,
+    InstrumentResumed,
+    InstrumentSuspended,
+    OracleResumed,
+    VenueResumed,
+    VenueSuspended,
+)
 from domain.treasury import CustodyFailed, CustodyTransferred
 
 Decide = Callable[[Book, Any, Context], tuple[Event, ...] | Refusal]
@@ -105,6 +114,10 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     HedgeCompleted: (settling.react_hedged, costs.react_ended, rebalance.react_ended, rehedge.react_left),
     HedgeAbandoned: (settling.react_abandoned, costs.react_ended, rebalance.react_ended, rehedge.react_abandoned),
     OrderSubmissionRequested: (hedging_slices.react_requested,),
+    ModeChanged: (hedging_slices.react_stopped,),
+    VenueSuspended: (hedging_slices.react_stopped,),
+    InstrumentSuspended: (hedging_slices.react_stopped,),
+    AssetSuspended: (hedging_slices.react_stopped,),
     OrderAcknowledged: (hedge.react_acknowledged,),
     OrderClosed: (hedge.react_closed,),
     FillRecorded: (rehedge.react_surprise, hedge.react_fill),

@@ -22,12 +22,12 @@ def react_planned(book: Book, event: HedgePlanned, at_us: int) -> tuple[Message,
     """Send the first order of each leg, or be done when there is nothing to trade."""
     if not event.legs:
         return (Record(completed(book.hedges[event.hedge_id])),)
-    return begin(book, event.hedge_id, event.sources, at_us)
+    return begin(book, event, at_us)
 
 
 def react_rerouted(book: Book, event: HedgeRerouted, at_us: int) -> tuple[Message, ...]:
     """Send the first order of each new leg."""
-    return begin(book, event.hedge_id, event.sources, at_us)
+    return begin(book, event, at_us)
 
 
 def react_acknowledged(book: Book, event: OrderAcknowledged, _at_us: int) -> tuple[Message, ...]:

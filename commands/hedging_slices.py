@@ -10,16 +10,19 @@ from commands.order import cancel_wake, intend
 from commands.process import Arm, Message, Record
 from domain.book import Book
 from domain.execution import Progress, Slice, next_slice
-from domain.hedge import OpenHedge, OpenLeg
+from domain.hedge import HedgePlanned, HedgeRerouted, OpenHedge, OpenLeg
 from domain.instant import MILLISECOND_US
 from domain.legs import leg_of
 from domain.limit import Control
-from domain.order import OrderAttempted, OrderSubmissionRequested, TimeInForce
+from domain.market import instrument_scope
+from domain.mode import GLOBAL, Mode, ModeChanged
+from domain.order import Order, OrderAttempted, OrderSubmissionRequested, TimeInForce
 from domain.policy import Instrument
 from domain.quantity import ZERO, Num, Rounding, divide, round_to
 from domain.quote import Source
 from domain.room import holding
 from domain.sizing import least, tradable
+from domain.suspension import Suspended
 from domain.wake import Wake
 
 SPOT = "spot"
@@ -84,29 +87,29 @@ def _reduces(book: Book, hedge: OpenHedge, leg: OpenLeg, quantity: Num) -> bool:
     return holding(book, instrument).reducible(sell=quantity < 0) >= abs(quantity)
 
 
-def begin(book: Book, hedge_id: UUID, sources: tuple[Source, ...], at_us: int) -> tuple[Message, ...]:
-    """Send the first order of every leg that has had none; what cannot be sent yet is asked for when it is due.
+def begin(book: Book, event: HedgePlanned | HedgeRerouted, at_us: int) -> tuple[Message, ...]:
+    """Send the first order of every leg of a plan; what cannot be sent yet is asked for when it is due.
 
     What rests needs the prices of that moment, and the limit may allow no order at all: then it is asked again, and
     refused aloud, until it does.
     """
-    hedge = book.hedges[hedge_id]
+    hedge = book.hedges[event.hedge_id]
     messages: list[Message] = []
     number = hedge.orders
-    for leg in hedge.legs:
+    for leg in hedge.legs[len(hedge.legs) - len(event.legs) :]:  # the others went on before
         instrument = instrument_of(book, leg.leg)
-        if leg.orders or leg.over or instrument is None:
+        if instrument is None:
             continue
         part = due(hedge, leg)
         quantity = ZERO if part.rests else sized(book, instrument, leg, part.quantity, leg.leg.reference)
         if quantity:
             number += 1
-            placing = Placing(number=number, quantity=quantity, sources=sources)
+            placing = Placing(number=number, quantity=quantity, sources=event.sources)
             intent = intents(book, hedge, leg, placing, at_us)
             messages += [Record(each) for each in intent]
         else:
             wait_ms = 0 if part.rests else retry_ms(book)
-            messages.append(Arm(continuing(hedge_id, f"{hedge.rounds}|{leg.leg.key}", at_us, wait_ms)))
+            messages.append(Arm(continuing(event.hedge_id, f"{hedge.rounds}|{leg.leg.key}", at_us, wait_ms)))
     return tuple(messages)
 
 
@@ -117,6 +120,26 @@ def react_requested(book: Book, event: OrderSubmissionRequested, at_us: int) -> 
         return ()
     text = f"it rested {leg.style.rest_ms} ms"
     return (Arm(cancel_wake(event.order.order_id, at_us + leg.style.rest_ms * MILLISECOND_US, text)),)
+
+
+def react_stopped(book: Book, event: ModeChanged | Suspended, at_us: int) -> tuple[Message, ...]:
+    """Cancel at once what rests where trading was halted, or where nobody can tell the price any more."""
+    if isinstance(event, ModeChanged) and event.mode is not Mode.HALTED:
+        return ()
+    text = f"{event.scope} was stopped"
+    return tuple(
+        Arm(cancel_wake(order_id, at_us, text))
+        for order_id, open_order in book.orders.items()
+        if open_order.order.time_in_force is not TimeInForce.IOC and event.scope in _scopes(book, open_order.order)
+    )
+
+
+def _scopes(book: Book, order: Order) -> frozenset[str]:
+    """Return every scope that an order lies in."""
+    underlying = book.underlying_of(order.venue, order.symbol) or ""
+    return frozenset(
+        {GLOBAL, f"venue:{order.venue}", f"asset:{underlying}", instrument_scope(order.venue, order.symbol)}
+    )
 
 
 def retry_ms(book: Book) -> int:

@@ -29,7 +29,10 @@ from domain.policy import PolicyAdopted
 from domain.quantity import ZERO, Num
 from domain.refusal import Refusal
 from domain.surprise import SurpriseClassified, SurpriseKind, classify, rehedging
-from domain.wake import RETRY_DELAY_MAX_MS, Wake
+from domain.wake import Wake
+
+# Carry that was traded without success is tried again after this long: a person was told meanwhile.
+GIVEN_UP_MS = 5_000
 
 
 @command("hedge.rehedge")
@@ -81,7 +84,7 @@ def react_abandoned(book: Book, event: HedgeAbandoned, at_us: int) -> tuple[Mess
     request = book.requests.get(event.request_id)
     if request is not None and request.settlement_id is None:
         return ()
-    return _all_asked(book, event.hedge_id, at_us, RETRY_DELAY_MAX_MS if request is None else retry_ms(book))
+    return _all_asked(book, event.hedge_id, at_us, GIVEN_UP_MS if request is None else retry_ms(book))
 
 
 def react_policy(book: Book, event: PolicyAdopted, at_us: int) -> tuple[Message, ...]:
@@ -90,8 +93,17 @@ def react_policy(book: Book, event: PolicyAdopted, at_us: int) -> tuple[Message,
 
 
 def _all_asked(book: Book, cause: UUID, at_us: int, wait_ms: int) -> tuple[Message, ...]:
-    after = at_us + wait_ms * MILLISECOND_US
-    return tuple(message for underlying in book.carry for message in _asked(book, underlying, cause, after))
+    """Ask for what any underlying carries, in a while; who is to be asked anyway by then sees this too."""
+    after_us = at_us + wait_ms * MILLISECOND_US
+    waiting = {wake.subject: wake for wake in book.wakes.values() if at_us < wake.at_us}
+    asked: list[Message] = []
+    for underlying in book.carry:
+        before = waiting.get(rehedging(underlying))
+        if before is None:
+            asked += _asked(book, underlying, cause, after_us)
+        elif before.at_us > after_us:
+            asked.append(Arm(msgspec.structs.replace(before, at_us=after_us, tries=0)))
+    return tuple(asked)
 
 
 def _asked(book: Book, underlying: str, cause: UUID, at_us: int) -> tuple[Message, ...]:

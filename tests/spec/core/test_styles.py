@@ -138,6 +138,42 @@ class TestPostThenCross:
         assert (only(desk).venue, only(desk).time_in_force) == ("okx", TimeInForce.IOC)
 
 
+class TestStopped:
+    @pytest.mark.parametrize("scope", ["global", "venue:binanceusdm", "asset:ETH"])
+    def test_what_rests_is_cancelled_where_trading_is_halted_and_crosses_when_it_is_not(self, scope: str):
+        desk = begun(POST)
+        order = only(desk)
+        desk.acknowledge(order, filled="0", terminal=False)
+        desk.change_mode("HALTED", scope=scope)
+        (fired,) = desk.wake(0)
+        assert tags(fired.events) == ["order.cancel_requested"]
+        desk.acknowledge(order, filled="0")
+        if scope != "venue:binanceusdm":  # a halted venue is left for another at once
+            assert [reason(each) for each in desk.wake(0)] == ["HALTED"]
+            desk.change_mode("ACTIVE", scope=scope, actor="bob")
+        desk.wake(250)
+        assert only(desk).time_in_force is TimeInForce.IOC
+
+    @pytest.mark.parametrize(
+        ("scope", "law"),
+        [("venue:binanceusdm", "stale"), ("instrument:binanceusdm|ETH/USDT:USDT", "stale"), ("asset:ETH", "quorum")],
+    )
+    def test_so_it_is_where_nobody_can_tell_the_price(self, scope: str, law: str):
+        desk = begun(POST)
+        desk.acknowledge(only(desk), filled="0", terminal=False)
+        desk.do("market.suspend", {"scope": scope, "law": law, "text": "", "at_us": desk.now_us})
+        (fired,) = desk.wake(0)
+        assert tags(fired.events) == ["order.cancel_requested"]
+
+    def test_not_elsewhere_nor_by_a_milder_mode(self):
+        desk = begun(POST)
+        desk.acknowledge(only(desk), filled="0", terminal=False)
+        for scope in ("venue:okx", "pair:USDT/USDe"):
+            desk.change_mode("HALTED", scope=scope)
+        desk.change_mode("REDUCE_ONLY")
+        assert desk.wake(0) == []
+
+
 class TestTwap:
     def test_slices_follow_at_their_instants(self):
         desk = begun(TWAP)

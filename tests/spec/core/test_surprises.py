@@ -314,6 +314,19 @@ class TestBand:
 
 
 class TestAbandoned:
+    def test_many_that_leave_carry_ask_once(self):
+        desk = hedged()
+        desk.surprise("binanceusdm", "4")
+        desk.change_mode("HALTED")
+        for _ in range(4):
+            desk.wake(30_000)
+        desk.do("policy.adopt", {"policy": wide_policy(hedge_orders_max=5)}, actor="system")
+        (wake,) = desk.book.wakes.values()
+        assert (wake.at_us, wake.tries) == (desk.now_us, 0), "the one that waited is asked now"
+        desk.wake(0)
+        (wake,) = desk.book.wakes.values()
+        assert wake.tries == 1
+
     def test_what_a_rehedge_leaves_is_tried_again_for_ever_slowly(self):
         desk = hedged()
         desk.surprise("binanceusdm", "4")
