@@ -26,12 +26,9 @@ Orders = Mapping[str, Sequence[KeptOrder]]
 Counts = Mapping[str, Mapping[str, int]]
 
 
-def judge_scenario(
-    name: str, book: Book, log: Sequence[Recorded], acts: Sequence[Act], orders: Orders, counts: Counts
-) -> list[Verdict]:
-    """Return every verdict of a scenario: `orders` and `counts` are the venues' own."""
+def judge_scenario(book: Book, log: Sequence[Recorded], orders: Orders) -> list[Verdict]:
+    """Return every verdict about what the house did: `orders` are the venues' own."""
     return [
-        _befell(name, log, acts, counts),
         _delta(book, log),
         _rehedged(book, log),
         _alerted(log),
@@ -40,8 +37,8 @@ def judge_scenario(
     ]
 
 
-def _befell(name: str, log: Sequence[Recorded], acts: Sequence[Act], counts: Counts) -> Verdict:
-    """Judge whether it happened at all: a scenario that befell nobody proves nothing."""
+def judge_befell(name: str, log: Sequence[Recorded], acts: Sequence[Act], counts: Counts) -> Verdict:
+    """Judge by the venues' own counts whether it happened at all: a scenario that befell nobody proves nothing."""
     told = "; ".join(act.what for act in acts) or "nothing was done"
     fills = Counter(each.event.kind for each in log if isinstance(each.event, FillRecorded))
     unknown = sum(isinstance(each.event, OrderOutcomeUnknown) for each in log)

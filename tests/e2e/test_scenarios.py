@@ -33,6 +33,16 @@ def test_what_befalls_the_venues_is_put_right(tmp_path: Path, scenario: str) -> 
         demo.end()
 
 
+def test_one_that_is_stopped_before_anything_befell_it_holds_too(tmp_path: Path) -> None:
+    demo = Demo(tmp_path / "data", options=["--scenario", "partial_fills"])
+    try:
+        demo.until_ready()
+        assert demo.terminate() == 0, demo.told()
+        assert "delta ends inside" in demo.output.read_text()
+    finally:
+        demo.end()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

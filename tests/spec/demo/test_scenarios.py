@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from api.demo.door import KeptOrder
-from api.demo.scenario_checks import judge_scenario
+from api.demo.scenario_checks import judge_befell, judge_scenario
 from api.demo.scenarios import SCENARIOS, Act, held, parse_scenario, round_of, venues
 from api.replica import Recorded
 from api.settings import SettingsError
@@ -91,7 +91,8 @@ def log(*events: Event, apart_us: int = 100_000) -> list[Recorded]:
 def broken(desk: Desk, recorded: list[Recorded], name: str = "adl", **given: Any) -> set[str]:
     """Return the invariants that do not hold."""
     fields: dict[str, Any] = {"acts": ACTS, "orders": {VENUE: []}, "counts": COUNTS} | given
-    verdicts = judge_scenario(name, desk.book, recorded, fields["acts"], fields["orders"], fields["counts"])
+    verdicts = judge_scenario(desk.book, recorded, fields["orders"])
+    verdicts.append(judge_befell(name, recorded, fields["acts"], fields["counts"]))
     return {verdict.invariant for verdict in verdicts if not verdict.held}
 
 
