@@ -132,6 +132,35 @@ def test_who_gives_up_leaves_his_turn_to_the_next() -> None:
     simulate(main)
 
 
+def test_a_turn_that_came_as_its_owner_gave_up_is_not_lost() -> None:
+    async def main(budget: OrderBudget) -> None:
+        for _ in range(3):
+            await budget.order(0.0)
+        waiting = asyncio.create_task(budget.order(LONG_S))
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(0.5, waiting.cancel)
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert waiting.cancelled()
+        assert asyncio.get_running_loop().time() == pytest.approx(0.5)
+        await budget.order(0.0)
+        assert budget.sent == 4
+
+    simulate(main)
+
+
+def test_quiet_times_save_up_no_more_than_a_burst() -> None:
+    async def main(budget: OrderBudget) -> None:
+        for _ in range(3):
+            await budget.order(0.0)
+        await asyncio.sleep(1_000)
+        for _ in range(3):
+            await budget.order(0.0)
+        with pytest.raises(RateSpent):
+            await budget.order(0.0)
+
+    simulate(main)
+
+
 def test_the_line_is_bounded() -> None:
     async def main(budget: OrderBudget) -> None:
         waiting = [asyncio.create_task(budget.cancel()) for _ in range(WAITING_MAX + 3)]
