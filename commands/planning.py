@@ -96,10 +96,9 @@ def check_legs(book: Book, planned: Planned) -> Refusal | None:
 
 def routed(book: Book, wanted: Wanted, found: Ways, context: Context) -> Planned | Refusal:
     """Route what is wanted over these ways; the collar is not looked at."""
-    policy = book.policy
-    if policy is None:
-        return Refusal(reason=Reason.POLICY_MISSING, text="the book has no policy yet")
-    traded = outside_band(policy, wanted.underlying, wanted.quantity) if wanted.cut else wanted.quantity
+    policy, traded = book.policy, wanted.quantity
+    if wanted.cut and policy is not None:
+        traded = outside_band(policy, wanted.underlying, wanted.quantity)
     rests = subtract(wanted.quantity, traded)
     if traded == 0:
         return Planned(quantity=ZERO, reference=found.reference, legs=(), sources=found.sources, internalised=rests)

@@ -21,15 +21,13 @@ from commands.planning import plan_hedge
 from commands.settling import settles_first
 from domain.basis import rest_on
 from domain.book import Book
-from domain.consolidated import limit_price
 from domain.event import Event
-from domain.hedge import PlannedLeg
 from domain.ids import natural_id
 from domain.instant import MILLISECOND_US, SECOND_US
 from domain.market import BPS_STEP
-from domain.policy import Hedging, Instrument, Pair, Policy
+from domain.policy import Hedging, Pair, Policy
 from domain.pricing import Pricing, price
-from domain.quantity import BPS, ZERO, Amount, Num, Rounding, divide, multiply, round_to, subtract
+from domain.quantity import BPS, Amount, Rounding, divide, multiply, round_to, subtract
 from domain.quote import QuoteIssued, QuoteUsed, Side
 from domain.refusal import Reason, Refusal, least
 from domain.request import RequestAccepted
@@ -227,27 +225,3 @@ def _accepted(quote: QuoteIssued, command: AcceptRequest, context: Context) -> R
         accepted_at_us=context.at_us,
         signature_type=command.signature_type,
     )
-
-
-def legs_of(book: Book, policy: Policy, pair: Pair, quantity: Num, reference: Num) -> tuple[PlannedLeg, ...]:
-    """Return the legs that trade a signed quantity; none for nothing."""
-    if quantity == 0:
-        return ()
-    instrument = book.instrument(pair.venue, pair.symbol)
-    slippage = policy.hedge_slippage_bps
-    leg = PlannedLeg(
-        venue=pair.venue,
-        account=instrument.account,
-        symbol=pair.symbol,
-        quantity=quantity,
-        limit_price=limit_price(instrument, sell=quantity < 0, reference=reference, slippage_bps=slippage),
-        reference=reference,
-    )
-    return (leg,)
-
-
-def tradable(instrument: Instrument, wanted: Decimal, reference: Decimal) -> Num:
-    """Round a signed base quantity to what the venue takes; zero when it is below the venue's minimum."""
-    quantity = round_to(wanted, instrument.lot, Rounding.NEAREST)
-    too_small = abs(quantity) < instrument.minimum_quantity
-    return ZERO if too_small or multiply(abs(quantity), reference) < instrument.minimum_notional else quantity

@@ -27,13 +27,8 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     stable: Reference
 
     @property
-    def mid(self) -> Num:
-        """Return the middle of the reference book, or what is held is worth."""
-        return self.ways.reference if self.ways is not None else self.base.mid
-
-    @property
     def mid_usd(self) -> Num:
-        """Return the same in dollars."""
+        """Return the middle of the reference book, or what is held is worth, in dollars."""
         return self.ways.reference_usd if self.ways is not None else self.base.mid
 
     @property

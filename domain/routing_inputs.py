@@ -151,8 +151,7 @@ def _steps(book: Book, routing: Routing, account: tuple[str, str], total: Num) -
     """Return the marginal penalties of an account: what its rank costs at any size, and concentration above it."""
     ranked = _ranked(routing, book.outside.accounts.get(account_key(*account)))
     steps = {ZERO: ranked} if ranked > 0 else {}
-    if total > 0:
-        steps |= {multiply(each.share, total): add(each.bps, ranked) for each in routing.concentration}
+    steps |= {multiply(each.share, total): add(each.bps, ranked) for each in routing.concentration}
     return tuple(PenaltyStep(start, bps) for start, bps in steps.items())
 
 

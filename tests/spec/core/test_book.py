@@ -57,16 +57,17 @@ def test_walking_stops_when_nothing_is_left():
     assert spend_on((), Num(5)) == (0, 0)
 
 
-def test_a_cancel_that_was_asked_for_changes_nothing_until_the_venue_says_so():
+def test_a_cancel_that_was_asked_for_frees_nothing_until_the_venue_says_so():
     desk = Desk()
     desk.accept(desk.quote("1.5"))
     order = desk.order()
-    before = dict(desk.book.orders)
+    before = exposure(desk.book, "ETH")
     event = OrderCancelRequested(order_id=order.order_id, text="too slow")
     assert event.originator == order.order_id
     version = desk.book.versions[order.order_id]
     evolve(desk.book, event, START_US)
-    assert desk.book.orders == before
+    assert exposure(desk.book, "ETH") == before
+    assert set(desk.book.orders) == {order.order_id}
     assert desk.book.versions[order.order_id] == version + 1
 
 

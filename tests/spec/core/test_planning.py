@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from commands.context import Context
-from commands.planning import Planned, Wanted, plan, style_of
+from commands.planning import Planned, Wanted, plan, plan_hedge, style_of
 from domain.account import AccountObserved, Balance, account_key
 from domain.book import Book
 from domain.execution import Style, StyleKind
@@ -104,6 +104,18 @@ class TestLegs:
         desk = WideDesk()
         desk.book.policy = None
         assert refused(planned(desk, "-1")) == "POLICY_MISSING"
+
+    def test_what_is_owed_to_a_request_waits_while_halted(self):
+        desk = WideDesk()
+        accepted: Any = desk.accept(desk.quote("1.5")).events[1]
+        pair = desk.book.pair("WETH/USDe")
+        assert pair is not None
+        context = Context(UUID(int=1), "test", START_US, desk.evidence, desk.witnesses)
+        owed: Any = plan_hedge(desk.book, pair, accepted, context)
+        assert [event.TOPIC for event in owed] == ["hedge.planned.v3"]
+        desk.change_mode("HALTED")
+        waits: Any = plan_hedge(desk.book, pair, accepted, context)
+        assert waits.reason.name == "HALTED"
 
 
 class TestReducing:
@@ -225,6 +237,12 @@ class TestBand:
         found = planned(desk, "-1", cut=False)
         assert isinstance(found, Planned)
         assert (found.quantity, found.internalised) == (-1, 0)
+
+    def test_what_is_all_sent_is_not_told(self):
+        desk = self.desk(BackTo.ZERO)
+        accepted = desk.accept(desk.quote("3"))
+        assert "flow.internalised" not in tags(accepted.events)
+        assert str(desk.book.carry["ETH"]) == "0"
 
     def test_without_a_band_nothing_is_told(self):
         desk = WideDesk()

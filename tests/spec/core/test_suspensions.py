@@ -8,6 +8,7 @@ import pytest
 from domain.ladder import ladder
 from domain.quantity import Num
 from tests.support.desk import START_US, Desk, a_book, a_policy, a_witness, agreeing, an_oracle, pegged, reason, tags
+from tests.support.venues import VENUES, WideDesk
 
 ETH = "instrument:binanceusdm|ETH/USDT:USDT"
 
@@ -281,6 +282,14 @@ class TestKeptEvidence:
         assert self.kept(desk, "quote.issue", body | {"pair": "DOGE/USDe"}) == (0, [])
         desk.book.policy = None
         assert self.kept(desk, "quote.issue", body) == (0, [])
+
+    def test_what_may_trade_on_several_venues_keeps_the_books_of_them_all(self):
+        desk = WideDesk()
+        foreign = msgspec.structs.replace(a_book(), venue="deribit")
+        desk.evidence = (*desk.evidence, foreign)
+        quote = desk.quote("1.5")
+        assert [each.venue for each in quote.envelope.evidence] == list(VENUES)
+        assert desk.accept(quote).envelope.evidence == quote.envelope.evidence
 
     def test_what_needs_no_market_keeps_none(self):
         desk = Desk()

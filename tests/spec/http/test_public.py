@@ -4,6 +4,7 @@ import json
 from uuid import UUID
 
 import httpx
+import msgspec
 import pytest
 
 from api.http.house import HttpSettings
@@ -333,6 +334,18 @@ async def test_state_refusals_have_their_codes(shop: Shop) -> None:
             "reason": "halted",
         }
         assert (await client.get("/asset-availability")).json() == {"mint": [], "redeem": []}
+
+
+async def test_a_pair_is_available_as_long_as_one_of_its_venues_is() -> None:
+    first = a_policy().instruments[0]
+    second = msgspec.structs.replace(first, venue="bybit")
+    shop = Shop(policy=a_policy(benefactors=(BENEFACTOR,), instruments=(first, second)))
+    both = ["WETH/USDe", "USDT/USDe"]
+    async with shop.client() as client:
+        for venue, left in (("binanceusdm", both), ("bybit", both[1:])):
+            change = {"scope": f"venue:{venue}", "mode": "HALTED", "reason": "test"}
+            await client.post("/v1/mode", json=change, headers=shop.bearer("risk"))
+            assert (await client.get("/asset-availability")).json() == {"mint": left, "redeem": left}
 
 
 async def test_availability_follows_the_modes(shop: Shop) -> None:
