@@ -35,45 +35,12 @@ def hedge(
     request_id: UUID, flow: tuple[Side, Num, Num], policy: Policy, chance: random.Random
 ) -> Generator[Event, int, None]:
     """Yield the events of the hedge of a flow (side, base units, price); send when each was decided."""
-    side, base, price = flow
-    direction = -1 if side is Side.MINT else 1
-    hedge_id = derive_id(request_id, "hedge")
-    order_id = derive_id(hedge_id, "order:1")
-    order_side = OrderSide.SELL if direction < 0 else OrderSide.BUY
-    planned = HedgePlanned(
-        hedge_id=hedge_id,
-        request_id=request_id,
-        purpose=Purpose.OPEN if direction < 0 else Purpose.CLOSE,
-        underlying="ETH",
-        exposure=Num(-direction * base),
-        quantity=Num(direction * base),
-        reference=price,
-        legs=(
-            PlannedLeg(
-                venue=VENUE,
-                account=ACCOUNT,
-                symbol=SYMBOL,
-                quantity=Num(direction * base),
-                limit_price=price,
-                reference=price,
-            ),
-        ),
-        certificate=_certificate(Num(direction * base), price),
-    )
+    planned, order = _planned(request_id, *flow)
+    _, base, price = flow
+    signed, hedge_id, order_id = planned.quantity, planned.hedge_id, order.order_id
     at_us = yield planned
     tallies = Tallies()
     fold(tallies, planned, policy)
-    order = Order(
-        order_id=order_id,
-        venue=VENUE,
-        account=ACCOUNT,
-        symbol=SYMBOL,
-        side=order_side,
-        quantity=base,
-        limit_price=price,
-        time_in_force=TimeInForce.IOC,
-        reduce_only=direction > 0,
-    )
     requested = OrderSubmissionRequested(order=order, hedge_id=hedge_id)
     at_us = yield requested
     fold(tallies, requested, policy)
@@ -99,22 +66,57 @@ def hedge(
             at_us = yield fill
             fold(tallies, fill, policy)
     yield OrderClosed(order_id=order_id, hedge_id=hedge_id, ending=Ending.FILLED, filled=base)
-    yield HedgeLegCompleted(hedge_id=hedge_id, order_id=order_id, filled=Num(direction * base))
-    at_us = yield HedgeCompleted(
-        hedge_id=hedge_id, request_id=request_id, filled=Num(direction * base), average_price=price
-    )
-    legs = leg_costs(tallies.open[hedge_id])
-    yield CostRealised(
+    yield HedgeLegCompleted(hedge_id=hedge_id, order_id=order_id, filled=signed)
+    at_us = yield HedgeCompleted(hedge_id=hedge_id, request_id=request_id, filled=signed, average_price=price)
+    yield _realised(planned, tallies, rfc3339(at_us)[:DATE_DIGITS])
+
+
+def _planned(request_id: UUID, side: Side, base: Num, price: Num) -> tuple[HedgePlanned, Order]:
+    """Return the plan of a hedge and the one order that it comes to."""
+    mints = side is Side.MINT
+    signed = Num(-base) if mints else base
+    hedge_id = derive_id(request_id, "hedge")
+    leg = PlannedLeg(venue=VENUE, account=ACCOUNT, symbol=SYMBOL, quantity=signed, limit_price=price, reference=price)
+    planned = HedgePlanned(
         hedge_id=hedge_id,
         request_id=request_id,
+        purpose=Purpose.OPEN if mints else Purpose.CLOSE,
+        underlying="ETH",
+        exposure=Num(-signed),
+        quantity=signed,
+        reference=price,
+        legs=(leg,),
+        certificate=_certificate(signed, price),
+    )
+    order = Order(
+        order_id=derive_id(hedge_id, "order:1"),
+        venue=VENUE,
+        account=ACCOUNT,
+        symbol=SYMBOL,
+        side=OrderSide.SELL if mints else OrderSide.BUY,
+        quantity=base,
+        limit_price=price,
+        time_in_force=TimeInForce.IOC,
+        reduce_only=not mints,
+    )
+    return planned, order
+
+
+def _realised(planned: HedgePlanned, tallies: Tallies, day: str) -> CostRealised:
+    """Return what a hedge that traded whole has cost."""
+    tally = tallies.open[planned.hedge_id]
+    legs = leg_costs(tally)
+    return CostRealised(
+        hedge_id=planned.hedge_id,
+        request_id=planned.request_id,
         purpose=planned.purpose,
         underlying=planned.underlying,
-        day=rfc3339(at_us)[:DATE_DIGITS],
+        day=day,
         completed=True,
-        filled=Num(direction * base),
+        filled=planned.quantity,
         legs=legs,
         total=whole(legs),
-        certificates=tallies.open[hedge_id].certificates,
+        certificates=tally.certificates,
     )
 
 
