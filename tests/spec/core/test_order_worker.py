@@ -343,7 +343,9 @@ class TestCancelling:
 
 
 class TestWhatWasNotSent:
-    @pytest.mark.parametrize(("how", "code"), [("rate", "order_rate"), ("down", "unavailable")])
+    @pytest.mark.parametrize(
+        ("how", "code"), [("rate", "order_rate"), ("down", "unavailable"), ("refused", "insufficient_margin")]
+    )
     def test_is_told_at_once_and_why(self, how: Any, code: str) -> None:
         @in_office(ModelVenue(VENUE))
         async def _(office: Office) -> None:
