@@ -7,7 +7,7 @@ instrument of a venue reduces while another extends, it may not be: `domain.rout
 """
 
 from decimal import Decimal
-from heapq import heapify, heappop, heappush, heapreplace
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from domain.quantity import BPS, EXACT
@@ -160,51 +160,70 @@ def merge(desk: Desk) -> None:
 
 def take_cheapest(desk: Desk, walks: list[Walk] | None = None, price: Decimal | None = None) -> None:
     """Take piece by piece, from some walks or all, until the targets are met; or, with a price, all not dearer."""
-    heap: list[tuple[Decimal, int]] = []
-    for walk in desk.walks if walks is None else walks:
-        unit = desk.next_unit(walk)
-        if unit is not None:
-            heap.append((unit, walk.order))
-    heapify(heap)
+    queue, walks = _Queue(), desk.walks if walks is None else walks
+    for walk in walks:
+        queue.push(desk.next_unit(walk), walk.order)
     left = desk.left
-    while heap:
-        key, order = heap[0]
+    while (first := queue.first()) is not None:
+        key, order = first
         walk = desk.walks[order]
         unit = desk.next_unit(walk) if price is not None or left[walk.target] > DUST else None
-        if unit is None:
-            heappop(heap)
-        elif unit > key:
-            heapreplace(heap, (unit, order))
+        if unit is None or unit > key:
+            queue.push(unit, order)
         elif price is not None and unit > price:
             return
         else:
-            heappop(heap)
-            _take_run(desk, walk, unit, heap, price)
+            queue.push(None, order)
+            _take_run(desk, walk, unit, queue, (walks, price))
             if left[walk.target] < 0:
                 return
 
 
-def _take_run(desk: Desk, walk: Walk, unit: Decimal, heap: list[tuple[Decimal, int]], price: Decimal | None) -> None:
-    """Take levels until another walk's are cheaper, and put the walk, and those it made cheaper, into the heap."""
+class _Queue:
+    """Hold walks by the unit cost of their next piece; each stands in it once, whatever older entries the heap has."""
+
+    __slots__ = ("_heap", "_keys")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[Decimal, int]] = []
+        self._keys: dict[int, Decimal] = {}
+
+    def push(self, key: Decimal | None, order: int) -> None:
+        """Put a walk in at a unit cost, in place of where it was; None takes it out."""
+        if key is None:
+            self._keys.pop(order, None)
+        else:
+            self._keys[order] = key
+            heappush(self._heap, (key, order))
+
+    def first(self) -> tuple[Decimal, int] | None:
+        """Return the cheapest walk's unit cost and number; None where there is none."""
+        heap, keys = self._heap, self._keys
+        while heap:
+            first = heap[0]
+            if keys.get(first[1]) is first[0]:
+                return first
+            heappop(heap)
+        return None
+
+
+def _take_run(desk: Desk, walk: Walk, unit: Decimal, queue: _Queue, among: tuple[list[Walk], Decimal | None]) -> None:
+    """Take levels until another walk's are cheaper, and put the walk, and those it made cheaper, into the queue."""
+    walks, price = among
     gross = desk.grosses[walk.venue]
-    above, below = gross.above, gross.below
+    above, below, reducing = gross.above, gross.below, walk.reducing
     fine = _subtract(unit, walk.unit or unit)
-    end = heap[0][0] if heap else price
-    if price is not None and end is not None:
-        end = min(end, price)
+    rival = queue.first()
+    end = price if rival is None else rival[0] if price is None else min(rival[0], price)
     worst = None if end is None else walk.price_at(_subtract(end, fine))
     if not desk.take(walk, desk.left[walk.target] if price is None else PLENTY, worst):
         return
     desk.prices[walk.target] = max(desk.prices[walk.target], _add(walk.last_unit or unit, fine))
-    after = desk.next_unit(walk)
-    if after is not None:
-        heappush(heap, (after, walk.order))
+    queue.push(desk.next_unit(walk), walk.order)
     if gross.above is not above or gross.below is not below:
-        for other in desk.walks:  # what goes the other way at this venue may cost less now
-            if other.venue == walk.venue and other is not walk:
-                cheaper = desk.next_unit(other)
-                if cheaper is not None:
-                    heappush(heap, (cheaper, other.order))
+        for other in walks:  # what goes the other way at this venue may cost less now
+            if other.venue == walk.venue and other is not walk and other.reducing is not reducing:
+                queue.push(desk.next_unit(other), other.order)
 
 
 def _stride(desk: Desk) -> None:

@@ -155,6 +155,14 @@ def test_what_reduces_needs_no_room_and_makes_some():
     assert legs(routed)["b"] == "1"
 
 
+def test_what_extends_a_venue_shrinks_with_the_lots_of_what_reduces_it():
+    short = candidate("a", position="-2", lot="1.5", asks="100.5x10", room="2")
+    other = candidate("a", symbol="ETH-2", asks="100.6x10")
+    routed = route(problem([short, other], "4", rooms=[room("a", notional="200", most="0")]))
+    assert {leg.symbol: leg.quantity for leg in routed.legs} == {"ETH": Num("1.5"), "ETH-2": Num("1.5")}
+    assert routed.left("ETH") == 1
+
+
 def test_penalties_move_what_exceeds_a_step():
     steps = (("200", "100"),)  # beyond 200 USD of gross a hundred basis points: 1 USD a base unit
     rooms = [room("a", steps=steps), room("b")]
