@@ -215,10 +215,12 @@ def _follow(desk: Desk, ways: dict[int, int]) -> bool:
     """Take and give back as far as it saves; say whether anything moved."""
     moves = [(desk.walks[order], way) for order, way in sorted(ways.items()) if way]
     moved = False
-    while moves and _saves(desk, moves) and (step := _step(desk, moves)) > DUST:
+    while moves:
+        venues = _gross_ways(moves)
+        if not _saves(desk, moves, venues) or (step := _step(desk, moves, venues)) <= DUST:
+            break
         for walk, way in moves:
             _move(desk, walk, EXACT.divide(EXACT.multiply(Decimal(way), step), walk.reference))
-        _snap(desk, moves)
         moved = True
     return moved
 
@@ -232,7 +234,7 @@ def _gross_ways(moves: list[tuple[Walk, int]]) -> dict[int, int]:
     return ways
 
 
-def _saves(desk: Desk, moves: list[tuple[Walk, int]]) -> bool:
+def _saves(desk: Desk, moves: list[tuple[Walk, int]], venues: dict[int, int]) -> bool:
     total = NOTHING
     unrouted = [0] * len(desk.left)
     for walk, way in moves:
@@ -245,7 +247,7 @@ def _saves(desk: Desk, moves: list[tuple[Walk, int]]) -> bool:
         if way < 0 and desk.left[number] <= DUST:
             return False
         total = EXACT.fma(Decimal(way), UNROUTED, total)
-    for venue, way in _gross_ways(moves).items():
+    for venue, way in venues.items():
         gross = desk.grosses[venue]
         fine = gross.above if way > 0 else gross.below
         if way and fine is None:
@@ -254,7 +256,7 @@ def _saves(desk: Desk, moves: list[tuple[Walk, int]]) -> bool:
     return total < -SLACK
 
 
-def _step(desk: Desk, moves: list[tuple[Walk, int]]) -> Decimal:
+def _step(desk: Desk, moves: list[tuple[Walk, int]], venues: dict[int, int]) -> Decimal:
     """Return how many USD can be exchanged until some piece, venue's step or target's remainder ends."""
     step: Decimal | None = None
     ends: list[tuple[Decimal, int]] = []
@@ -265,7 +267,7 @@ def _step(desk: Desk, moves: list[tuple[Walk, int]]) -> Decimal:
     for number, way in enumerate(unrouted):
         if way < 0:
             ends.append((EXACT.multiply(desk.left[number], desk.references[number]), -way))
-    for venue, way in _gross_ways(moves).items():
+    for venue, way in venues.items():
         gross = desk.grosses[venue]
         edge = gross.edge_above if way > 0 else gross.edge_below
         if way:
@@ -288,17 +290,3 @@ def _move(desk: Desk, walk: Walk, base: Decimal) -> None:
     gross, change = desk.grosses[walk.venue], EXACT.multiply(moved, walk.reference)
     gross.move((EXACT.subtract if reducing else EXACT.add)(gross.notional, change))
     desk.left[walk.target] = EXACT.subtract(desk.left[walk.target], moved)
-
-
-def _snap(desk: Desk, moves: list[tuple[Walk, int]]) -> None:
-    """Stand on the edge that ended the step, from which a quotient's rounding may have kept."""
-    for walk, way in moves:
-        if way > 0 and walk.price is not None and walk.piece() <= DUST:
-            _move(desk, walk, walk.piece())
-        elif way < 0 and walk.started and walk.last_piece() <= DUST:
-            _move(desk, walk, EXACT.minus(walk.last_piece()))
-    for venue in sorted(_gross_ways(moves)):
-        gross = desk.grosses[venue]
-        for edge in (gross.edge_above, gross.edge_below):
-            if EXACT.abs(EXACT.subtract(edge, gross.notional)) <= DUST:
-                gross.move(edge)

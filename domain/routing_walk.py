@@ -30,7 +30,7 @@ class Walk:
     up to the first level that is empty or out of order. What was taken costs `slope` USD per quote unit and `offset`
     USD per base unit. `flip` is the base quantity that reduces the position held, `read` the deepest level looked at.
 
-    `base` is what was taken; `price` and `unit` are those of the next piece, None where the book or the room ends;
+    `base` is what was taken, `started` whether anything was; `price` and `unit` are those of the next piece, None where the book or the room ends;
     `reducing` says whether that piece reduces the position held.
     """
 
@@ -58,6 +58,7 @@ class Walk:
         "room",
         "share",
         "slope",
+        "started",
         "target",
         "unit",
         "venue",
@@ -100,6 +101,7 @@ class Walk:
             self._drop_dust()
         index, part = self._index, self._part
         self.base = base = _add(self._full_base, part) if part else self._full_base
+        self.started = bool(index or part)
         self.reducing = bool(self.flip) and _subtract(self.flip, base) > DUST
         self.price: Decimal | None = None
         self.unit: Decimal | None = None
@@ -125,11 +127,6 @@ class Walk:
         if not good:
             self._end = index
         return good
-
-    @property
-    def started(self) -> bool:
-        """Say whether anything was taken."""
-        return bool(self._index or self._part)
 
     @property
     def quote(self) -> Decimal:
