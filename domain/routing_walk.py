@@ -30,8 +30,8 @@ class Walk:
     up to the first level that is empty or out of order. What was taken costs `slope` USD per quote unit and `offset`
     USD per base unit. `flip` is the base quantity that reduces the position held, `read` the deepest level looked at.
 
-    `base` is what was taken, `started` whether anything was; `price` and `unit` are those of the next piece, None where the book or the room ends;
-    `reducing` says whether that piece reduces the position held.
+    `base` is what was taken, `started` whether anything was; `price` and `unit` are those of the next piece, None where
+    the book or the room ends; `reducing` says whether that piece reduces the position held.
     """
 
     __slots__ = (

@@ -6,11 +6,12 @@ from benchmarks.markets import market
 from benchmarks.router_lp import least, unroutable
 from domain.quantity import Num
 from domain.routing import route
-from domain.routing_problem import Problem
+from domain.routing_problem import InstrumentKind, Problem
 
 # HiGHS reckons in floats: to a ten-thousandth of a dollar of some ten thousand.
 TOLERANCE = 1e-4
 LEVELS = 40
+TENTH = Num("0.1")
 
 
 def brought(problem: Problem) -> dict[str, float]:
@@ -23,6 +24,17 @@ def brought(problem: Problem) -> dict[str, float]:
     }
 
 
+def worth_of_a_lot_of_each(problem: Problem) -> Num:
+    lots = {(each.venue, each.symbol): each for each in problem.candidates}
+    references = {target.underlying: target.reference_usd for target in problem.targets}
+    total = Num(0)
+    for leg in route(problem).legs:
+        candidate = lots[leg.venue, leg.symbol]
+        inverse = candidate.kind is InstrumentKind.INVERSE
+        total += candidate.lot * (1 if inverse else references[leg.underlying])
+    return total
+
+
 @pytest.mark.parametrize("number", range(60))
 def test_the_bound_is_the_optimum_and_the_cost_within_a_lot_of_it(number: int):
     problem = market(number, levels=LEVELS)
@@ -31,6 +43,7 @@ def test_the_bound_is_the_optimum_and_the_cost_within_a_lot_of_it(number: int):
     scale = 1 + abs(optimum) / 10_000
     assert float(certificate.bound_usd) == pytest.approx(optimum, abs=TOLERANCE * scale)
     assert float(certificate.cost_usd) - optimum <= float(certificate.lot_usd) + TOLERANCE * scale
+    assert certificate.lot_usd <= worth_of_a_lot_of_each(problem) * TENTH  # a lot costs its costs, not its price
 
 
 @pytest.mark.parametrize("number", range(40))
