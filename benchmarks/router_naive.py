@@ -12,7 +12,7 @@ import msgspec
 
 from domain.quantity import EXACT
 from domain.routing import reasons_of, set_up
-from domain.routing_merge import Desk
+from domain.routing_desk import Desk
 from domain.routing_problem import Problem, Routed
 from domain.routing_walk import DUST, NOTHING, Walk
 

@@ -15,9 +15,10 @@ from domain.certificate import Excluded
 from domain.quantity import EXACT
 from domain.routing_bound import dual
 from domain.routing_certificate import certify
+from domain.routing_desk import Desk, Gross, Mark
 from domain.routing_exchange import first_prices, give_back, optimise, price_anew
 from domain.routing_lots import Lots
-from domain.routing_merge import Desk, Gross, Mark, merge, take_cheapest
+from domain.routing_merge import merge, take_cheapest
 from domain.routing_problem import Candidate, Problem, Routed
 from domain.routing_walk import DUST, NOTHING, Walk
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from domain.quantity import EXACT
-from domain.routing_merge import Gross
+from domain.routing_desk import Gross
 from domain.routing_walk import DUST, NOTHING, Walk
 
 _add, _subtract, _multiply = EXACT.add, EXACT.subtract, EXACT.multiply

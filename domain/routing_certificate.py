@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from domain.certificate import Certificate, CostSplit, Excluded, RoutedLeg, Unrouted
 from domain.codec import encode
 from domain.quantity import BPS, EXACT, ZERO, Num, Rounding, round_to
+from domain.routing_desk import UNROUTED, Desk
 from domain.routing_exchange import last_saving
-from domain.routing_merge import UNROUTED, Desk
 from domain.routing_problem import Candidate, Problem
 from domain.routing_walk import DUST, NOTHING, Walk, carried_per_base
 

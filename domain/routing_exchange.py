@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from domain.quantity import EXACT
-from domain.routing_merge import UNROUTED, Desk
+from domain.routing_desk import UNROUTED, Desk
 from domain.routing_walk import DUST, NOTHING, SHARE, Walk
 
 # Each exchange ends at an edge of some piece; so many in a row do not happen, and the bound stays honest if they do.

@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from heapq import heapify, heappop, heappush
 
 from domain.quantity import EXACT
-from domain.routing_merge import UNROUTED, Desk
+from domain.routing_desk import UNROUTED, Desk
 from domain.routing_walk import DUST, NOTHING, Walk
 
 _add, _subtract, _multiply, _divide = EXACT.add, EXACT.subtract, EXACT.multiply, EXACT.divide

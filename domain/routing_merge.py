@@ -2,154 +2,27 @@
 
 The cost is convex and piecewise linear. Where pieces of a venue all extend (or all reduce) its gross notional and one
 underlying is routed, the constraints are nested and taking the cheapest next piece is optimal (Cont and Kukanov,
-arXiv:1210.1625, without their terms of execution risk). Where several underlyings share a venue's room, or one
-instrument of a venue reduces while another extends, it may not be: `domain.routing_exchange` mends that, and proves it.
+arXiv:1210.1625, without their terms of execution risk). Where a venue's fine changes, one instrument that reduces and
+one that extends are a piece together: its gross notional stays what it is. Where several underlyings share a venue's
+room it may not be optimal all the same: `domain.routing_exchange` mends that, and proves it.
 """
 
 from decimal import Decimal
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from domain.quantity import BPS, EXACT
-from domain.routing_problem import VenueRoom
-from domain.routing_walk import DUST, NOTHING, SHARE, Stand, Walk
+from domain.quantity import EXACT
+from domain.routing_desk import Desk
+from domain.routing_walk import DUST, NOTHING, SHARE, Walk
 
-# What a USD is taken to cost that no venue takes: beyond any price, so that all that can be routed is.
-UNROUTED = Decimal(1_000_000)
 # The first stride, as a share of the reference; how much longer the next may be; how much of what is left it hopes to
 # take; and which part of a target is left to the merge.
 STRIDE, STRIDE_GROWTH, STRIDE_HOPE = Decimal("0.00005"), Decimal(4), Decimal("0.5")
 STRIDE_REST, STRIDES_MAX = Decimal(6), 10
 PLENTY = Decimal(10) ** 30
-_NEVER = Decimal("-Infinity")
 
-_add, _subtract, _multiply = EXACT.add, EXACT.subtract, EXACT.multiply
-
-
-class Gross:
-    """Hold a venue's gross notional, USD, the most it may be, and what a USD more or less of it is fined.
-
-    `above` is what a USD more is fined, as a share, None where there is no room; `below` what a USD less gives back.
-    At `edge_above` and `edge_below` these change.
-    """
-
-    __slots__ = ("above", "below", "edge_above", "edge_below", "notional", "notional_max", "start", "steps")
-
-    def __init__(self, room: VenueRoom) -> None:
-        """Start with what the venue holds."""
-        self.start: Decimal = room.notional
-        self.notional_max: Decimal = _add(room.notional, max(room.notional_max, NOTHING))
-        self.steps: tuple[tuple[Decimal, Decimal], ...] = tuple(
-            (step.from_usd, EXACT.divide(step.bps, BPS)) for step in room.steps
-        )
-        self.notional: Decimal = room.notional
-        self._look()
-
-    def move(self, notional: Decimal) -> None:
-        """Set the notional."""
-        if abs(_subtract(notional, self.edge_above)) <= DUST:
-            notional = self.edge_above
-        elif abs(_subtract(notional, self.edge_below)) <= DUST:
-            notional = self.edge_below
-        self.notional = notional
-        if self.above is not self.below or not self.edge_below < notional < self.edge_above:
-            self._look()
-
-    def _look(self) -> None:
-        notional = self.notional
-        above, below = NOTHING, NOTHING
-        edge_below, edge_above = _NEVER, self.notional_max
-        for from_usd, fine in self.steps:
-            if from_usd > notional:
-                edge_above = min(from_usd, edge_above)
-                break
-            above = fine
-            if from_usd < notional:
-                below, edge_below = fine, from_usd
-        self.above: Decimal | None = above if notional < self.notional_max else None
-        self.below: Decimal = below
-        self.edge_above, self.edge_below = edge_above, edge_below
-
-    def fined(self) -> Decimal:
-        """Return the fine for what was added since the start, USD; negative for what was taken away."""
-        return _subtract(self._fine(self.notional), self._fine(self.start)) if self.steps else NOTHING
-
-    def _fine(self, notional: Decimal) -> Decimal:
-        total, rate = NOTHING, NOTHING
-        for from_usd, fine in self.steps:
-            if from_usd >= notional:
-                break
-            total = EXACT.fma(_subtract(fine, rate), _subtract(notional, from_usd), total)
-            rate = fine
-        return total
-
-
-class Mark(NamedTuple):
-    """Hold where everything of a desk stood."""
-
-    walks: tuple[Stand, ...]
-    grosses: tuple[Decimal, ...]
-    left: tuple[Decimal, ...]
-
-
-class Desk:
-    """Hold a problem while it is solved: the walks, the venues' gross, and what is left of each target (base units).
-
-    `prices` are those of the last piece taken of each target, as shares of the reference, penalty and all.
-    """
-
-    __slots__ = ("grosses", "left", "prices", "references", "walks")
-
-    def __init__(self, walks: list[Walk], grosses: list[Gross], left: list[Decimal], references: list[Decimal]) -> None:
-        """Start with nothing taken; `left` is without sign."""
-        self.walks, self.grosses, self.left, self.references = walks, grosses, left, references
-        self.prices = [-UNROUTED] * len(left)
-
-    def next_unit(self, walk: Walk) -> Decimal | None:
-        """Return the unit cost of a walk's next piece, penalty and all; None where there is none."""
-        unit, gross = walk.unit, self.grosses[walk.venue]
-        if unit is None:
-            return None
-        if walk.reducing:
-            return _subtract(unit, gross.below)
-        return None if gross.above is None else _add(unit, gross.above)
-
-    def take(self, walk: Walk, wanted: Decimal, worst: Decimal | None = None) -> Decimal:
-        """Take what is wanted, as far as the venue's fine stays what it is; return how much."""
-        gross, reducing = self.grosses[walk.venue], walk.reducing
-        edge = gross.edge_below if reducing else gross.edge_above
-        distance = SHARE.divide(EXACT.abs(_subtract(edge, gross.notional)), walk.reference)
-        taken = walk.take(min(wanted, distance), worst)
-        self.left[walk.target] = _subtract(self.left[walk.target], taken)
-        if taken == distance:
-            gross.move(edge)  # the quotient was rounded: stand on the edge
-        else:
-            change = _multiply(taken, walk.reference)
-            gross.move((_subtract if reducing else _add)(gross.notional, change))
-        return taken
-
-    def mark(self) -> Mark:
-        """Return where everything stands."""
-        walks = tuple([walk.stand() for walk in self.walks])
-        return Mark(walks, tuple([gross.notional for gross in self.grosses]), tuple(self.left))
-
-    def back_to(self, mark: Mark) -> None:
-        """Let everything stand where it stood."""
-        for walk, stand in zip(self.walks, mark.walks, strict=True):
-            walk.return_to(stand)
-        for gross, notional in zip(self.grosses, mark.grosses, strict=True):
-            gross.move(notional)
-        self.left[:] = mark.left
-
-    def cost(self) -> Decimal:
-        """Return what was taken costs, penalties included, USD."""
-        total = NOTHING
-        for walk in self.walks:
-            if walk.started:
-                total = _add(total, walk.cost)
-        for gross in self.grosses:
-            total = _add(total, gross.fined())
-        return total
+_add, _subtract, _multiply, _divide = EXACT.add, EXACT.subtract, EXACT.multiply, EXACT.divide
+TWO = Decimal(2)
 
 
 def merge(desk: Desk) -> None:
@@ -163,20 +36,72 @@ def take_cheapest(desk: Desk, walks: list[Walk] | None = None, price: Decimal | 
     queue, walks = _Queue(), desk.walks if walks is None else walks
     for walk in walks:
         queue.push(desk.next_unit(walk), walk.order)
-    left = desk.left
+    for venue in dict.fromkeys(walk.venue for walk in walks):
+        _push_pair(desk, venue, queue, walks)
+    left, many = desk.left, len(desk.walks)
     while (first := queue.first()) is not None:
         key, order = first
-        walk = desk.walks[order]
-        unit = desk.next_unit(walk) if price is not None or left[walk.target] > DUST else None
+        if order >= many:
+            pair = _pair(desk, order - many, walks)
+            unit = None if pair is None else pair.unit
+        else:
+            pair, walk = None, desk.walks[order]
+            unit = desk.next_unit(walk) if price is not None or left[walk.target] > DUST else None
         if unit is None or unit > key:
             queue.push(unit, order)
         elif price is not None and unit > price:
             return
+        elif pair is not None:
+            _take_pair(desk, pair, order - many, queue, (walks, price))
         else:
             queue.push(None, order)
-            _take_run(desk, walk, unit, queue, (walks, price))
-            if left[walk.target] < 0:
-                return
+            _take_run(desk, desk.walks[order], unit, queue, (walks, price))
+        if any(amount < 0 for amount in left):
+            return
+
+
+class _Pair(NamedTuple):
+    """Hold two walks of a venue and a target, one that reduces and one that extends, and their mean unit cost."""
+
+    unit: Decimal
+    reduces: Walk
+    extends: Walk
+
+
+def _pair(desk: Desk, venue: int, walks: list[Walk]) -> _Pair | None:
+    """Return the cheapest pair of a venue whose fine changes here; elsewhere each goes by itself."""
+    gross = desk.grosses[venue]
+    if gross.above is gross.below:
+        return None
+    best: _Pair | None = None
+    for one in walks:
+        if one.venue != venue or not one.reducing or one.unit is None or desk.left[one.target] <= DUST:
+            continue
+        for other in walks:
+            if other.venue != venue or other.reducing or other.unit is None or other.target != one.target:
+                continue
+            unit = SHARE.divide(_add(one.unit, other.unit), TWO)
+            if best is None or unit < best.unit:
+                best = _Pair(unit, one, other)
+    return best
+
+
+def _push_pair(desk: Desk, venue: int, queue: "_Queue", walks: list[Walk]) -> None:
+    pair = _pair(desk, venue, walks)
+    queue.push(None if pair is None else pair.unit, len(desk.walks) + venue)
+
+
+def _take_pair(desk: Desk, pair: _Pair, venue: int, queue: "_Queue", among: tuple[list[Walk], Decimal | None]) -> None:
+    """Take as much of both as one price of each allows, and put what they become into the queue."""
+    walks, price = among
+    target = pair.reduces.target
+    wanted = desk.left[target] if price is None else PLENTY
+    amount = min(pair.reduces.piece(), pair.extends.piece(), _divide(wanted, TWO))
+    for walk in (pair.reduces, pair.extends):
+        desk.left[target] = _subtract(desk.left[target], walk.take(amount, NOTHING if walk.buying else PLENTY))
+        queue.push(desk.next_unit(walk), walk.order)
+    desk.prices[target] = max(desk.prices[target], pair.unit)
+    _push_pair(desk, venue, queue, walks)
 
 
 class _Queue:
@@ -220,6 +145,7 @@ def _take_run(desk: Desk, walk: Walk, unit: Decimal, queue: _Queue, among: tuple
         return
     desk.prices[walk.target] = max(desk.prices[walk.target], _add(walk.last_unit or unit, fine))
     queue.push(desk.next_unit(walk), walk.order)
+    _push_pair(desk, walk.venue, queue, walks)
     if gross.above is not above or gross.below is not below:
         for other in walks:  # what goes the other way at this venue may cost less now
             if other.venue == walk.venue and other is not walk and other.reducing is not reducing:

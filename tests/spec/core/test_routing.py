@@ -8,8 +8,9 @@ import pytest
 from domain.certificate import Certificate, CostSplit, RoutedLeg
 from domain.codec import decoder, encode
 from domain.quantity import Num
-from domain.routing import route
+from domain.routing import reasons_of, route, set_up
 from domain.routing_certificate import total
+from domain.routing_merge import merge
 from domain.routing_problem import Candidate, InstrumentKind, Problem, Routed, Target
 from tests.support.routes import HOUR_MS, candidate, problem, room
 
@@ -161,6 +162,19 @@ def test_what_extends_a_venue_shrinks_with_the_lots_of_what_reduces_it():
     routed = route(problem([short, other], "4", rooms=[room("a", notional="200", most="0")]))
     assert {leg.symbol: leg.quantity for leg in routed.legs} == {"ETH": Num("1.5"), "ETH-2": Num("1.5")}
     assert routed.left("ETH") == 1
+
+
+def test_where_a_venue_has_no_room_what_reduces_and_what_extends_are_taken_together():
+    close = candidate("a", symbol="held", asks="100x5", bids="97x5", position="-10")
+    cheap = candidate("a", symbol="new", asks="98x5", bids="97x5")
+    other = candidate("b", asks="99.5x9", bids="97x5")
+    asked = problem([close, cheap, other], "4", rooms=[room("a", notional="1000", most="0"), room("b")])
+    routed = route(asked)
+    # By itself the close costs 100, dearer than elsewhere; with as much of the cheap one it comes to 99 each.
+    assert {leg.symbol: str(leg.quantity) for leg in routed.legs} == {"held": "2", "new": "2"}
+    desk, _ = set_up(asked, reasons_of(asked), [Decimal(4)])
+    merge(desk)
+    assert [walk.base for walk in desk.walks] == [2, 2, 0]  # found by the merge itself, not by exchanges
 
 
 def test_penalties_move_what_exceeds_a_step():
