@@ -86,12 +86,15 @@ class Desk:
     `prices` are those of the last piece taken of each target, as shares of the reference, penalty and all.
     """
 
-    __slots__ = ("grosses", "left", "prices", "references", "walks")
+    __slots__ = ("by_venue", "grosses", "left", "prices", "references", "walks")
 
     def __init__(self, walks: list[Walk], grosses: list[Gross], left: list[Decimal], references: list[Decimal]) -> None:
         """Start with nothing taken; `left` is without sign."""
         self.walks, self.grosses, self.left, self.references = walks, grosses, left, references
         self.prices = [-UNROUTED] * len(left)
+        self.by_venue: dict[int, list[Walk]] = {walk.venue: [] for walk in walks}
+        for walk in walks:
+            self.by_venue[walk.venue].append(walk)
 
     def next_unit(self, walk: Walk) -> Decimal | None:
         """Return the unit cost of a walk's next piece, penalty and all; None where there is none."""

@@ -17,12 +17,14 @@ from domain.routing_walk import DUST, NOTHING, SHARE, Walk
 
 # The first stride, as a share of the reference; how much longer the next may be; how much of what is left it hopes to
 # take; and which part of a target is left to the merge.
-STRIDE, STRIDE_GROWTH, STRIDE_HOPE = Decimal("0.00005"), Decimal(4), Decimal("0.5")
-STRIDE_REST, STRIDES_MAX = Decimal(6), 10
+STRIDE, STRIDE_GROWTH, STRIDE_HOPE = Decimal("0.0001"), Decimal(2), Decimal("0.5")
+STRIDE_REST, STRIDES_MAX = Decimal(12), 10
 PLENTY = Decimal(10) ** 30
 
 _add, _subtract, _multiply, _divide = EXACT.add, EXACT.subtract, EXACT.multiply, EXACT.divide
 TWO = Decimal(2)
+
+Venues = dict[int, list[Walk]]
 
 
 def merge(desk: Desk) -> None:
@@ -32,17 +34,17 @@ def merge(desk: Desk) -> None:
 
 
 def take_cheapest(desk: Desk, walks: list[Walk] | None = None, price: Decimal | None = None) -> None:
-    """Take piece by piece, from some walks or all, until the targets are met; or, with a price, all not dearer."""
-    queue, walks = _Queue(), desk.walks if walks is None else walks
-    for walk in walks:
-        queue.push(desk.next_unit(walk), walk.order)
-    for venue in dict.fromkeys(walk.venue for walk in walks):
-        _push_pair(desk, venue, queue, walks)
+    """Take piece by piece, of one venue or all, until the targets are met; or, with a price, all that is not dearer."""
+    queue, venues = _Queue(), desk.by_venue if walks is None else {walks[0].venue: walks}
+    for venue, there in venues.items():
+        for walk in there:
+            queue.push(desk.next_unit(walk), walk.order)
+        _push_pair(desk, venue, queue, venues)
     left, many = desk.left, len(desk.walks)
     while (first := queue.first()) is not None:
         key, order = first
         if order >= many:
-            pair = _pair(desk, order - many, walks)
+            pair = _pair(desk, order - many, venues)
             unit = None if pair is None else pair.unit
         else:
             pair, walk = None, desk.walks[order]
@@ -52,10 +54,10 @@ def take_cheapest(desk: Desk, walks: list[Walk] | None = None, price: Decimal | 
         elif price is not None and unit > price:
             return
         elif pair is not None:
-            _take_pair(desk, pair, order - many, queue, (walks, price))
+            _take_pair(desk, pair, order - many, queue, (venues, price))
         else:
             queue.push(None, order)
-            _take_run(desk, desk.walks[order], unit, queue, (walks, price))
+            _take_run(desk, desk.walks[order], unit, queue, (venues, price))
         if any(amount < 0 for amount in left):
             return
 
@@ -68,17 +70,17 @@ class _Pair(NamedTuple):
     extends: Walk
 
 
-def _pair(desk: Desk, venue: int, walks: list[Walk]) -> _Pair | None:
+def _pair(desk: Desk, venue: int, venues: Venues) -> _Pair | None:
     """Return the cheapest pair of a venue whose fine changes here; elsewhere each goes by itself."""
     gross = desk.grosses[venue]
     if gross.above is gross.below:
         return None
     best: _Pair | None = None
-    for one in walks:
-        if one.venue != venue or not one.reducing or one.unit is None or desk.left[one.target] <= DUST:
+    for one in venues[venue]:
+        if not one.reducing or one.unit is None or desk.left[one.target] <= DUST:
             continue
-        for other in walks:
-            if other.venue != venue or other.reducing or other.unit is None or other.target != one.target:
+        for other in venues[venue]:
+            if other.reducing or other.unit is None or other.target != one.target:
                 continue
             unit = SHARE.divide(_add(one.unit, other.unit), TWO)
             if best is None or unit < best.unit:
@@ -86,14 +88,14 @@ def _pair(desk: Desk, venue: int, walks: list[Walk]) -> _Pair | None:
     return best
 
 
-def _push_pair(desk: Desk, venue: int, queue: "_Queue", walks: list[Walk]) -> None:
-    pair = _pair(desk, venue, walks)
+def _push_pair(desk: Desk, venue: int, queue: "_Queue", venues: Venues) -> None:
+    pair = _pair(desk, venue, venues)
     queue.push(None if pair is None else pair.unit, len(desk.walks) + venue)
 
 
-def _take_pair(desk: Desk, pair: _Pair, venue: int, queue: "_Queue", among: tuple[list[Walk], Decimal | None]) -> None:
+def _take_pair(desk: Desk, pair: _Pair, venue: int, queue: "_Queue", among: tuple[Venues, Decimal | None]) -> None:
     """Take as much of both as one price of each allows, and put what they become into the queue."""
-    walks, price = among
+    venues, price = among
     target = pair.reduces.target
     wanted = desk.left[target] if price is None else PLENTY
     amount = min(pair.reduces.piece(), pair.extends.piece(), _divide(wanted, TWO))
@@ -101,7 +103,7 @@ def _take_pair(desk: Desk, pair: _Pair, venue: int, queue: "_Queue", among: tupl
         desk.left[target] = _subtract(desk.left[target], walk.take(amount, NOTHING if walk.buying else PLENTY))
         queue.push(desk.next_unit(walk), walk.order)
     desk.prices[target] = max(desk.prices[target], pair.unit)
-    _push_pair(desk, venue, queue, walks)
+    _push_pair(desk, venue, queue, venues)
 
 
 class _Queue:
@@ -132,9 +134,9 @@ class _Queue:
         return None
 
 
-def _take_run(desk: Desk, walk: Walk, unit: Decimal, queue: _Queue, among: tuple[list[Walk], Decimal | None]) -> None:
+def _take_run(desk: Desk, walk: Walk, unit: Decimal, queue: _Queue, among: tuple[Venues, Decimal | None]) -> None:
     """Take levels until another walk's are cheaper, and put the walk, and those it made cheaper, into the queue."""
-    walks, price = among
+    venues, price = among
     gross = desk.grosses[walk.venue]
     above, below, reducing = gross.above, gross.below, walk.reducing
     fine = _subtract(unit, walk.unit or unit)
@@ -145,10 +147,10 @@ def _take_run(desk: Desk, walk: Walk, unit: Decimal, queue: _Queue, among: tuple
         return
     desk.prices[walk.target] = max(desk.prices[walk.target], _add(walk.last_unit or unit, fine))
     queue.push(desk.next_unit(walk), walk.order)
-    _push_pair(desk, walk.venue, queue, walks)
+    _push_pair(desk, walk.venue, queue, venues)
     if gross.above is not above or gross.below is not below:
-        for other in walks:  # what goes the other way at this venue may cost less now
-            if other.venue == walk.venue and other is not walk and other.reducing is not reducing:
+        for other in venues[walk.venue]:  # what goes the other way at this venue may cost less now
+            if other is not walk and other.reducing is not reducing:
                 queue.push(desk.next_unit(other), other.order)
 
 
