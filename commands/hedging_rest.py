@@ -29,8 +29,7 @@ def instrument_of(book: Book, leg: PlannedLeg) -> Instrument | None:
 
 def traded(book: Book, underlying: str) -> tuple[Instrument, ...]:
     """Return every instrument that an underlying may be hedged with."""
-    known = book.policy.instruments if book.policy is not None else ()
-    return tuple(each for each in known if each.base == underlying)
+    return book.policy.traded(underlying) if book.policy is not None else ()
 
 
 def tradable_somewhere(book: Book, underlying: str, quantity: Decimal) -> bool:

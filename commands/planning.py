@@ -10,7 +10,7 @@ from domain.consolidated import reach, way_limit
 from domain.event import Event
 from domain.execution import SWEEP, Style
 from domain.hedge import HedgePlanned, PlannedLeg, Purpose
-from domain.ids import derive_id
+from domain.ids import derive_id, position_key
 from domain.internalisation import FlowInternalised, outside_band
 from domain.mode import Mode
 from domain.policy import Pair
@@ -122,7 +122,7 @@ def routed(book: Book, wanted: Wanted, found: Ways, context: Context) -> Planned
 
 
 def _key(leg: RoutedLeg) -> str:
-    return f"{leg.venue}|{leg.account}|{leg.symbol}"
+    return position_key(leg.venue, leg.account, leg.symbol)
 
 
 def _leg(book: Book, wanted: Wanted, way: Way, leg: RoutedLeg) -> PlannedLeg:

@@ -17,10 +17,10 @@ from domain.cost import CostRealised
 from domain.event import Event
 from domain.fill import FillRecorded
 from domain.folds_controls import ALERTS_MAX
-from domain.folds_hedges import position_key
 from domain.folds_orders import venue_order_key
 from domain.folds_requests import QUOTE_RETENTION_US
 from domain.funding import FundingPaid
+from domain.ids import position_key
 from domain.order_state import OpenOrder
 from domain.quantity import ZERO, Num, subtract
 from domain.state import NONCE_MASK, NONCE_SLOT_BITS, Book, underlying_exposure

@@ -11,17 +11,13 @@ from domain.event import Event
 from domain.fill import FillRecorded, Position, after_fill
 from domain.folds_orders import follow, release
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgeLegCompleted, HedgePlanned, HedgeRerouted, Purpose
+from domain.ids import position_key
 from domain.internalisation import FlowInternalised
 from domain.order import OrderClosed, OrderSubmissionRequested
 from domain.order_state import OpenOrder
 from domain.quantity import add, subtract
 from domain.state import Book
 from domain.surprise import FORCED, SurpriseClassified, SurpriseKind, rehedging
-
-
-def position_key(venue: str, account: str, symbol: str) -> str:
-    """Return the key of a position."""
-    return f"{venue}|{account}|{symbol}"
 
 
 def _hedge_planned(book: Book, event: HedgePlanned, at_us: int) -> None:

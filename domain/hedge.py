@@ -8,6 +8,7 @@ import msgspec
 from domain.certificate import Certificate
 from domain.event import Event, catalogued
 from domain.execution import SWEEP, Style
+from domain.ids import position_key
 from domain.quantity import ZERO, Num, subtract
 from domain.quote import Source
 
@@ -39,7 +40,7 @@ class PlannedLeg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def key(self) -> str:
         """Return the key of its instrument, as of the position there."""
-        return f"{self.venue}|{self.account}|{self.symbol}"
+        return position_key(self.venue, self.account, self.symbol)
 
 
 @catalogued

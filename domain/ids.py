@@ -25,3 +25,8 @@ def natural_id(*parts: str) -> UUID:
 def client_order_id(order_id: UUID, attempt: int) -> str:
     """Return the venue's client order id of one attempt: 32 characters of [a-z0-9], the most that every venue takes."""
     return "bl" + uuid5(order_id, f"attempt:{attempt}").hex[:CLIENT_ORDER_ID_DIGITS]
+
+
+def position_key(venue: str, account: str, symbol: str) -> str:
+    """Return the key of an instrument on an account of ours, and of what it holds: `venue|account|symbol`."""
+    return f"{venue}|{account}|{symbol}"

@@ -10,6 +10,7 @@ import msgspec
 
 from domain.execution import Style, StyleKind
 from domain.hedge import HedgePlanned, HedgeRerouted, OpenHedge, OpenLeg, PlannedLeg
+from domain.ids import position_key
 from domain.order import Ending, OrderSubmissionRequested, TimeInForce
 from domain.order_state import OpenOrder, Rejected
 from domain.quantity import add
@@ -46,7 +47,7 @@ def _legs(legs: tuple[PlannedLeg, ...], style: Style, at_us: int) -> tuple[OpenL
 def requested(hedge: OpenHedge, event: OrderSubmissionRequested) -> OpenHedge:
     """Return a hedge for which an order begins: it works for the leg on its instrument."""
     order = event.order
-    key = f"{order.venue}|{order.account}|{order.symbol}"
+    key = position_key(order.venue, order.account, order.symbol)
     legs = tuple(
         msgspec.structs.replace(each, orders=each.orders + 1, order_id=order.order_id)
         if each.leg.key == key and not each.over

@@ -7,7 +7,7 @@ import msgspec
 
 from domain.event import Event, catalogued
 from domain.execution import SWEEP, Style
-from domain.ids import natural_id
+from domain.ids import natural_id, position_key
 from domain.market import USD, Integrity
 from domain.quantity import ZERO, Num
 from domain.rebalancing_terms import Rebalancing
@@ -53,7 +53,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         """Return the key of its position, by which a hedge leaves it out too."""
-        return f"{self.venue}|{self.account}|{self.symbol}"
+        return position_key(self.venue, self.account, self.symbol)
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
