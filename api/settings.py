@@ -25,6 +25,7 @@ from domain.policy import (
 from domain.policy_faults import policy_faults
 from domain.quantity import Num
 from domain.rebalancing_terms import Rebalancing
+from domain.risk_terms import Risk
 from domain.routing_terms import Routing
 
 
@@ -106,6 +107,7 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     bands: tuple[Band, ...] = ()
     styles: Styles = Styles()
     rebalancing: Rebalancing = Rebalancing()
+    risk: Risk = Risk()
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -257,6 +259,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             bands=wanted.bands,
             styles=wanted.styles,
             rebalancing=wanted.rebalancing,
+            risk=wanted.risk,
         )
 
 

@@ -13,7 +13,8 @@ from domain.codec import encode
 from domain.event import Event
 from domain.ids import derive_id, natural_id
 from domain.instant import rfc3339
-from domain.limit import UNITS, Control, LimitSet
+from domain.limit import Control, LimitSet
+from domain.limits import CONTROLS
 from domain.log import StoredEvent
 from domain.policy import Asset, Hedging, Instrument, Pair, Policy, PolicyAdopted
 from domain.quantity import Amount, Num, multiply
@@ -86,7 +87,12 @@ def events(seed: int = 7) -> Iterator[tuple[Event, int]]:
     yield PolicyAdopted(policy=POLICY), at_us
     for control, scope in ((Control.ORDER_NOTIONAL, "global"), (Control.NET_DELTA, "asset:ETH")):
         limit = LimitSet(
-            control=control, scope=scope, value=Num(1_000_000), unit=UNITS[control], author="risk", reason="opening"
+            control=control,
+            scope=scope,
+            value=Num(1_000_000),
+            unit=CONTROLS[control].unit,
+            author="risk",
+            reason="opening",
         )
         yield limit, at_us
     number = 0

@@ -4,7 +4,8 @@ from commands.context import Context
 from commands.envelope import Command, command
 from domain.book import Book
 from domain.event import Event
-from domain.limit import UNITS, Control, LimitRemoved, LimitSet
+from domain.limit import Control, LimitRemoved, LimitSet
+from domain.limits import CONTROLS
 from domain.quantity import Num
 from domain.refusal import Reason, Refusal
 
@@ -75,7 +76,7 @@ def set_limit(book: Book, command: SetLimit, context: Context) -> tuple[Event, .
             control=control,
             scope=command.scope,
             value=command.value,
-            unit=UNITS[control],
+            unit=CONTROLS[control].unit,
             author=context.actor,
             reason=command.reason,
         ),

@@ -6,13 +6,15 @@
 from collections.abc import Callable
 from typing import Any
 
-from domain import folds_controls, folds_hedges, folds_orders, folds_requests
+from domain import approvals, folds_controls, folds_hedges, folds_orders, folds_requests
+from domain import mark as marks
 from domain import onchain as chains
 from domain import outside as outsides
 from domain import rebalancing as rebalances
 from domain import stable as stables
 from domain import tally as tallies
 from domain import treasury as treasuries
+from domain import vault as vaults
 from domain.cost import CostRealised
 from domain.event import Event
 from domain.fill import FillRecorded
@@ -25,6 +27,7 @@ from domain.order_state import OpenOrder
 from domain.quantity import ZERO, Num, subtract
 from domain.state import NONCE_MASK, NONCE_SLOT_BITS, Book, underlying_exposure
 from domain.surprise import SurpriseClassified
+from domain.vault import CustodySettlementObserved
 
 __all__ = [
     "ALERTS_MAX",
@@ -41,7 +44,7 @@ __all__ = [
 
 
 # Each is a stream of one event that is never continued: no version of it need be kept.
-ONCE = FillRecorded | FundingPaid | CostRealised | SurpriseClassified
+ONCE = FillRecorded | FundingPaid | CostRealised | SurpriseClassified | CustodySettlementObserved
 
 
 def evolve(book: Book, event: Event, at_us: int) -> None:
@@ -86,6 +89,9 @@ _BOOKED: dict[type[Event], Apply] = {
     **dict.fromkeys(chains.FOLDS, _mirrored),
     **dict.fromkeys(rebalances.FOLDS, lambda book, event, at_us: rebalances.fold(book.rebalancing, event, at_us)),
     **dict.fromkeys(stables.FOLDS, lambda book, event, _: stables.fold(book.stables, event)),
+    **dict.fromkeys(approvals.FOLDS, lambda book, event, _: approvals.FOLDS[type(event)](book.approvals, event)),
+    **dict.fromkeys(marks.FOLDS, lambda book, event, _: marks.FOLDS[type(event)](book.marks, event)),
+    **dict.fromkeys(vaults.FOLDS, lambda book, event, at_us: vaults.FOLDS[type(event)](book.vault, event, at_us)),
 }
 # What hedges cost is counted beside what their events mean for the Book.
 _APPLY = _BOOKED | {counted: _tallied(_BOOKED.get(counted)) for counted in tallies.FOLDS}

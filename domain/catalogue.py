@@ -2,14 +2,18 @@
 
 from domain import (
     account,
+    approvals,
     cost,
     fill,
     funding,
     hedge,
     indicative,
+    interest,
     internalisation,
+    latch,
     limit,
     listing,
+    mark,
     mode,
     onchain,
     order,
@@ -22,6 +26,8 @@ from domain import (
     surprise,
     suspension,
     treasury,
+    vault,
+    warning,
     watch,
 )
 from domain.event import CATALOGUE
@@ -49,5 +55,11 @@ SUBJECTS = (
     surprise,
     rebalancing,
     stable,
+    approvals,
+    latch,
+    mark,
+    warning,
+    interest,
+    vault,
 )
 EVENTS = CATALOGUE

@@ -50,6 +50,12 @@ UPCASTERS: dict[str, tuple[str, Upcaster]] = {
     "indicative.sampled.v1": ("indicative.sampled.v2", _same),
     "hedge.planned.v2": ("hedge.planned.v3", _one_leg),
     "order.submission_requested.v1": ("order.submission_requested.v2", _same),
+    # Terms of risk, what a limit was before, what held a mode, and under which policy a control said no, were not told.
+    "policy.adopted.v4": ("policy.adopted.v5", _same),
+    "limit.set.v1": ("limit.set.v2", _same),
+    "limit.removed.v1": ("limit.removed.v2", _same),
+    "mode.changed.v1": ("mode.changed.v2", _same),
+    "control.refused.v1": ("control.refused.v2", _same),
 }
 
 

@@ -7,10 +7,12 @@ from uuid import UUID
 import msgspec
 
 from domain.event import Event
-from domain.limit import Limit, LimitRemoved, LimitSet, limit_key
-from domain.mode import ModeChanged
+from domain.latch import ControlLatched, ControlReleased, Latch
+from domain.limit import Limit, LimitExpired, LimitRemoved, LimitSet, limit_key
+from domain.mode import PEOPLE, Mode, ModeChanged, held_in
 from domain.policy import PolicyAdopted
 from domain.state import Book
+from domain.warning import LimitApproached
 from domain.watch import (
     AlertAcknowledged,
     AlertRaised,
@@ -30,17 +32,45 @@ def _policy_adopted(book: Book, event: PolicyAdopted, _at_us: int) -> None:
 
 
 def _limit_set(book: Book, event: LimitSet, _at_us: int) -> None:
+    limit = Limit(event.control, event.scope, event.value, event.unit, event.expires_at_us, event.returns_to)
+    book.limits[limit_key(event.control, event.scope)] = limit
+
+
+def _limit_expired(book: Book, event: LimitExpired, _at_us: int) -> None:
     limit = Limit(event.control, event.scope, event.value, event.unit)
     book.limits[limit_key(event.control, event.scope)] = limit
 
 
 def _limit_removed(book: Book, event: LimitRemoved, _at_us: int) -> None:
-    book.limits.pop(limit_key(event.control, event.scope), None)
+    key = limit_key(event.control, event.scope)
+    book.limits.pop(key, None)
+    book.approached.pop(key, None)
 
 
 def _mode_changed(book: Book, event: ModeChanged, _at_us: int) -> None:
-    book.modes[event.scope] = event.mode
-    book.mode_authors[event.scope] = event.author
+    causes = book.mode_causes.setdefault(event.scope, {})
+    causes[event.trigger] = event.mode
+    if event.trigger != PEOPLE and event.mode is Mode.ACTIVE:
+        del causes[event.trigger]
+    book.modes[event.scope] = held_in(causes)
+    if event.trigger == PEOPLE:
+        book.mode_authors[event.scope] = event.author
+
+
+def _latched(book: Book, event: ControlLatched, at_us: int) -> None:
+    book.latches[limit_key(event.control, event.scope)] = Latch(event.control, event.scope, at_us, event.text)
+
+
+def _unlatched(book: Book, event: ControlReleased, _at_us: int) -> None:
+    book.latches.pop(limit_key(event.control, event.scope), None)
+
+
+def _approached(book: Book, event: LimitApproached, _at_us: int) -> None:
+    key = limit_key(event.control, event.scope)
+    if event.band:
+        book.approached[key] = event.band
+    else:
+        book.approached.pop(key, None)
 
 
 def _control_refused(book: Book, event: ControlRefused, at_us: int) -> None:
@@ -79,6 +109,10 @@ FOLDS: dict[type[Event], Callable[[Book, Any, int], None]] = {
     PolicyAdopted: _policy_adopted,
     LimitSet: _limit_set,
     LimitRemoved: _limit_removed,
+    LimitExpired: _limit_expired,
+    ControlLatched: _latched,
+    ControlReleased: _unlatched,
+    LimitApproached: _approached,
     ModeChanged: _mode_changed,
     ControlRefused: _control_refused,
     DependencyDegraded: _dependency_degraded,

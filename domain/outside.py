@@ -12,7 +12,9 @@ from domain.account import AccountObserved, account_key
 from domain.event import Event
 from domain.funding import FundingPaid, funding_key
 from domain.indicative import IndicativeSampled
+from domain.interest import InterestObserved
 from domain.listing import InstrumentChanged, InstrumentListed, Listing, listing_key
+from domain.mark import instrument_key
 from domain.quantity import ZERO, Num, add
 from domain.suspension import (
     AssetResumed,
@@ -37,6 +39,7 @@ class Outside(msgspec.Struct, kw_only=True):
     funding: dict[str, Num] = {}
     accounts: dict[str, AccountObserved] = {}
     sampled_us: dict[str, int] = {}
+    interest: dict[str, Num] = {}  # open interest by `venue|symbol`, in its units
 
 
 def _suspended(outside: Outside, event: Suspended) -> None:
@@ -64,6 +67,10 @@ def _sampled(outside: Outside, event: IndicativeSampled) -> None:
     outside.sampled_us[event.ladder.pair] = event.sampled_at_us
 
 
+def _interest(outside: Outside, event: InterestObserved) -> None:
+    outside.interest[instrument_key(event.venue, event.symbol)] = event.quantity
+
+
 FOLDS: dict[type[Event], Callable[[Outside, Any], None]] = {
     VenueSuspended: _suspended,
     InstrumentSuspended: _suspended,
@@ -78,5 +85,6 @@ FOLDS: dict[type[Event], Callable[[Outside, Any], None]] = {
     FundingPaid: _funded,
     AccountObserved: _observed,
     IndicativeSampled: _sampled,
+    InterestObserved: _interest,
 }
 """How each of these events is folded."""

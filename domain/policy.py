@@ -11,6 +11,7 @@ from domain.ids import natural_id, position_key
 from domain.market import USD, Integrity
 from domain.quantity import ZERO, Num
 from domain.rebalancing_terms import Rebalancing
+from domain.risk_terms import Risk
 from domain.routing_terms import Routing
 
 
@@ -22,12 +23,16 @@ class Hedging(StrEnum):
 
 
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
-    """Describe an asset: its atoms per unit (10^decimals), its contract, and the underlying whose price it follows."""
+    """Describe an asset: its atoms per unit (10^decimals), its contract, and the underlying whose price it follows.
+
+    `ratio` is how many units of the underlying one of it stands for: above one for a liquid staking token.
+    """
 
     symbol: str
     decimals: int
     address: str
     underlying: str
+    ratio: Num = Num(1)
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +172,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     bands: tuple[Band, ...] = ()
     styles: Styles = Styles()
     rebalancing: Rebalancing = Rebalancing()
+    risk: Risk = Risk()
 
     def traded(self, underlying: str) -> tuple[Instrument, ...]:
         """Return the instruments that an underlying may be hedged with, in the policy's order."""
@@ -184,7 +190,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @catalogued
-class PolicyAdopted(Event, frozen=True, kw_only=True, tag="policy.adopted.v4"):
+class PolicyAdopted(Event, frozen=True, kw_only=True, tag="policy.adopted.v5"):
     """The book decides by this policy from here on."""
 
     policy: Policy

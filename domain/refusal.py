@@ -62,7 +62,11 @@ class Reason(IntEnum):
     HEDGE_UNVOUCHED = 503
     DEPTH_INSUFFICIENT = 504
     ROOM_INSUFFICIENT = 505
-    # Limits.
+    # Limits, the gravest first.
+    CONTROL_LATCHED = 590
+    OWN_TOKEN = 591
+    DESTINATION_UNKNOWN = 592
+    VALUE_UNKNOWN = 593
     LIMIT_MISSING = 600
     ORDER_NOTIONAL = 601
     NET_DELTA = 602
@@ -71,6 +75,31 @@ class Reason(IntEnum):
     BLOCK_CAPACITY_SET = 605
     BLOCK_CAPACITY_LEFT = 606
     HOT_BALANCE = 607
+    BACKING_RATIO = 610
+    STRESS_LOSS = 611
+    MARGIN_RATIO = 612
+    LIQUIDATION_DISTANCE = 613
+    LEVERAGE = 614
+    GROSS_NOTIONAL = 615
+    POSITION_NOTIONAL = 616
+    OPEN_ORDER_NOTIONAL = 617
+    OPEN_ORDERS = 618
+    OPEN_INTEREST_SHARE = 619
+    VENUE_CONCENTRATION = 620
+    CUSTODIAN_CONCENTRATION = 621
+    STABLE_CONCENTRATION = 622
+    UNSETTLED_PROFIT = 623
+    SLIPPAGE_BUDGET = 624
+    PRICE_COLLAR_PERIOD = 625
+    REPEATED_EXECUTION = 626
+    DUPLICATE_ORDERS = 627
+    ORDER_RATE = 628
+    MESSAGE_RATE = 629
+    ORDER_TO_TRADE = 630
+    MINT_CAPACITY = 631
+    REDEEM_CAPACITY = 632
+    TRANSFER_NOTIONAL = 633
+    TRANSFER_CAPACITY = 634
     # Price.
     SIZE_BELOW_GAS = 700
     MARKET_MOVED = 701
@@ -84,6 +113,8 @@ class Reason(IntEnum):
     LOOSENING_NEEDS_APPROVAL = 810
     SCOPE_INVALID = 811
     VALUE_INVALID = 812
+    APPROVAL_OWN = 813
+    APPROVAL_OVER = 814
     # The same id with another body.
     COMMAND_ID_REUSED = 900
 
@@ -126,7 +157,10 @@ UNTRADABLE = frozenset({Reason.HALTED, Reason.DEPTH_INSUFFICIENT, Reason.ROOM_IN
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Say no, and why: the reason, and for a control its name, scope, limit and the value that broke it."""
+    """Say no, and why: the reason, and for a control its name, scope, limit and the value that broke it.
+
+    `policy_version` counts the policies adopted up to the one that it was decided under; 0 where no control said no.
+    """
 
     reason: Reason
     text: str
@@ -134,6 +168,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     scope: str = ""
     limit: str = ""
     value: str = ""
+    policy_version: int = 0
 
 
 def least(*found: Refusal | None) -> Refusal | None:

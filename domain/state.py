@@ -9,10 +9,14 @@ from uuid import UUID
 
 import msgspec
 
+from domain.approvals import Approvals
 from domain.event import Event
 from domain.fill import Position
 from domain.hedge import OpenHedge
+from domain.ids import natural_id
+from domain.latch import Latch
 from domain.limit import Limit, limit_key
+from domain.mark import Marks
 from domain.mode import GLOBAL, Mode, strictest
 from domain.onchain import OnChain
 from domain.order_state import OpenOrder
@@ -26,6 +30,7 @@ from domain.settlement import OpenSettlement
 from domain.stable import Stables
 from domain.tally import Tallies
 from domain.treasury import Treasury
+from domain.vault import Vault
 from domain.wake import Wake
 from domain.watch import OpenAlert
 
@@ -39,6 +44,7 @@ class Book(msgspec.Struct, kw_only=True):
     at_us: int = 0  # of the latest event: no later one is before it, across restarts too
     policy: Policy | None = None
     modes: dict[str, Mode] = {}
+    mode_causes: dict[str, dict[str, Mode]] = {}  # what holds each scope in its mode, by cause; "" are people
     mode_authors: dict[str, str] = {}
     limits: dict[str, Limit] = {}
     versions: dict[UUID, int] = {}
@@ -70,6 +76,11 @@ class Book(msgspec.Struct, kw_only=True):
     costs: Tallies = msgspec.field(default_factory=Tallies)
     rebalancing: Rebalances = msgspec.field(default_factory=Rebalances)
     stables: Stables = {}
+    marks: Marks = msgspec.field(default_factory=Marks)
+    latches: dict[str, Latch] = {}
+    approvals: Approvals = {}
+    approached: dict[str, int] = {}  # the band that a limit's use is in, bps, by its key; not named: below all
+    vault: Vault = msgspec.field(default_factory=Vault)
 
     def pair(self, name: str) -> Pair | None:
         """Return the pair of that name, in any case."""
@@ -95,6 +106,11 @@ class Book(msgspec.Struct, kw_only=True):
         """Return what an instrument of the policy is hedged with; None for any other."""
         known = self.policy.instruments if self.policy is not None else ()
         return next((each.base for each in known if (each.venue, each.symbol) == (venue, symbol)), None)
+
+    @property
+    def policy_version(self) -> int:
+        """Return how many policies were adopted so far: the version of the one in force."""
+        return self.versions.get(natural_id("policy"), 0)
 
     def mode(self, *scopes: str) -> Mode:
         """Return the strictest mode of the global scope and these."""

@@ -10,8 +10,11 @@ from domain.ids import natural_id
 
 
 @catalogued
-class ControlRefused(Event, frozen=True, kw_only=True, tag="control.refused.v1"):
-    """A severe control said no. At most one a second is recorded per control and scope; every refusal is kept."""
+class ControlRefused(Event, frozen=True, kw_only=True, tag="control.refused.v2"):
+    """A severe control said no. At most one a second is recorded per control and scope; every refusal is kept.
+
+    `policy_version` is that of the policy it was decided under.
+    """
 
     control: str
     scope: str
@@ -20,6 +23,7 @@ class ControlRefused(Event, frozen=True, kw_only=True, tag="control.refused.v1")
     command_kind: str
     actor: str
     text: str
+    policy_version: int = 0
 
     @property
     def originator(self) -> UUID:

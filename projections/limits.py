@@ -3,7 +3,8 @@
 import msgspec
 
 from domain.instant import rfc3339
-from domain.limit import UNITS, Control, LimitRemoved, LimitSet, limit_key
+from domain.limit import Control, LimitRemoved, LimitSet, limit_key
+from domain.limits import CONTROLS
 from domain.quantity import Num
 from projections.view import Row, Rows, View
 
@@ -44,7 +45,7 @@ def _removed(state: Limits, event: LimitRemoved, position: int, at_us: int) -> t
         control=event.control,
         scope=event.scope,
         value=None,
-        unit=UNITS[event.control],
+        unit=CONTROLS[event.control].unit,
         in_force=False,
         author=event.author,
         reason=event.reason,

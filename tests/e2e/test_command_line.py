@@ -47,7 +47,7 @@ def test_a_person_halts_and_only_another_releases(card: Card) -> None:
     assert _ballast("resume", *scope, key=card.keys.risk2).returncode == 0
     _shown(card, "mode", log.head())
     assert "USDT/USDe" in _minted(card)
-    changes = [(event["mode"], event["author"]) for event in log.events("mode.changed.v1")][-2:]
+    changes = [(event["mode"], event["author"]) for event in log.events("mode.changed.v2")][-2:]
     assert changes == [("HALTED", "rita"), ("ACTIVE", "rolf")]
 
 

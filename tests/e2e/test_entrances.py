@@ -143,4 +143,4 @@ def test_the_library_opens_the_log_as_an_auditor(card: Card) -> None:
         check=False,
     )
     assert shown.returncode == 0, shown.stderr
-    assert "policy.adopted.v4" in shown.stdout
+    assert "policy.adopted.v5" in shown.stdout

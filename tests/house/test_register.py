@@ -97,8 +97,13 @@ def test_every_reason_has_its_public_code():
 
 
 # Codes of the public API that nothing here can bring about yet: addresses are judged at the edge as malformed, assets
-# become inactive on chain, orders are looked up in a read model.
-RESERVED = {"ADDRESS_INVALID", "ASSET_INACTIVE", "UNKNOWN_ORDER"}
+# become inactive on chain, orders are looked up in a read model. Controls and approvals give theirs when they decide.
+RESERVED = {"ADDRESS_INVALID", "ASSET_INACTIVE", "UNKNOWN_ORDER"} | {
+    "APPROVAL_OWN",
+    "APPROVAL_OVER",
+    "CONTROL_LATCHED",
+    "VALUE_UNKNOWN",
+}
 
 
 def test_every_reason_is_given_by_someone():

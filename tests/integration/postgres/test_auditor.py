@@ -56,7 +56,7 @@ def test_the_stock_application_reads_our_events(auditor_dsn: str, application_cl
         # The same by stream.
         assert list(application.events.get(EVENTS[0].originator)) == EVENTS
         section = application.notification_log["1,2"]
-        assert [each.topic for each in section.items] == ["mode.changed.v1"] * 2
+        assert [each.topic for each in section.items] == ["mode.changed.v2"] * 2
     finally:
         application.close()
 
@@ -79,7 +79,7 @@ async def test_the_example_prints_the_first_and_the_last(auditor_dsn: str, given
     output = (await process.communicate(b"" if given else auditor_dsn.encode() + b"\n"))[0].decode()
     assert process.returncode == 0
     assert "The log holds 3 events" in output
-    assert output.count("mode.changed.v1") == 2
+    assert output.count("mode.changed.v2") == 2
     assert "REDUCE_ONLY" in output
 
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_decoded_says_which_event(migrated: str) -> None:
     try:
         stream = uuid4()
         recorder.insert_events(
-            [StoredEvent(stream, 1, "no.such.v1", b"{}"), StoredEvent(stream, 2, "mode.changed.v1", b"{}")]
+            [StoredEvent(stream, 1, "no.such.v1", b"{}"), StoredEvent(stream, 2, "mode.changed.v2", b"{}")]
         )
         mapper = BallastMapper(None)  # pyright: ignore[reportArgumentType] - it needs no transcoder
         for each in recorder.select_notifications(None, 10):

@@ -81,7 +81,7 @@ def test_events_that_nobody_needs_only_move_the_position():
     both.fold(logged(halted()), 1)
     assert fold.take().rows == ()
     assert fold.position == 1
-    assert "mode.changed.v1" in both.unneeded
+    assert "mode.changed.v2" in both.unneeded
     assert "fill.recorded.v1" not in both.unneeded
 
 
@@ -102,7 +102,7 @@ def with_metadata(metadata: bytes) -> Callable[[], list[StoredEvent]]:
     [
         (with_topic("mode.melted.v1"), "does not know the tag"),
         (with_state(b"{"), "truncated"),
-        (with_state(b'{"type":"mode.changed.v1"}'), "missing required field"),
+        (with_state(b'{"type":"mode.changed.v2"}'), "missing required field"),
         (with_metadata(b"{}"), "missing required field"),
         (with_metadata(b'{"at":"yesterday","recorded_at":""}'), "isoformat"),
     ],
@@ -119,7 +119,7 @@ def test_an_unknown_tag_stops_a_fold_that_would_not_have_needed_it():
 
 
 def test_an_old_tag_is_folded_as_what_it_became_and_is_never_left_out(monkeypatch):
-    monkeypatch.setitem(UPCASTERS, "mode.set.v0", ("mode.changed.v1", lambda document: document | {"reason": "old"}))
+    monkeypatch.setitem(UPCASTERS, "mode.set.v0", ("mode.changed.v2", lambda document: document | {"reason": "old"}))
     (now,) = logged(halted())
     document = msgspec.json.decode(now.state)
     del document["reason"]
@@ -129,11 +129,11 @@ def test_an_old_tag_is_folded_as_what_it_became_and_is_never_left_out(monkeypatc
     assert "mode.set.v0" not in both.unneeded
     both.fold([old], 1)
     assert fold.changed["global"].document.reason == "old"
-    assert current_topic("mode.set.v0") == current_topic("mode.changed.v1") == "mode.changed.v1"
+    assert current_topic("mode.set.v0") == current_topic("mode.changed.v1") == "mode.changed.v2"
 
 
 def test_an_upcaster_that_leads_nowhere_stops_the_fold(monkeypatch):
-    monkeypatch.setitem(UPCASTERS, "mode.set.v0", ("mode.changed.v1", lambda _: {}))
+    monkeypatch.setitem(UPCASTERS, "mode.set.v0", ("mode.changed.v2", lambda _: {}))
     (now,) = logged(halted())
     old = msgspec.structs.replace(now, topic="mode.set.v0", state=b"{}")
     with pytest.raises(CannotFold, match="missing required field"):
