@@ -5,11 +5,15 @@ what happened (by venue, or plainly where there is one), `DELETE` disarms everyt
 
 `POST /admin/account {"venue", "symbol", "kind": "adl" | "liquidation", "quantity" | "share"}` closes part of a position
 by force; `GET` shows each venue's orders as it keeps them.
+
+`POST /admin/world {"asset", "factor", "over_ms"}` moves the world's price of an asset, for every venue and oracle;
+`GET` tells every price.
 """
 
 import hmac
 import time
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
@@ -18,6 +22,7 @@ from aiohttp import web
 from adapters.simulators.accounts import Accounts, Forced
 from adapters.simulators.faults import Fault, Faults
 from adapters.simulators.refusals import Refused
+from adapters.simulators.world import HABITS, World
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -42,20 +47,36 @@ class FaultWanted(Fault, frozen=True, kw_only=True):
     venue: str | None = None
 
 
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask the world to bring an asset to `factor` of its price within `over_ms`."""
+
+    asset: str
+    factor: Decimal
+    over_ms: int = 0
+
+
+class Heart(msgspec.Struct, frozen=True):
+    """Hold the world, and how often it steps."""
+
+    world: World
+    step_ms: int
+
+
 class Admin:
     """Answer the admin's requests."""
 
-    def __init__(self, faulty: Sequence[Faulty], accounts: Accounts, token: str | None) -> None:
+    def __init__(self, faulty: Sequence[Faulty], accounts: Accounts, heart: Heart, token: str | None) -> None:
+        self._heart = heart
         self._faulty = {each.name: each for each in faulty}
         self._accounts = accounts
         self._token = token
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Arm, list or clear faults; close positions by force or show orders."""
+        """Arm, list or clear faults; close positions by force or show orders; move the world."""
         given = request.headers.get("Authorization", "")
         if self._token is None or not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
             return web.Response(status=401, text="admin token, please")
-        doors = {"/admin/faults": self._on_faults, "/admin/account": self._on_account}
+        doors = {"/admin/faults": self._on_faults, "/admin/account": self._on_account, "/admin/world": self._on_world}
         door = doors.get(request.path)
         if door is None:
             return web.Response(status=404, text="no such path")
@@ -88,6 +109,18 @@ class Admin:
                 return self._accounts.orders()
             case _:
                 return None
+
+    def _on_world(self, method: str, body: bytes) -> Any:
+        world = self._heart.world
+        match method:
+            case "POST":
+                asked = msgspec.json.decode(body, type=Moved)
+                world.move(asked.asset, asked.factor, max(1, asked.over_ms // max(1, self._heart.step_ms)))
+            case "GET":
+                pass
+            case _:
+                return None
+        return {asset: format(world.pair(asset, "USD"), "f") for asset in HABITS}
 
     def _arm(self, wanted: FaultWanted) -> None:
         name = wanted.venue or (next(iter(self._faulty)) if len(self._faulty) == 1 else None)

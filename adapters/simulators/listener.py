@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from adapters.simulators.accounts import Accounts
-from adapters.simulators.admin import Admin
+from adapters.simulators.admin import Admin, Heart
 from adapters.simulators.certificates import Certificates, ensure_certificates
 from adapters.simulators.faults import Faults
 from adapters.simulators.venue import SimulatedVenue
@@ -90,7 +90,7 @@ class Listener:
         self._wanted_port = port
         self._step_ms = step_ms
         accounts = Accounts([each for each in self._mounted if isinstance(each, SimulatedVenue)])
-        self._admin = Admin(self._mounted, accounts, admin_token)
+        self._admin = Admin(self._mounted, accounts, Heart(world, step_ms), admin_token)
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
         self._certificates: Certificates | None = None

@@ -12,6 +12,8 @@ from decimal import Decimal
 import msgspec
 
 DOLLAR = "USD"
+# How far an asset can be moved at once, as parts of its price.
+MOVE_MIN, MOVE_MAX = Decimal("0.05"), Decimal(20)
 
 
 class Habit(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +73,16 @@ class World:
         """Put an asset where a test or a fault wants it, in its own unit; it walks on from there."""
         self._walks[asset.upper()].put(price)
 
+    def move(self, asset: str, factor: Decimal, steps: int) -> None:
+        """Bring an asset to `factor` of its price, evenly over so many steps (at least 1); it is at home there then.
+
+        Raise ValueError for an asset that the world does not know, and for what is no move.
+        """
+        walk = self._walks.get(asset.upper())
+        if walk is None or not factor.is_finite() or not MOVE_MIN <= factor <= MOVE_MAX or steps < 1:
+            raise ValueError(f"a known asset moves to between {MOVE_MIN} and {MOVE_MAX} of its price in 1 step or more")
+        walk.move(factor, steps)
+
     def lead(self, asset: str, price: Decimal) -> None:
         """Let a recording say the price; the asset does not walk until it is released."""
         self._led.add(asset.upper())
@@ -102,6 +114,7 @@ class _Walk:
         self._random = random.Random(seed)  # noqa: S311 - a seeded market, not a secret
         self._home = int(habit.home / habit.point)
         self._points = self._home
+        self._steps_left = 0
 
     @property
     def price(self) -> Decimal:
@@ -114,7 +127,14 @@ class _Walk:
     def put(self, price: Decimal) -> None:
         self._points = max(1, int(price / self._habit.point))
 
+    def move(self, factor: Decimal, steps: int) -> None:
+        self._home = max(1, int(self._points * factor))
+        self._steps_left = steps
+
     def step(self) -> None:
+        if self._steps_left:
+            self._points += (self._home - self._points) // self._steps_left
+            self._steps_left -= 1
         habit, pick = self._habit, self._random
         reach = habit.move_max * (habit.jump_times if pick.randrange(habit.jump_one_in) == 0 else 1)
         move = pick.randint(-reach, reach)

@@ -68,6 +68,30 @@ def test_what_is_led_does_not_walk_until_it_is_released() -> None:
     assert world.price_of("ETH") != D(3000)
 
 
+def test_a_world_is_moved_evenly_and_is_at_home_there_then() -> None:
+    world, calm = World(1), World(1)
+    before = world.price_of("ETH")
+    assert before is not None
+    world.move("eth", D("1.2"), 100)
+    halfway = D(0)
+    for step in range(1_000):
+        world.step()
+        calm.step()
+        halfway = world.pair("ETH", "USD") if step == 49 else halfway
+    assert abs(halfway / before - D("1.1")) < D("0.01")
+    assert abs(world.pair("ETH", "USD") / before - D("1.2")) < D("0.02")
+    assert world.price_of("BTC") == calm.price_of("BTC")
+
+
+@pytest.mark.parametrize(
+    ("asset", "factor", "steps"),
+    [("DOGE", "1.1", 1), ("ETH", "0.01", 1), ("ETH", "21", 1), ("ETH", "NaN", 1), ("ETH", "1.1", 0)],
+)
+def test_what_is_no_move_is_refused(asset: str, factor: str, steps: int) -> None:
+    with pytest.raises(ValueError, match="a known asset moves"):
+        World(1).move(asset, D(factor), steps)
+
+
 @pytest.mark.parametrize("instrument", [*USDM, *COINM, *SPOT], ids=lambda each: f"{each.kind} {each.symbol}")
 @given(moves=st.lists(st.integers(-400, 400), min_size=1, max_size=40), seed=st.integers(0, 50))
 @settings(max_examples=15, deadline=None)
@@ -175,6 +199,26 @@ async def arm_by_name(simulators: Simulators) -> None:
                 assert answer.status == 200
         async with session.get(f"https://localhost:{simulators.port}/", headers={"Host": "example.com"}) as nobody:
             assert nobody.status == 404
+
+
+async def test_the_door_moves_the_world_for_every_venue(tmp_path: Path) -> None:
+    async with all_of(tmp_path) as simulators, aiohttp.ClientSession() as session:
+        context = ssl.create_default_context(cafile=str(simulators.ca_file))
+        door = {"url": f"https://localhost:{simulators.port}/admin/world", "ssl": context}
+        bearer = {"Authorization": "Bearer let me in"}
+        before = D(simulators.world.pair("ETH", "USD"))
+        async with session.post(json={"asset": "DOGE", "factor": "2"}, headers=bearer, **door) as refused:
+            assert refused.status == 400
+        async with session.post(json={"asset": "ETH", "factor": "1.1"}, headers=bearer, **door) as moved:
+            assert moved.status == 200
+        async with session.delete(headers=bearer, **door) as strange:
+            assert strange.status == 405
+        simulators.world.step()
+        for venue in simulators.venues.values():
+            venue.step()
+        assert_agreed(marks(simulators, "ETH"), before * D("1.1"))
+        async with session.get(headers=bearer, **door) as told:
+            assert abs(D((await told.json())["ETH"]) / before - D("1.1")) < D("0.001")
 
 
 async def test_a_recording_leads_the_world_and_a_dislocated_market_comes_back_to_it(tmp_path: Path) -> None:
