@@ -17,6 +17,7 @@ from domain.pricing import held_price, price
 from domain.quantity import ZERO, Num, Rounding, divide, multiply, num, round_to, subtract, to_units
 from domain.quote import Side
 from domain.refusal import Refusal
+from domain.soft_action import reach, soft_action
 
 # Thousands of issued dollars: 2, 4, 8, … up to the limit on one request, at most this many steps.
 FIRST_SIZE = Decimal(2_000)
@@ -41,8 +42,9 @@ def ladder(
     judged = rest_on(book, pair, evidence, witnesses)
     basis = None if isinstance(judged, Refusal) else judged
     remaining = _remaining(book, pair, basis, largest)
-    mint = _side(book, pair, Side.MINT, judged, largest)
-    redeem = _side(book, pair, Side.REDEEM, judged, largest)
+    most_mint, most_redeem = (reach(book, pair, side, largest) for side in (Side.MINT, Side.REDEEM))
+    mint = _side(book, pair, Side.MINT, judged, most_mint)
+    redeem = _side(book, pair, Side.REDEEM, judged, most_redeem)
     first = mint.refusal or redeem.refusal
     there = _there(book, pair, basis) if basis is not None else ZERO
     return Ladder(
@@ -51,10 +53,10 @@ def ladder(
         mint=mint.steps,
         redeem=redeem.steps,
         gas=book.policy.gas if book.policy else ZERO,
-        max_mint=largest,
-        max_redeem=largest,
-        remaining_mint=remaining if mint.refusal is None else ZERO,
-        remaining_redeem=min(remaining, there) if redeem.refusal is None else ZERO,
+        max_mint=most_mint,
+        max_redeem=most_redeem,
+        remaining_mint=min(remaining, most_mint) if mint.refusal is None else ZERO,
+        remaining_redeem=min(remaining, most_redeem, there) if redeem.refusal is None else ZERO,
         sources=basis.sources if basis is not None else (),
         reason=first.reason.name if first is not None else "",
         mint_reason=mint.refusal.reason.name if mint.refusal is not None else "",
@@ -70,9 +72,9 @@ def _side(book: Book, pair: Pair, side: Side, judged: Basis | Refusal, largest: 
     if isinstance(judged, Refusal):
         return _Priced(refusal=judged)
     steps: list[Step] = []
-    size = FIRST_SIZE
+    size, wider_bps = FIRST_SIZE, soft_action(book, pair, side).wider_bps
     while size <= largest and len(steps) < STEPS_MAX:
-        priced = price(book, pair, side, _asked(side, judged, size), judged)
+        priced = price(book, pair, side, _asked(side, judged, size), judged, wider_bps)
         if isinstance(priced, Refusal):
             return _Priced(tuple(steps), None if steps else priced)
         shown = round_to(priced.price, PRICE_STEP, Rounding.NEAREST)

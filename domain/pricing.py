@@ -49,8 +49,13 @@ class Pricing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sources: tuple[Source, ...]
 
 
-def price(book: Book, pair: Pair, side: Side, size: Decimal, basis: Basis) -> Pricing | Refusal:
-    """Price `size` units of what goes in: collateral for a mint, the issued dollar for a redeem."""
+def price(book: Book, pair: Pair, side: Side, size: Decimal, basis: Basis, wider_bps: Num = ZERO) -> Pricing | Refusal:
+    """Price `size` units of what goes in: collateral for a mint, the issued dollar for a redeem.
+
+    `wider_bps` is added to the pair's buffer: what is promised while limits are near.
+    """
+    if wider_bps:
+        pair = msgspec.structs.replace(pair, buffer_bps=add(pair.buffer_bps, wider_bps))
     if basis.ways is None:
         return check_peg(book, basis, side) or _price_held(book, pair, side, size, basis)
     ways = basis.ways.to_begin() if side is Side.MINT else basis.ways
