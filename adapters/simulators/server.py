@@ -44,11 +44,12 @@ DEPOSITS: Mapping[str, Decimal] = {
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """Hold how a venue's one account is entered, and what it begins with."""
+    """Hold how a venue's one account is entered, by one key or more, and what it begins with."""
 
     api_key: str
     api_secret: str
     passphrase: str = ""
+    more_keys: Mapping[str, str] = {}
     deposits: Mapping[str, Decimal] = msgspec.field(default_factory=lambda: dict(DEPOSITS))
 
 
@@ -71,6 +72,7 @@ class SimulatorsSettings(msgspec.Struct, frozen=True, kw_only=True):
             api_key=account.api_key,
             api_secret=account.api_secret,
             passphrase=account.passphrase,
+            more_keys=account.more_keys,
             seed=self.seed,
             deposit_usdt=Decimal(0),
             deposits=account.deposits,

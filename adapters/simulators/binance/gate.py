@@ -15,11 +15,10 @@ AHEAD_MAX_MS = 1_000
 
 
 class Gate:
-    """Check requests of one API key."""
+    """Check requests of one account's API keys: each key and its secret."""
 
-    def __init__(self, api_key: str, api_secret: str, limits: Limits) -> None:
-        self._api_key = api_key
-        self._secret = api_secret.encode()
+    def __init__(self, keys: Mapping[str, str], limits: Limits) -> None:
+        self._secrets = {key: secret.encode() for key, secret in keys.items()}
         self._weight = Window(MINUTE_MS, limits.weight_per_minute)
         self._orders = (
             (Window(TEN_SECONDS_MS, limits.orders_per_ten_seconds), "TEN_SECONDS"),
@@ -48,8 +47,15 @@ class Gate:
         """Refuse a missing or unknown key."""
         if not key:
             raise Refused(Refusal.MISSING_KEY)
-        if not hmac.compare_digest(key.encode(), self._api_key.encode()):
+        if key not in self._secrets:
             raise Refused(Refusal.BAD_KEY)
+
+    def check_signature(self, key: str | None, said: str, signature: str) -> None:
+        """Refuse a missing or unknown key, and what it did not sign."""
+        self.check_key(key)
+        expected = hmac.new(self._secrets[key or ""], said.encode(), hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(expected.encode(), signature.encode()):
+            raise Refused(Refusal.BAD_SIGNATURE)
 
     def check_signed(self, key: str | None, query: str, body: str, now_ms: int) -> dict[str, str]:
         """Refuse a wrong signature or an old request; return the parameters of query and body."""
@@ -58,9 +64,7 @@ class Gate:
         signed, mark, signature = raw.rpartition("&signature=")
         if not mark:
             raise Refused(Refusal.MISSING, "signature")
-        expected = hmac.new(self._secret, signed.encode(), hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(expected.encode(), signature.encode()):
-            raise Refused(Refusal.BAD_SIGNATURE)
+        self.check_signature(key, signed, signature)
         parameters = read_parameters(query) | read_parameters(body)
         check_time(parameters, now_ms)
         return parameters

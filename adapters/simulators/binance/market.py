@@ -45,7 +45,7 @@ class BinanceMarket(SimulatedVenue):
         clock_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         super().__init__(settings, instruments, world, clock_ms)
-        self.gate = Gate(settings.api_key, settings.api_secret, settings.limits)
+        self.gate = Gate(settings.keys(), settings.limits)
         known = (feeds.stream(each, kind) for each in instruments for kind in feeds.STREAMS)
         self.sockets = Streams(known, self.hub, settings.listen_key_ttl_ms)
 

@@ -1,7 +1,5 @@
 """The simulated Binance spot: wallets instead of positions, and an account's stream over the WebSocket API."""
 
-import hashlib
-import hmac
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -127,8 +125,5 @@ class BinanceSpot(BinanceMarket):
         if signature is None:
             raise Refused(Refusal.MISSING, "signature")
         payload = "&".join(f"{name}={given[name]}" for name in sorted(given))
-        secret = self.settings.api_secret.encode()
-        expected = hmac.new(secret, payload.encode(), hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(expected.encode(), signature.encode()):
-            raise Refused(Refusal.BAD_SIGNATURE)
+        self.gate.check_signature(given.get("apiKey"), payload, signature)
         check_time(given, self.clock_ms())

@@ -23,11 +23,10 @@ ORDERS_WINDOW_MS = 1_000
 
 
 class Gate:
-    """Check requests of one API key."""
+    """Check requests of one account's API keys: each key and its secret."""
 
-    def __init__(self, api_key: str, api_secret: str, limits: Limits) -> None:
-        self._api_key = api_key
-        self._secret = api_secret.encode()
+    def __init__(self, keys: Mapping[str, str], limits: Limits) -> None:
+        self._secrets = {key: secret.encode() for key, secret in keys.items()}
         self._visits = Window(VISITS_WINDOW_MS, limits.weight_per_minute // WEIGHT_OF_WINDOW)
         self._orders_max = limits.orders_per_ten_seconds * ORDERS_WINDOW_MS // TEN_SECONDS_MS
         self._orders = Window(ORDERS_WINDOW_MS, self._orders_max)
@@ -55,21 +54,21 @@ class Gate:
         key, timestamp, signature = (headers.get(name, "") for name in names)
         if not (key and timestamp and signature):
             raise Refused(Refusal.MISSING_KEY)
-        if not hmac.compare_digest(key.encode(), self._api_key.encode()):
+        if key not in self._secrets:
             raise Refused(Refusal.BAD_KEY)
         window = headers.get("X-BAPI-RECV-WINDOW", str(RECV_WINDOW_DEFAULT_MS))
         _check_time(timestamp, window, now_ms)
         origin = f"{timestamp}{key}{window}{said}"
-        if not self._is_signed(origin, signature):
+        if not self._is_signed(key, origin, signature):
             raise Refused(Refusal.BAD_SIGNATURE, origin)
 
     def opens_stream(self, key: str, expires: str, signature: str, now_ms: int) -> bool:
         """Say whether a log-on to the private stream is good."""
-        known = hmac.compare_digest(key.encode(), self._api_key.encode())
-        return known and _digits(expires) > now_ms and self._is_signed(f"GET/realtime{expires}", signature)
+        known = key in self._secrets
+        return known and _digits(expires) > now_ms and self._is_signed(key, f"GET/realtime{expires}", signature)
 
-    def _is_signed(self, origin: str, signature: str) -> bool:
-        expected = hmac.new(self._secret, origin.encode(), hashlib.sha256).hexdigest()
+    def _is_signed(self, key: str, origin: str, signature: str) -> bool:
+        expected = hmac.new(self._secrets[key], origin.encode(), hashlib.sha256).hexdigest()
         return hmac.compare_digest(expected.encode(), signature.encode())
 
 

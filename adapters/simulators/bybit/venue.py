@@ -48,7 +48,7 @@ class BybitVenue(SimulatedVenue):
 
     def __init__(self, settings: SimulatorSettings, world: World, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
         super().__init__(settings, PERPETUALS, world, clock_ms)
-        self._gate = Gate(settings.api_key, settings.api_secret, settings.limits)
+        self._gate = Gate(settings.keys(), settings.limits)
         self.executions = Executions(self.exchange)
         self._books = {
             symbol: books.ShownBook(symbol, changes.last_id, self._whole_book(symbol))

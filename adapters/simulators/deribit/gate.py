@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 
 from adapters.simulators.limits import TEN_SECONDS_MS, Limits, Window
 from adapters.simulators.refusals import Refusal, Refused
@@ -13,11 +14,10 @@ MINUTE_IN_WINDOWS = 6
 
 
 class Gate:
-    """Check requests of one API key."""
+    """Check requests of one account's API keys: each key and its secret."""
 
-    def __init__(self, api_key: str, api_secret: str, limits: Limits) -> None:
-        self._api_key = api_key
-        self._secret = api_secret.encode()
+    def __init__(self, keys: Mapping[str, str], limits: Limits) -> None:
+        self._secrets = {key: secret.encode() for key, secret in keys.items()}
         self._questions = Window(TEN_SECONDS_MS, limits.weight_per_minute // MINUTE_IN_WINDOWS)
         self._orders = Window(TEN_SECONDS_MS, limits.orders_per_ten_seconds)
 
@@ -44,11 +44,11 @@ class Gate:
         self._check(key, timestamp, signature, f"{timestamp}\n{said}", now_ms)
 
     def _check(self, key: str, timestamp: str, signature: str, said: str, now_ms: int) -> None:
-        if not hmac.compare_digest(key.encode(), self._api_key.encode()):
+        if key not in self._secrets:
             raise Refused(Refusal.BAD_KEY)
         if abs(int(timestamp) - now_ms) > CLOCK_MAX_MS:
             early = int(timestamp) > now_ms
             raise Refused(Refusal.EARLY_REQUEST if early else Refusal.STALE_REQUEST, timestamp)
-        expected = hmac.new(self._secret, said.encode(), hashlib.sha256).hexdigest()
+        expected = hmac.new(self._secrets[key], said.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected.encode(), signature.encode()):
             raise Refused(Refusal.BAD_SIGNATURE)

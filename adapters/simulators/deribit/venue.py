@@ -50,7 +50,7 @@ class DeribitVenue(SimulatedVenue):
 
     def __init__(self, settings: SimulatorSettings, world: World, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
         super().__init__(settings, PERPETUALS, world, clock_ms)
-        self._gate = Gate(settings.api_key, settings.api_secret, settings.limits)
+        self._gate = Gate(settings.keys(), settings.limits)
         self.by_hand: set[int] = set()
         self._books = {symbol: ShownBook() for symbol in self.exchange.instruments}
         names = [f"{kind}.{each}.{INTERVAL}" for each in self._books for kind in ("book", "trades", "ticker")]

@@ -16,11 +16,10 @@ _MISSING = {"PASSPHRASE": 50104, "SIGN": 50106, "TIMESTAMP": 50107}
 
 
 class Gate:
-    """Check requests and log-ons of one API key."""
+    """Check requests and log-ons of one account's API keys: each key and its secret."""
 
-    def __init__(self, api_key: str, api_secret: str, passphrase: str, limits: Limits) -> None:
-        self._api_key = api_key
-        self._secret = api_secret.encode()
+    def __init__(self, keys: Mapping[str, str], passphrase: str, limits: Limits) -> None:
+        self._secrets = {key: secret.encode() for key, secret in keys.items()}
         self._passphrase = passphrase
         self._requests = Window(MINUTE_MS, limits.weight_per_minute)
         self._orders = (
@@ -66,9 +65,10 @@ class Gate:
     def _check(self, key: str, passphrase: str, said: str, sign: str, at_ms: int, now_ms: int) -> None:
         if abs(now_ms - at_ms) > VALID_MS:
             raise Refused(Refusal.STALE_REQUEST)
-        if not _same(key, self._api_key):
+        secret = self._secrets.get(key)
+        if secret is None:
             raise Refused(Refusal.BAD_KEY)
-        expected = base64.b64encode(hmac.new(self._secret, said.encode(), hashlib.sha256).digest()).decode()
+        expected = base64.b64encode(hmac.new(secret, said.encode(), hashlib.sha256).digest()).decode()
         if not _same(sign, expected):
             raise Refused(Refusal.BAD_SIGNATURE)
         if not _same(passphrase, self._passphrase):

@@ -44,7 +44,7 @@ class OkxVenue(SimulatedVenue):
 
     def __init__(self, settings: SimulatorSettings, world: World, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
         super().__init__(settings, SWAPS, world, clock_ms)
-        self._gate = Gate(settings.api_key, settings.api_secret, settings.passphrase, settings.limits)
+        self._gate = Gate(settings.keys(), settings.passphrase, settings.limits)
         known = known_topics([each.symbol for each in SWAPS], [family(each) for each in SWAPS])
         self.sockets = Streams(known, self.hub, self._gate, self._standing, self.clock_ms)
         self.modes = {"acctLv": "2", "posMode": "net_mode"}
