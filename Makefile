@@ -53,8 +53,9 @@ faults: setup
 	  $(BIN)/ballast demo --for $(FAULT_SECONDS) --port 8099 --data-dir .ballast-faults/$$fault --fault $$fault || exit 1; \
 	done
 
-# What befalls the venues in mid-flow, one demonstration for each: it ends with its delta inside its band.
-SCENARIOS := venue_outage adl partial_fills lost_ack
+# What befalls the venues in mid-flow, one demonstration for each: it ends with its delta inside its band. Where controls
+# must act it ends halted or reduced, with collateral intact.
+SCENARIOS := venue_outage adl partial_fills lost_ack breach depeg_10_10 bybit_outage runaway_algo
 SCENARIO_SECONDS := 60
 scenarios: setup
 	for scenario in $(SCENARIOS); do \

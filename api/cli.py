@@ -74,7 +74,7 @@ def _add_running(commands: Any) -> None:
         "--scenario",
         metavar="NAME",
         help="let something befall the venues while benefactors trade, and judge what was done: venue_outage, adl, "
-        "partial_fills, lost_ack",
+        "partial_fills, lost_ack, breach, depeg_10_10, bybit_outage, runaway_algo",
     )
     demo.set_defaults(run=_demo)
     up = commands.add_parser("up", help="run on the settings of a file, on given servers or embedded ones")

@@ -16,6 +16,8 @@ import aiohttp
 import msgspec
 
 PAUSE_S = (0.3, 1.2)
+# One that went mad: above what may rest unhedged, so that every mint trades.
+MAD_PAUSE_S, MAD_SIZE = (0.0, 0.05), Decimal("0.25")
 EXPIRY_S = 120
 TIMEOUT_S = 30.0
 RETRIES_MAX = 5
@@ -77,6 +79,8 @@ class Tally:
 class Benefactor:
     """Mint and redeem until cancelled."""
 
+    pause_s = PAUSE_S
+
     def __init__(
         self, url: str, wallet: Wallet, sign: Sign, now_s: Callable[[], float], seed: int, tally: Tally
     ) -> None:
@@ -94,14 +98,14 @@ class Benefactor:
         """Trade until `stop` is set; a request under way is finished."""
         while not stop.is_set():
             await self._request(session)
-            pause = self._random.uniform(*PAUSE_S)
+            pause = self._random.uniform(*self.pause_s)
             try:
                 async with asyncio.timeout(pause):
                     await stop.wait()
             except TimeoutError:
                 continue
 
-    def _choose(self) -> tuple[str, str, Decimal]:
+    def choose(self) -> tuple[str, str, Decimal]:
         """Return a pair, a side and a size: collateral to mint with, dollars to redeem."""
         self._count_final()
         drawn = self._random.random()
@@ -117,7 +121,7 @@ class Benefactor:
         return pair, "MINT", Decimal(self._random.randint(100, 20_000))
 
     async def _request(self, session: aiohttp.ClientSession) -> None:
-        pair, side, size = self._choose()
+        pair, side, size = self.choose()
         asked = {"pair": pair, "type_": "ALGO", "side": side, "size": str(size), "benefactor": self._wallet.address}
         status, quote = await self._call(session, "GET", "/rfq", params=asked)
         if status != OK:
@@ -188,3 +192,13 @@ class Benefactor:
             self._tally.refused[f"{error.get('error_code', status)} {error.get('error_name', '')}".strip()] += 1
             return status, {"error_code": str(error.get("error_code", status))}
         return status, answer
+
+
+class MadBenefactor(Benefactor):
+    """Mint the same small size again and again, as an algorithm that lost its mind does."""
+
+    pause_s = MAD_PAUSE_S
+
+    def choose(self) -> tuple[str, str, Decimal]:
+        """Return the one thing it knows."""
+        return "WETH/USDe", "MINT", MAD_SIZE

@@ -12,6 +12,7 @@ from domain.exposure import exposure, imbalance
 from domain.fill import FillRecorded
 from domain.hedge import HedgeAbandoned
 from domain.limit import Control
+from domain.mode import Mode
 from domain.quantity import ZERO, add
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed
@@ -76,6 +77,23 @@ def underlyings(book: Book) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item.base for item in book.policy.instruments)) if book.policy else ()
 
 
+def halted(book: Book, pair: str) -> bool:
+    """Say whether a pair's hedges may not be traded until people release them."""
+    found = book.pair(pair)
+    underlying = book.asset(found.collateral).underlying if found is not None else ""
+    return book.mode(f"asset:{underlying}", f"pair:{pair}") is Mode.HALTED
+
+
+def owed(book: Book) -> bool:
+    """Say whether requests or hedges are under way that nothing holds back."""
+    requests = any(not halted(book, each.accepted.pair) for each in book.requests.values())
+    hedges = any(
+        book.mode(f"asset:{each.planned.underlying}") is not Mode.HALTED or each.working
+        for each in book.hedges.values()
+    )
+    return requests or hedges
+
+
 async def check(evidence: Evidence, accepted_ids: Sequence[str]) -> list[Verdict]:
     """Return every invariant's verdict."""
     book, events = await evidence.history()
@@ -133,10 +151,13 @@ def _requests(book: Book, events: Sequence[Event], accepted_ids: Sequence[str]) 
     reported = {event.request_id for event in events if isinstance(event, HedgeAbandoned)}
     known = {event.order_id.lower().removeprefix("rfq-") for event in accepted.values()}
     lost = [order_id for order_id in accepted_ids if order_id.lower().removeprefix("rfq-") not in known]
-    open_ones = set(accepted) - ended - reported
+    waiting = {each for each, request in book.requests.items() if halted(book, request.accepted.pair)}
+    open_ones = set(accepted) - ended - reported - waiting
     completed = sum(isinstance(event, RequestCompleted) for event in events)
     found = f"{len(accepted)} accepted, {completed} completed, {len(ended) - completed} cancelled or failed"
-    if open_ones or lost or book.requests:
+    if waiting:
+        found += f", {len(waiting)} wait while halted"
+    if open_ones or lost or book.requests.keys() - waiting:
         found += f"; {len(open_ones)} still open, {len(lost)} acknowledged but not in the log"
     return Verdict(not open_ones and not lost, "every accepted request hedged and settled, or reported", found)
 

@@ -1,4 +1,4 @@
-"""The simulators' own door, as a demonstration knocks at it: faults, positions closed by force, orders as kept."""
+"""The simulators' own door, as a demonstration knocks at it: faults, positions closed by force, the world."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -52,6 +52,10 @@ class Door:
     async def force(self, venue: str, underlying: str, kind: Literal["adl", "liquidation"], share: Decimal) -> None:
         """Let a venue close a share of its largest position in an underlying."""
         await self._ask("POST", "account", {"venue": venue, "symbol": underlying, "kind": kind, "share": f"{share:f}"})
+
+    async def move(self, asset: str, factor: Decimal, over_ms: int) -> None:
+        """Bring an asset to `factor` of its price everywhere, evenly over a while."""
+        await self._ask("POST", "world", {"asset": asset, "factor": f"{factor:f}", "over_ms": over_ms})
 
     async def orders(self) -> Mapping[str, Sequence[KeptOrder]]:
         """Return every order by venue, oldest first."""

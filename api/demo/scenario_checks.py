@@ -7,6 +7,8 @@ from uuid import UUID
 
 from api.demo.checks import Verdict, underlyings
 from api.demo.door import KeptOrder
+from api.demo.risk_checks import judge_risk
+from api.demo.risk_scenarios import RISK_SCENARIOS
 from api.demo.scenarios import LOST_ACKS, Act
 from api.replica import Recorded
 from domain.book import Book
@@ -26,8 +28,13 @@ Orders = Mapping[str, Sequence[KeptOrder]]
 Counts = Mapping[str, Mapping[str, int]]
 
 
-def judge_scenario(book: Book, log: Sequence[Recorded], orders: Orders) -> list[Verdict]:
-    """Return every verdict about what the house did: `orders` are the venues' own."""
+def judge_scenario(name: str, book: Book, log: Sequence[Recorded], orders: Orders) -> list[Verdict]:
+    """Return every verdict about what the house did: `orders` are the venues' own.
+
+    Where controls had to act, delta may be left open by them, within its limit.
+    """
+    if name in RISK_SCENARIOS:
+        return [*judge_risk(name, book, log), _alerted(log), _resolved(log), _sent_once(log, orders)]
     return [
         _delta(book, log),
         _rehedged(book, log),
@@ -54,6 +61,16 @@ def judge_befell(name: str, log: Sequence[Recorded], acts: Sequence[Act], counts
         case "partial_fills":
             count = _filled_in_part(log)
             there, found = count > 0, f"{count} orders filled in part, {happened['thin']} met a thin book"
+        case "breach":
+            there, found = len(acts) > 0, "the market of every venue and oracle"
+        case "depeg_10_10":
+            there = happened["dislocate"] > 0 and fills[FillKind.ADL] > 0
+            found = f"{happened['dislocate']} steps of a dislocated book, {fills[FillKind.ADL]} fills by ADL"
+        case "bybit_outage":
+            there, found = happened["lost"] > 0, f"{happened['lost']} requests found nobody"
+        case "runaway_algo":
+            count = sum(isinstance(each.event, OrderSubmissionRequested) for each in log)
+            there, found = count > 0, f"{count} orders"
         case _:
             lost = {kind: happened[kind] for kind in LOST_ACKS if happened[kind]}
             there, found = bool(lost) and unknown > 0, f"{lost or 'nothing'} lost, {unknown} outcomes unknown"

@@ -7,20 +7,18 @@ stopped. A round leaves the end of its time to recover in.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
-from typing import Protocol
 
 import msgspec
 
-from api.demo.door import Door
+from api.demo.risk_scenarios import RISK_SCENARIOS
+from api.demo.stage import LOOK_EVERY_S, Stage, held, positions, venues
 from api.settings import SettingsError
-from domain.book import Book
 
 # A round begins when this share of its time is over; troubles last for this share of it, up to a bound.
 BEGINS, LASTS, LASTS_S_MAX = 0.2, 0.35, 20.0
 SECONDS_LEAST = 20.0
 # Of a demonstration that runs until it is stopped, each round takes so long.
 ROUND_S = 60.0
-LOOK_EVERY_S = 0.25
 # What of a visible book is really there in `partial_fills`: about what a middling order here asks for.
 THIN = "0.0003"
 # What is closed by force of a position.
@@ -30,29 +28,6 @@ LOST_ACKS = ("timeout", "reset", "truncate", "html", "bad_gateway")
 LOST_TIMES = 2
 
 
-class Stage(Protocol):
-    """What a scenario acts on."""
-
-    @property
-    def door(self) -> Door:
-        """Return the simulators' door."""
-        ...
-
-    @property
-    def book(self) -> Book:
-        """Return the book as it is now."""
-        ...
-
-    @property
-    def lasts_s(self) -> float:
-        """Return for how long troubles of this round may last."""
-        ...
-
-    def told(self, what: str) -> None:
-        """Note what was done."""
-        ...
-
-
 class Act(msgspec.Struct, frozen=True, kw_only=True):
     """Say what was done to the house, and when."""
 
@@ -60,34 +35,9 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     at_us: int
 
 
-def venues(book: Book) -> tuple[str, ...]:
-    """Return the venues that the policy trades on, in its order."""
-    return tuple(dict.fromkeys(item.venue for item in book.policy.instruments)) if book.policy else ()
-
-
-def held(book: Book) -> list[tuple[Decimal, str, str]]:
-    """Return what is held as (dollars at entry, venue, underlying), most first."""
-    known = {(item.venue, item.symbol): item.base for item in (book.policy.instruments if book.policy else ())}
-    found = [
-        (abs(each.quantity * each.entry_price), each.venue, known[each.venue, each.symbol])
-        for each in book.positions.values()
-        if each.quantity and (each.venue, each.symbol) in known
-    ]
-    return sorted(found, reverse=True)
-
-
-async def _positions(stage: Stage, at_least: int) -> list[tuple[Decimal, str, str]]:
-    """Wait until positions are held at so many venues, for as long as troubles may last; return what is held."""
-    waited = 0.0
-    while len({venue for _, venue, _ in held(stage.book)}) < at_least and waited < stage.lasts_s:
-        await asyncio.sleep(LOOK_EVERY_S)
-        waited += LOOK_EVERY_S
-    return held(stage.book)
-
-
 async def venue_outage(stage: Stage) -> None:
     """Take the venue that holds most away in the middle of an order; if none comes, without one."""
-    holding = await _positions(stage, 1)
+    holding = await positions(stage, 1)
     venue = holding[0][1] if holding else venues(stage.book)[0]
     away_s = stage.lasts_s / 2
     before = (await stage.door.counts())[venue].get("vanish", 0)
@@ -107,7 +57,7 @@ async def venue_outage(stage: Stage) -> None:
 
 async def adl(stage: Stage) -> None:
     """Deleverage part of the largest position, and liquidate part of one at another venue."""
-    holding = await _positions(stage, 2)
+    holding = await positions(stage, 2)
     if not holding:
         stage.told("nothing was held that could be closed by force")
         return
@@ -143,6 +93,7 @@ SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[None]]] = {
     "adl": adl,
     "partial_fills": partial_fills,
     "lost_ack": lost_ack,
+    **RISK_SCENARIOS,
 }
 
 

@@ -22,9 +22,10 @@ from adapters.nats.signals import IndicativeMessage, Signals
 from adapters.nats.tail import Tail
 from adapters.postgres.patient import PatientLog
 from adapters.postgres.reader import AWAY
-from api.demo.benefactors import Benefactor, Tally, Terms, Wallet, private_key
-from api.demo.checks import Evidence, Verdict, check, events_there
+from api.demo.benefactors import Benefactor, MadBenefactor, Sign, Tally, Terms, Wallet, private_key
+from api.demo.checks import Evidence, Verdict, check, events_there, owed
 from api.demo.faults import DemoFault, judge_quotes, lasts_s
+from api.demo.risk_scenarios import RISK_SCENARIOS, prepared
 from api.demo.status import Status, print_summary
 from api.http.keys import KeyEntry, key_digest, new_key
 from api.http.roles import Role
@@ -78,7 +79,7 @@ class DemoSettings(msgspec.Struct, frozen=True, kw_only=True):
 def demo_settings(asked: DemoSettings, base: Settings, wallets: Sequence[Wallet]) -> Settings:
     """Return the settings of the house: the given ones, embedded services, a simulated venue, these benefactors."""
     replace = msgspec.structs.replace
-    return replace(
+    settings = replace(
         base,
         services=replace(base.services, data_dir=str(asked.data_dir.absolute())),
         http=replace(base.http, port=asked.port, keys_file=str(asked.data_dir.absolute() / "keys.json")),
@@ -90,6 +91,7 @@ def demo_settings(asked: DemoSettings, base: Settings, wallets: Sequence[Wallet]
             replay=str(asked.replay.absolute()) if asked.replay else "",
         ),
     )
+    return prepared(asked.scenario, settings)
 
 
 def _keys(data_dir: Path) -> dict[str, str]:
@@ -190,10 +192,12 @@ async def _show(
             faults=asked.faults,
             scenario=asked.scenario,
             seconds=asked.seconds,
+            mad=lambda traders: _go_mad(asked, settings, wallets, tally, traders),
         )
         with Status(console, url, replica, tally) as status:
             await _trade(asked, house, wallets, tally, status, trouble, stop)
-            verdicts = await _judge(replica, status, lambda: everyone <= house.pids.keys(), evidence, tally)
+            well = asked.scenario not in RISK_SCENARIOS
+            verdicts = await _judge(replica, status, lambda: everyone <= house.pids.keys(), evidence, tally, well=well)
         following.cancel()
         book, recorded = await evidence.recorded()
         verdicts.append(judge_quotes([each.event for each in recorded]))
@@ -206,6 +210,26 @@ async def _follow(replica: Replica, tail: Tail) -> None:
         await replica.follow(tail)
 
 
+def _sign(settings: Settings) -> Sign:
+    domain = ContractDomain(chain_id=settings.chain.chain_id, verifying_contract=settings.chain.minting_contract)
+
+    def sign(terms: Terms, key: str) -> str:
+        return sign_order(domain, terms, key)
+
+    return sign
+
+
+async def _go_mad(
+    asked: DemoSettings, settings: Settings, wallets: Sequence[Wallet], tally: Tally, traders: int
+) -> None:
+    """Let traders of one algorithm mint as fast as they can, until cancelled."""
+    url, sign = f"http://{settings.http.host}:{settings.http.port}", _sign(settings)
+    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
+        for number in range(traders):
+            mad = MadBenefactor(url, wallets[number % len(wallets)], sign, time.time, asked.seed + 1 + number, tally)
+            tasks.create_task(mad.run(session, asyncio.Event()))
+
+
 async def _trade(
     asked: DemoSettings,
     house: House,
@@ -215,12 +239,7 @@ async def _trade(
     trouble: Trouble,
     stop: asyncio.Event,
 ) -> None:
-    settings = house.settings
-    domain = ContractDomain(chain_id=settings.chain.chain_id, verifying_contract=settings.chain.minting_contract)
-
-    def sign(terms: Terms, key: str) -> str:
-        return sign_order(domain, terms, key)
-
+    settings, sign = house.settings, _sign(house.settings)
     url, loop = f"http://{settings.http.host}:{settings.http.port}", asyncio.get_running_loop()
     deadline = None if asked.seconds is None else loop.time() + asked.seconds
     over = asyncio.Event()
@@ -239,12 +258,15 @@ async def _trade(
 
 
 async def _judge(
-    replica: Replica, status: Status, all_up: Callable[[], bool], evidence: Evidence, tally: Tally
+    replica: Replica, status: Status, all_up: Callable[[], bool], evidence: Evidence, tally: Tally, *, well: bool
 ) -> list[Verdict]:
-    """Drain and check; begin again, up to a bound, when somebody was taken away meanwhile."""
+    """Drain and check; begin again, up to a bound, when somebody was taken away meanwhile.
+
+    All is `well` at the end, unless a scenario was asked for that leaves something stopped.
+    """
     for _ in range(JUDGED_AGAIN_MAX):
         try:
-            await _drain(replica, status, all_up, evidence)
+            await _drain(replica, status, all_up, evidence, well=well)
             return await check(evidence, tally.accepted_ids)
         except LOST as error:
             status.draw(f"judging again: {error!r}")
@@ -252,14 +274,17 @@ async def _judge(
     return await check(evidence, tally.accepted_ids)
 
 
-async def _drain(replica: Replica, status: Status, all_up: Callable[[], bool], evidence: Evidence) -> None:
+async def _drain(
+    replica: Replica, status: Status, all_up: Callable[[], bool], evidence: Evidence, *, well: bool
+) -> None:
     """Wait until nothing is open and everybody is there, up to a bound: what is not, is told by the checks."""
     loop = asyncio.get_running_loop()
     quiet_since: float | None = None
     deadline = loop.time() + DRAIN_S_MAX
     while loop.time() < deadline:
         book = replica.book
-        if book.requests or book.hedges or book.orders or book.settlements or book.outside.suspended or not all_up():
+        under_way = owed(book) or book.orders or book.settlements or not all_up()
+        if under_way or (well and book.outside.suspended):
             quiet_since = None
         else:
             quiet_since = quiet_since or loop.time()

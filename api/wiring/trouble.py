@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 
 from api.demo.checks import Verdict
 from api.demo.door import Door
 from api.demo.faults import BEGINS, Armed, DemoFault, arm, judge_fault, lasts_s
+from api.demo.risk_scenarios import RISK_SCENARIOS
 from api.demo.scenario_checks import judge_befell, judge_scenario
 from api.demo.scenarios import SCENARIOS, Act, round_of
 from api.replica import Recorded
@@ -41,7 +43,10 @@ class Trouble:
         faults: Sequence[DemoFault],
         scenario: str,
         seconds: float | None,
+        mad: Callable[[int], Coroutine[Any, Any, None]],
     ) -> None:
+        self._mad = mad
+        self._going_mad: list[asyncio.Task[None]] = []
         self._settings = settings
         self._book = book
         self._faults = faults
@@ -61,6 +66,10 @@ class Trouble:
         """Note what was done to the house."""
         self._acts.append(Act(what=what, at_us=time.time_ns() // 1_000))
 
+    def go_mad(self, traders: int) -> None:
+        """Let so many traders of one algorithm mint as fast as they can, until the demonstration is over."""
+        self._going_mad.append(asyncio.create_task(self._mad(traders)))
+
     async def run(self, over: asyncio.Event) -> None:
         """Make trouble until it is done or the demonstration is over; then there is none any more."""
         work = asyncio.gather(self._arm_faults(), self._play())
@@ -69,11 +78,14 @@ class Trouble:
             await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 work.result()
+            if self._scenario in RISK_SCENARIOS:  # what befell lasts to the end: there is no recovering from it
+                await over.wait()
         finally:
-            for each in (work, waiting):
+            for each in (work, waiting, *self._going_mad):
                 each.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await work
+            await asyncio.gather(*self._going_mad, return_exceptions=True)
         if self._scenario:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 await self.door.disarm()
@@ -83,7 +95,7 @@ class Trouble:
         verdicts = [judge_fault(each, [recorded.event for recorded in log]) for each in self._armed]
         if self._scenario:
             orders, counts = await self.door.orders(), await self.door.counts()
-            verdicts += judge_scenario(book, log, orders)
+            verdicts += judge_scenario(self._scenario, book, log, orders)
             if self._seconds is not None:  # one that was stopped may not have come to it yet
                 verdicts.append(judge_befell(self._scenario, log, self._acts, counts))
         return verdicts
@@ -107,4 +119,6 @@ class Trouble:
                 self.told(f"the simulators' door did not do it: {error!r}")
             if self._seconds is not None:
                 return
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                await self.door.disarm()
             await asyncio.sleep(self._round_s - self._begins_s - self.lasts_s)

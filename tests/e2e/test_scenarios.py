@@ -46,7 +46,7 @@ def test_one_that_is_stopped_before_anything_befell_it_holds_too(tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--scenario", "flood"], "adl, lost_ack, partial_fills, venue_outage"),
+        (["--scenario", "flood"], "adl, breach, bybit_outage, depeg_10_10"),
         (["--scenario", "adl", "--for", "5"], "give --for 20 or more"),
     ],
 )
