@@ -161,6 +161,10 @@ class Exchange:
         self._refresh_mark(symbol)
         return order
 
+    def cancel_all(self, now_ms: int, symbol: str | None = None) -> list[Order]:
+        """Cancel every open order, or those of one symbol, and return them."""
+        return [self.cancel(order.symbol, order.order_id, None, now_ms) for order in self.open_orders(symbol)]
+
     def order(self, symbol: str, order_id: int | None, client_id: str | None) -> Order:
         """Return an order by the venue's id or the newest one with a client id, or refuse."""
         self.instrument(symbol)

@@ -120,6 +120,12 @@ def cancel_order(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
     return wire.order_row(order, venue.exchange.instruments[order.symbol])
 
 
+def cancel_all_orders(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
+    """Cancel every open order of a symbol: that there is none is no refusal."""
+    venue.exchange.cancel_all(now_ms, venue.exchange.instrument(parameters.get("symbol")).symbol)
+    return {"code": 200, "msg": "The operation of cancel all open order is done."}
+
+
 def open_orders(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
     """Tell open orders."""
     asked = parameters.get("symbol")

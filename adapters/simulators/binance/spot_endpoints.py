@@ -92,6 +92,15 @@ def _cancel_order(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
     return spot_wire.cancelled_row(order, venue.exchange.instruments[order.symbol], cancel_id(order.order_id))
 
 
+def _cancel_all(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
+    """Cancel every open order of a symbol; here, unlike on the futures, that there is none is refused."""
+    found = venue.exchange.cancel_all(now_ms, venue.exchange.instrument(parameters.get("symbol")).symbol)
+    if not found:
+        raise Refused(Refusal.CANCEL_UNKNOWN)
+    listed = venue.exchange.instruments
+    return [spot_wire.cancelled_row(order, listed[order.symbol], cancel_id(order.order_id)) for order in found]
+
+
 def _open_orders(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
     asked = parameters.get("symbol")
     symbol = venue.exchange.instrument(asked).symbol if asked else None
@@ -184,6 +193,7 @@ SPOT_ENDPOINTS: Mapping[str, Endpoint] = {
     "POST /api/v3/order": Endpoint("signed", 1, _create_order),
     "GET /api/v3/order": Endpoint("signed", 4, _get_order),
     "DELETE /api/v3/order": Endpoint("signed", 1, _cancel_order),
+    "DELETE /api/v3/openOrders": Endpoint("signed", 1, _cancel_all),
     "GET /api/v3/openOrders": Endpoint("signed", 6, _open_orders),
     "GET /api/v3/allOrders": Endpoint("signed", 20, _all_orders),
     "GET /api/v3/myTrades": Endpoint("signed", 20, _my_trades),

@@ -20,7 +20,8 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 NEW_ORDER = "POST /v5/order/create"
 CANCEL = "POST /v5/order/cancel"
-COUNTED = frozenset({NEW_ORDER, CANCEL})
+CANCEL_ALL = "POST /v5/order/cancel-all"
+COUNTED = frozenset({NEW_ORDER, CANCEL, CANCEL_ALL})
 ENDPOINTS: Mapping[str, Endpoint] = {
     "GET /v5/market/time": Endpoint("open", market.server_time),
     "GET /v5/system/status": Endpoint("open", market.status),
@@ -31,6 +32,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "GET /v5/market/risk-limit": Endpoint("open", market.risk_limit),
     NEW_ORDER: Endpoint("signed", account.create_order),
     CANCEL: Endpoint("signed", account.cancel_order),
+    CANCEL_ALL: Endpoint("signed", account.cancel_all),
     "GET /v5/order/realtime": Endpoint("signed", account.realtime),
     "GET /v5/order/history": Endpoint("signed", account.history),
     "GET /v5/execution/list": Endpoint("signed", account.executions),

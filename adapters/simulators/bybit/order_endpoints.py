@@ -45,6 +45,15 @@ def cancel_order(desk: Desk, parameters: Parameters, now_ms: int) -> Json:
     return _ids(desk.exchange.cancel(instrument.symbol, number, client_id, now_ms))
 
 
+def cancel_all(desk: Desk, parameters: Parameters, now_ms: int) -> Json:
+    """Cancel the open orders of a category that are meant, and tell which they were."""
+    if category(parameters) in {"linear", "inverse"} and not ({"symbol", "settleCoin", "baseCoin"} & set(parameters)):
+        raise Refused(Refusal.MISSING, "symbol or settleCoin or baseCoin")
+    found = [order for order in _orders(desk, parameters) if order.is_open]
+    told = [_ids(desk.exchange.cancel(order.symbol, order.order_id, None, now_ms)) for order in reversed(found)]
+    return {"list": told, "success": "1"}
+
+
 def read_order(desk: Desk, parameters: Parameters) -> OrderRequest:
     """Return the order that a request's words spell; refuse unknown words."""
     symbol = named(desk, parameters).symbol

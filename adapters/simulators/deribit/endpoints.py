@@ -25,10 +25,12 @@ MATCHING: Mapping[str, Method] = {
     "private/sell": account.sell,
     "private/cancel": account.cancel,
     "private/cancel_by_label": account.cancel_by_label,
+    "private/cancel_all": account.cancel_all,
 }
 QUESTIONS: Mapping[str, Method] = {
     "private/get_order_state": account.get_order_state,
     "private/get_order_state_by_label": account.get_order_state_by_label,
+    "private/get_open_orders": account.get_open_orders,
     "private/get_open_orders_by_instrument": account.get_open_orders_by_instrument,
     "private/get_open_orders_by_currency": account.get_open_orders_by_currency,
     "private/get_order_history_by_instrument": account.get_order_history_by_instrument,

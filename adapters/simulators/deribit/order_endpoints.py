@@ -60,6 +60,16 @@ def cancel_by_label(desk: Desk, parameters: Parameters, now_ms: int) -> int:
     return len(found)
 
 
+def cancel_all(desk: Desk, _parameters: Parameters, now_ms: int) -> int:
+    """Cancel every open order and tell how many they were."""
+    return len(desk.exchange.cancel_all(now_ms))
+
+
+def get_open_orders(desk: Desk, _parameters: Parameters, _now_ms: int) -> list[Json]:
+    """Tell every open order."""
+    return [told_order(desk, order) for order in desk.exchange.open_orders(None)]
+
+
 def get_order_state(desk: Desk, parameters: Parameters, now_ms: int) -> Json:
     """Tell an order."""
     order = _ordered(desk, parameters, Refusal.UNKNOWN_ORDER)
