@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from domain import approvals, folds_controls, folds_hedges, folds_orders, folds_requests
+from domain import approvals, folds_controls, folds_flow, folds_hedges, folds_orders, folds_requests
 from domain import mark as marks
 from domain import onchain as chains
 from domain import outside as outsides
@@ -24,7 +24,7 @@ from domain.folds_requests import QUOTE_RETENTION_US
 from domain.funding import FundingPaid
 from domain.ids import position_key
 from domain.order_state import OpenOrder
-from domain.quantity import ZERO, Num, subtract
+from domain.quantity import Num
 from domain.state import NONCE_MASK, NONCE_SLOT_BITS, Book, underlying_exposure
 from domain.surprise import SurpriseClassified
 from domain.vault import CustodySettlementObserved
@@ -94,15 +94,11 @@ _BOOKED: dict[type[Event], Apply] = {
     **dict.fromkeys(vaults.FOLDS, lambda book, event, at_us: vaults.FOLDS[type(event)](book.vault, event, at_us)),
 }
 # What hedges cost is counted beside what their events mean for the Book.
-_APPLY = _BOOKED | {counted: _tallied(_BOOKED.get(counted)) for counted in tallies.FOLDS}
+_COUNTED = _BOOKED | {counted: _tallied(_BOOKED.get(counted)) for counted in tallies.FOLDS}
+# What is open and what was sent is tallied around it all.
+_APPLY = {event_type: folds_flow.following(event_type, apply) for event_type, apply in _COUNTED.items()}
 
 
 def remaining(order: OpenOrder) -> Num:
-    """Return the signed quantity that an open order may still trade; never less than none, though it was overfilled.
-
-    Until the venue is done with it, that is what is left of what was asked or of what the venue wrote down, if more.
-    """
-    quantity = order.reported
-    if quantity is None:
-        quantity = max(order.order.quantity, order.accepted or ZERO)
-    return max(subtract(quantity, order.filled), ZERO) * order.direction
+    """Return the signed quantity that an open order may still trade."""
+    return order.left * order.direction

@@ -22,7 +22,7 @@ from domain.order import (
     OrderRejected,
     OrderSide,
 )
-from domain.quantity import ZERO, Num, add, multiply
+from domain.quantity import ZERO, Num, add, multiply, subtract
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -199,6 +199,17 @@ class OpenOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def reported(self) -> Num | None:
         """Return what was filled by the venue's account, once it is done with the order."""
         return self.state.reported if isinstance(self.state, Over) else None
+
+    @property
+    def left(self) -> Num:
+        """Return the quantity that it may still trade; never less than none, though it was overfilled.
+
+        Until the venue is done with it, that is what is left of what was asked, or of what the venue wrote down.
+        """
+        quantity = self.reported
+        if quantity is None:
+            quantity = max(self.order.quantity, self.accepted or ZERO)
+        return max(subtract(quantity, self.filled), ZERO)
 
 
 def after(order: OpenOrder, event: Event) -> OpenOrder:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from domain.account import Held, account_key
-from domain.book import Book, position_key, remaining
+from domain.book import Book, position_key
 from domain.listing import listing_key
 from domain.policy import Instrument
 from domain.quantity import ZERO, Num, add, divide, multiply, subtract
@@ -37,16 +37,8 @@ class Holding(msgspec.Struct, frozen=True, gc=False):
 
 def holding(book: Book, instrument: Instrument) -> Holding:
     """Return what an instrument holds for us, its open orders with it."""
-    held = book.positions.get(position_key(instrument.venue, instrument.account, instrument.symbol))
-    buying = selling = ZERO
-    for order in book.orders.values():
-        asked = order.order
-        if (asked.venue, asked.account, asked.symbol) == (instrument.venue, instrument.account, instrument.symbol):
-            left = remaining(order)
-            if left > 0:
-                buying = add(buying, left)
-            else:
-                selling = subtract(selling, left)
+    held, line = book.positions.get(instrument.key), book.flow.lines.get(instrument.key)
+    buying, selling = (line.buying, line.selling) if line is not None else (ZERO, ZERO)
     return Holding(held.quantity if held is not None else ZERO, buying, selling)
 
 

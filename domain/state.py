@@ -12,6 +12,7 @@ import msgspec
 from domain.approvals import Approvals
 from domain.event import Event
 from domain.fill import Position
+from domain.flow import Flow
 from domain.hedge import OpenHedge
 from domain.ids import natural_id
 from domain.latch import Latch
@@ -81,6 +82,7 @@ class Book(msgspec.Struct, kw_only=True):
     approvals: Approvals = {}
     approached: dict[str, int] = {}  # the band that a limit's use is in, bps, by its key; not named: below all
     vault: Vault = msgspec.field(default_factory=Vault)
+    flow: Flow = msgspec.field(default_factory=Flow)
 
     def pair(self, name: str) -> Pair | None:
         """Return the pair of that name, in any case."""

@@ -12,12 +12,12 @@ from domain.quantity import ZERO, Num
 class Probe(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Say what would be done, at which stage; what a stage does not look at is left out.
 
-    Of a quote or a request: `pair`, its collateral `asset`, `mint` or redeem, `issued` atoms, their `notional` USD; of a
-    request the signed `change` of backing and what its plan trades (`quantity`, `legs`), base units of the `underlying`.
-    Of an order: the `order` itself, those `ahead` of it that this decision approved and the Book does not hold yet, the
-    middle of its own book (`reference`, quote per base), and of the hedge it works for the `purpose`. Of a transfer:
-    `quantity` units of an `asset` between two places. `reference_usd` is what a unit of the underlying is worth;
-    without it the marks tell. `age_ms` is how old the evidence is; None where the decision judged that already.
+    Of a quote or a request: `pair`, its collateral `asset`, `mint` or redeem, `issued` atoms, their `notional` USD; of
+    a request the signed `change` of backing and what its plan trades (`quantity`, `legs`), base units. Of an order: the
+    `order` itself, those `ahead` of it that this decision approved and the Book does not hold yet, the middle of its
+    own book (`reference`, quote per base), and of the hedge it works for the `purpose`. Of a transfer: `quantity` units
+    of an `asset` between two places. `reference_usd` is what a unit of the underlying is worth; without it the marks
+    tell. `age_ms` is how old the evidence is; None where the decision judged that already.
     """
 
     stage: Stage

@@ -1,0 +1,229 @@
+"""Flow: tallies of what is open and of what was sent, kept up event by event, so that no decision counts orders again.
+
+Sums over open orders and requests equal at any moment what counting them anew gives (`domain.folds_flow.recounted`):
+they are exact decimals. What is counted over time stands in slots, sixty to a window: a slot counts until all of it is
+past, so that a count is never less than what was sent within the window. Bounded by instruments, pairs and slots.
+"""
+
+from bisect import bisect_right
+
+import msgspec
+
+from domain.ids import position_key
+from domain.mode import GLOBAL
+from domain.quantity import ZERO, Num
+
+SLOTS = 60
+DAY_US = 86_400_000_000
+INVERSE = "inverse"
+
+
+class Line(msgspec.Struct, kw_only=True):
+    """Count one instrument: its position, and what its open orders may yet buy and sell, both positive.
+
+    Quantities are in the units of orders: base, quote on inverse contracts. `value` is that of the open orders at their
+    limit prices, quote units. `base` and `quote` are empty for what the policy does not trade.
+    """
+
+    venue: str
+    account: str
+    symbol: str
+    kind: str = "linear"
+    base: str = ""
+    quote: str = ""
+    position: Num = ZERO
+    buying: Num = ZERO
+    selling: Num = ZERO
+    value: Num = ZERO
+    orders: int = 0
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        """Return the unit of its quantities: an asset, or a key of its own where that is not known."""
+        if self.kind == INVERSE:
+            return self.quote
+        return self.base or position_key(self.venue, self.account, self.symbol)
+
+    @property
+    def gross(self) -> Num:
+        """Return the most that the position may come to, whatever of its orders fills."""
+        return gross(self.position, self.buying, self.selling)
+
+
+def gross(position: Num, buying: Num, selling: Num) -> Num:
+    """Return the most that a position may come to when some of what is bought and sold fills."""
+    if not buying and not selling:
+        return abs(position)
+    return max(abs(position + buying), abs(position - selling))
+
+
+class Sums(msgspec.Struct, kw_only=True):
+    """Add up the lines of a scope: `gross` by unit, `value` of open orders by quote, orders, and those not answered.
+
+    Of an underlying also its signed `position` and what may yet be bought and sold of it, inverse contracts left out.
+    """
+
+    gross: dict[str, Num] = {}
+    value: dict[str, Num] = {}
+    orders: int = 0
+    unanswered: int = 0
+    position: Num = ZERO
+    buying: Num = ZERO
+    selling: Num = ZERO
+
+
+class Window(msgspec.Struct):
+    """Count what happened in the last while: how much in each slot, by the instant at which the slot ends."""
+
+    ends: list[int] = []
+    counts: list[int] = []
+    total: int = 0
+
+    def add(self, at_us: int, span_us: int) -> None:
+        """Count one more at an instant, and forget what is past."""
+        past = bisect_right(self.ends, at_us - span_us)
+        if past:
+            self.total -= sum(self.counts[:past])
+            del self.ends[:past], self.counts[:past]
+        slot_us = max(span_us // SLOTS, 1)
+        end = at_us - at_us % slot_us + slot_us
+        self.total += 1
+        if self.ends and self.ends[-1] >= end:
+            self.counts[-1] += 1
+        else:
+            self.ends.append(end)
+            self.counts.append(1)
+
+    def count(self, at_us: int, span_us: int) -> int:
+        """Return how many there were in the span before an instant."""
+        ends = self.ends
+        if not ends or ends[0] > at_us - span_us:
+            return self.total
+        return self.total - sum(self.counts[: bisect_right(ends, at_us - span_us)])
+
+
+class Reach(msgspec.Struct):
+    """Remember between which prices something was marked in the last while, by slots."""
+
+    ends: list[int] = []
+    lows: list[Num] = []
+    highs: list[Num] = []
+
+    def add(self, at_us: int, span_us: int, price: Num) -> None:
+        """Remember a price at an instant, and forget what is past."""
+        past = bisect_right(self.ends, at_us - span_us)
+        if past:
+            del self.ends[:past], self.lows[:past], self.highs[:past]
+        slot_us = max(span_us // SLOTS, 1)
+        end = at_us - at_us % slot_us + slot_us
+        if self.ends and self.ends[-1] >= end:
+            self.lows[-1] = min(self.lows[-1], price)
+            self.highs[-1] = max(self.highs[-1], price)
+        else:
+            self.ends.append(end)
+            self.lows.append(price)
+            self.highs.append(price)
+
+    def between(self, at_us: int, span_us: int, price: Num) -> tuple[Num, Num]:
+        """Return the least and the greatest price of the span before an instant, `price` among them."""
+        past = bisect_right(self.ends, at_us - span_us)
+        return min((*self.lows[past:], price)), max((*self.highs[past:], price))
+
+
+class Flow(msgspec.Struct, kw_only=True):
+    """Hold the tallies of a Book. Scopes are `global`, `venue:<id>`, `asset:<underlying>`, and those of transfers.
+
+    `arriving` and `leaving` are atoms of collateral, by asset, of open mints and redeems that have not settled.
+    `accepted` (atoms of issued dollars, by side and `global` or pair), `slippage` and `moved` (USD, by scope) are of
+    the UTC day `day`. `sent` and `messages` are counted by scope, `answered` and `traded` orders by venue, `repeated`
+    ones by `purpose|underlying`; `alike` holds the instants of orders that are alike; `marked` the middles of assets.
+    """
+
+    lines: dict[str, Line] = {}
+    sums: dict[str, Sums] = {}
+    arriving: dict[str, int] = {}
+    leaving: dict[str, int] = {}
+    day: int = 0
+    accepted: dict[str, int] = {}
+    slippage: dict[str, Num] = {}
+    moved: dict[str, Num] = {}
+    sent: dict[str, Window] = {}
+    messages: dict[str, Window] = {}
+    answered: dict[str, Window] = {}
+    traded: dict[str, Window] = {}
+    repeated: dict[str, Window] = {}
+    alike: dict[str, list[int]] = {}
+    marked: dict[str, Reach] = {}
+
+    def begin_day(self, at_us: int) -> None:
+        """Begin to count anew where another UTC day has begun; days never go back."""
+        day = at_us // DAY_US
+        if day > self.day:
+            self.day = day
+            self.accepted.clear()
+            self.slippage.clear()
+            self.moved.clear()
+
+    def today(self, at_us: int) -> bool:
+        """Say whether what is counted by the day is of the day of an instant."""
+        return at_us // DAY_US <= self.day
+
+    def line(self, venue: str, account: str, symbol: str) -> Line:
+        """Return the line of an instrument; one that the policy does not trade gets one of its own."""
+        key = position_key(venue, account, symbol)
+        found = self.lines.get(key)
+        return found if found is not None else self.enter(Line(venue=venue, account=account, symbol=symbol))
+
+    def enter(self, line: Line) -> Line:
+        """Begin a line of which nothing is held or ordered."""
+        line.scopes = scopes_of(line.venue, line.base)
+        self.lines[position_key(line.venue, line.account, line.symbol)] = line
+        for scope in line.scopes:
+            self.sums.setdefault(scope, Sums())
+        return line
+
+    def change(
+        self,
+        line: Line,
+        *,
+        position: Num = ZERO,
+        buying: Num = ZERO,
+        selling: Num = ZERO,
+        value: Num = ZERO,
+        orders: int = 0,
+        unanswered: int = 0,
+    ) -> None:
+        """Change a line by so much, and every sum that it is in."""
+        before, unit = line.gross, line.unit
+        line.position += position
+        line.buying += buying
+        line.selling += selling
+        line.value += value
+        line.orders += orders
+        more = line.gross - before
+        for scope in line.scopes:
+            sums = self.sums[scope]
+            if more:
+                sums.gross[unit] = sums.gross.get(unit, ZERO) + more
+            if value:
+                sums.value[line.quote] = sums.value.get(line.quote, ZERO) + value
+            sums.orders += orders
+            sums.unanswered += unanswered
+        if line.base and line.kind != INVERSE:
+            sums = self.sums[line.scopes[-1]]
+            sums.position += position
+            sums.buying += buying
+            sums.selling += selling
+
+
+def scopes_of(venue: str, underlying: str) -> tuple[str, ...]:
+    """Return the scopes in which an instrument is counted; that of its underlying last, if it has one."""
+    if not underlying:
+        return GLOBAL, f"venue:{venue}"
+    return GLOBAL, f"venue:{venue}", f"asset:{underlying}"
+
+
+def alike_key(instrument: str, side: str, quantity: Num, price: Num) -> str:
+    """Return the key that orders share which are alike."""
+    return f"{instrument}|{side}|{quantity}|{price}"
