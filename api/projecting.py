@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from projections.folding import Fold, Folding
-from projections.history import fold_at
+from projections.history import begin, fold_up_to
 from projections.ports import (
     CheckpointMoved,
     EventTail,
@@ -108,15 +108,21 @@ async def restore(views: Sequence[View], store: ViewStore, reader: LogReader) ->
     Raise `SchemaChanged` when a table was written by another version of its view.
     """
     checkpoints = await store.checkpoints([view.name for view in views])
-    folds: list[Fold] = []
+    begun: dict[int, list[Fold]] = {}
     for view in views:
         kept = checkpoints.get(view.name)
         if kept is not None and kept.schema != view.schema:
             raise SchemaChanged(f"{view.name} was written by another version: run `ballast projections rebuild`")
         position = 0 if kept is None else kept.position
-        begun, fold = await fold_at(view, position, store, reader)
-        folds.append(Fold(view, fold.state, position, snapshot_position=begun))
-    return folds
+        begun.setdefault(position, []).append(await begin(view, position, store))
+    restored: dict[str, Fold] = {}
+    for position, folds in begun.items():
+        snapshots = [fold.position for fold in folds]
+        await fold_up_to(Folding(folds), position, reader)
+        for fold, snapshot in zip(folds, snapshots, strict=True):
+            fold.render()
+            restored[fold.view.name] = Fold(fold.view, fold.state, position, snapshot_position=snapshot)
+    return [restored[view.name] for view in views]
 
 
 async def next_batch(tail: EventTail, stop: asyncio.Event, within_s: float | None = None) -> Sequence[LoggedEvent]:

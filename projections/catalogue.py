@@ -1,6 +1,10 @@
-"""Every view, by name. A view's name is its table, and the last word of its path under /v1."""
+"""Every view, by name. A view's name is its table, and the last word of its path under /v1.
+
+Of a view named `limit_history` the path is `/v1/limits/history`: what it is the history of comes first.
+"""
 
 from projections.alerts import ALERTS
+from projections.approvals import APPROVALS
 from projections.balances import BALANCES, MARGIN
 from projections.contract import CONTRACT
 from projections.costs import COSTS
@@ -11,6 +15,7 @@ from projections.funding import FUNDING
 from projections.hedges import HEDGES
 from projections.instruments import INSTRUMENTS
 from projections.internalised import INTERNALISED
+from projections.limit_history import LIMIT_HISTORY
 from projections.limits import LIMITS
 from projections.modes import MODES
 from projections.orders import ORDERS
@@ -36,7 +41,9 @@ VIEWS: dict[str, View] = {
         QUOTES,
         REQUESTS,
         LIMITS,
+        LIMIT_HISTORY,
         MODES,
+        APPROVALS,
         ALERTS,
         DEPENDENCIES,
         SUSPENSIONS,

@@ -9,7 +9,7 @@ from domain.codec import UPCASTERS, UnknownTopic, decode_event
 from domain.event import CATALOGUE, Event
 from domain.instant import parse_rfc3339
 from projections.ports import Change, LoggedEvent
-from projections.view import Row, Step, View, current_topic
+from projections.view import Row, Shared, Step, View, current_topic
 
 SNAPSHOT_EVENTS = 50_000
 """A state is kept about every so many positions: the most that an answer from history folds."""
@@ -50,6 +50,10 @@ class Fold:
             self.changed[row.key] = row
         self._stale = True
 
+    def moved(self) -> None:
+        """Note that the state moved without a step of the view's own."""
+        self._stale = True
+
     def render(self) -> None:
         """Write what follows from the state, if it moved."""
         if self._stale and self.view.render is not None:
@@ -80,15 +84,50 @@ def start(view: View) -> Fold:
     return Fold(view, view.initial(), 0)
 
 
+class _Part:
+    """Hold what several folds at one position share: it is folded once, for all of them."""
+
+    def __init__(self, shared: Shared, folds: Sequence[Fold]) -> None:
+        self._steps = {event_type.TOPIC: step for event_type, step in shared.steps.items()}
+        self._folds = folds
+        self._state = getattr(folds[0].state, shared.field)
+        for fold in folds[1:]:
+            setattr(fold.state, shared.field, self._state)
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Return the tags of the events that it needs."""
+        return frozenset(self._steps)
+
+    def step(self, topic: str, event: Event, position: int, at_us: int) -> None:
+        """Fold one event, unless it was seen."""
+        if position > self._folds[0].position:
+            self._steps[topic](self._state, event, position, at_us)
+            for fold in self._folds:
+                fold.moved()
+
+
+def _parts(folds: Sequence[Fold]) -> tuple[_Part, ...]:
+    alike: dict[tuple[int, int], tuple[Shared, list[Fold]]] = {}
+    for fold in folds:
+        shared = fold.view.shared
+        if shared is not None:
+            alike.setdefault((id(shared), fold.position), (shared, []))[1].append(fold)
+    return tuple(_Part(shared, sharing) for shared, sharing in alike.values())
+
+
 class Folding:
-    """Fold runs of events into several views, each from its own place on."""
+    """Fold runs of events into several views, each from its own place on; what views share is folded once."""
 
     def __init__(self, folds: Sequence[Fold]) -> None:
         self.folds = tuple(folds)
         self.recorded_at = ""
         self._steps: dict[str, list[tuple[Fold, Step]]] = {}
+        self._shared: dict[str, list[_Part]] = {}
+        parts = _parts(self.folds)
         for topic in known_topics():
             wanted = current_topic(topic)
+            self._shared[topic] = [part for part in parts if wanted in part.topics]
             self._steps[topic] = [
                 (fold, step)
                 for fold in self.folds
@@ -99,7 +138,7 @@ class Folding:
     @property
     def unneeded(self) -> frozenset[str]:
         """Return the known tags that no view needs; an unknown tag is never among them, so that it is seen."""
-        return frozenset(topic for topic, steps in self._steps.items() if not steps)
+        return frozenset(topic for topic, steps in self._steps.items() if not steps and not self._shared[topic])
 
     @property
     def position(self) -> int:
@@ -116,9 +155,12 @@ class Folding:
             steps = steps_by_topic.get(stored.topic)
             if steps is None:
                 raise CannotFold(stored.position, stored.topic, "this version does not know the tag")
-            if not steps:
+            parts = self._shared[stored.topic]
+            if not steps and not parts:
                 continue
             event, at_us = read_event(stored)
+            for part in parts:
+                part.step(event.TOPIC, event, stored.position, at_us)
             for fold, step in steps:
                 if stored.position > fold.position:
                     fold.step(step, event, stored.position, at_us)

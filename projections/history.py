@@ -6,7 +6,7 @@ state and the events from S to P make of the open ones. So an answer folds at mo
 however old P is, and reads only the page that is asked for.
 """
 
-from projections.folding import Fold, Folding
+from projections.folding import Fold, Folding, start
 from projections.ports import LogReader, Page, PositionAhead, Query, ViewStore
 from projections.query import checked, cut, matching
 from projections.view import View
@@ -15,22 +15,32 @@ FOLD_EVENTS = 5_000
 """So many positions are folded before others get a turn."""
 
 
+async def begin(view: View, position: int, store: ViewStore) -> Fold:
+    """Return a view as it stood at the last snapshot at or before a position."""
+    kept = await store.snapshot(view, position)
+    return start(view) if kept is None else Fold(view, view.thaw(kept.state), kept.position)
+
+
+async def fold_up_to(folding: Folding, position: int, reader: LogReader) -> None:
+    """Fold views up to a position of the log. Raise `PositionAhead` and `CannotFold` as `fold_at` does."""
+    while folding.position < position:
+        before = folding.position
+        page = await reader.page(before, FOLD_EVENTS, folding.unneeded, position)
+        if page.position == before:
+            raise PositionAhead(f"the log ends at {page.position}, before {position}")
+        folding.fold(page.events, page.position)
+
+
 async def fold_at(view: View, position: int, store: ViewStore, reader: LogReader) -> tuple[int, Fold]:
     """Return the position of the last snapshot at or before a position, and the view folded from there up to it.
 
     The fold's `changed` holds every row that was open at the snapshot or was written since. Raise `PositionAhead` when
     the log ends before `position`, `CannotFold` for an event that cannot be folded.
     """
-    kept = await store.snapshot(view, position)
-    begun, state = (0, view.initial()) if kept is None else (kept.position, view.thaw(kept.state))
-    fold = Fold(view, state, begun)
-    fold.changed = dict(state.rows)
-    folding = Folding((fold,))
-    while fold.position < position:
-        page = await reader.page(fold.position, FOLD_EVENTS, folding.unneeded, position)
-        if page.position == fold.position:
-            raise PositionAhead(f"the log ends at {page.position}, before {position}")
-        folding.fold(page.events, page.position)
+    fold = await begin(view, position, store)
+    begun = fold.position
+    fold.changed = dict(fold.state.rows)
+    await fold_up_to(Folding((fold,)), position, reader)
     fold.render()
     return begun, fold
 

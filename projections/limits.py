@@ -1,57 +1,107 @@
-"""Limits: the values in force, and those that were removed."""
+"""Limits: the values in force with what is used of each, and those that were removed."""
 
 import msgspec
 
 from domain.instant import rfc3339
-from domain.limit import Control, LimitRemoved, LimitSet, limit_key
-from domain.limits import CONTROLS
+from domain.limit import Control, LimitExpired, LimitRemoved, LimitSet, limit_key
+from domain.limits import CONTROLS, Bound
 from domain.quantity import Num
-from projections.view import Row, Rows, View
+from projections.booked import SEEN, Booked
+from projections.view import Row, View
 
 
 class LimitLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Show a limit; one that is not in force has no value, and what needs it is refused."""
+    """Show a limit; one that is not in force has no value, and what needs it is refused.
+
+    `used` is what the book comes to in `subject`, the scope that is nearest to the limit, in `unit`: None where it
+    is unknown or measured of single orders only. `share_bps` says how much of the limit that is, `band` the band of
+    warning it is in (bps of the limit, 0 below all). `expires_at` and `returns_to` are of a value set for a time.
+    """
 
     control: Control
     scope: str
     value: Num | None
     unit: str
+    bound: Bound
+    used: Num | None
+    share_bps: int | None
+    subject: str
+    band: int
     in_force: bool
     author: str
+    approved_by: str
     reason: str
     since: str
+    expires_at: str
+    returns_to: Num | None
 
 
-class Limits(Rows[LimitLine]):
+class Limits(Booked[LimitLine]):
     """Hold every limit that was ever set: a removed one may be set again."""
 
 
-def _set(state: Limits, event: LimitSet, position: int, at_us: int) -> tuple[Row[LimitLine], ...]:
-    line = LimitLine(
-        control=event.control,
-        scope=event.scope,
+Written = tuple[Row[LimitLine], ...]
+
+
+def _line(control: Control, scope: str, author: str, reason: str, at_us: int) -> LimitLine:
+    return LimitLine(
+        control=control,
+        scope=scope,
+        value=None,
+        unit=CONTROLS[control].unit,
+        bound=CONTROLS[control].bound,
+        used=None,
+        share_bps=None,
+        subject="",
+        band=0,
+        in_force=False,
+        author=author,
+        approved_by="",
+        reason=reason,
+        since=rfc3339(at_us),
+        expires_at="",
+        returns_to=None,
+    )
+
+
+def _set(state: Limits, event: LimitSet, position: int, at_us: int) -> Written:
+    line = msgspec.structs.replace(
+        _line(event.control, event.scope, event.author, event.reason, at_us),
         value=event.value,
         unit=event.unit,
         in_force=True,
-        author=event.author,
-        reason=event.reason,
-        since=rfc3339(at_us),
+        approved_by=event.approved_by,
+        expires_at=rfc3339(event.expires_at_us) if event.expires_at_us else "",
+        returns_to=event.returns_to,
     )
     return state.keep(limit_key(event.control, event.scope), position, line)
 
 
-def _removed(state: Limits, event: LimitRemoved, position: int, at_us: int) -> tuple[Row[LimitLine], ...]:
-    line = LimitLine(
-        control=event.control,
-        scope=event.scope,
-        value=None,
-        unit=CONTROLS[event.control].unit,
-        in_force=False,
-        author=event.author,
-        reason=event.reason,
+def _removed(state: Limits, event: LimitRemoved, position: int, at_us: int) -> Written:
+    line = _line(event.control, event.scope, event.author, event.reason, at_us)
+    approved = msgspec.structs.replace(line, approved_by=event.approved_by)
+    return state.keep(limit_key(event.control, event.scope), position, approved)
+
+
+def _expired(state: Limits, event: LimitExpired, position: int, at_us: int) -> Written:
+    key = limit_key(event.control, event.scope)
+    # A log is folded from its beginning: what expired was set, and by whom it was stays told.
+    line = msgspec.structs.replace(
+        state.rows[key].document,
+        value=event.value,
         since=rfc3339(at_us),
+        reason="the value that was set for a time is over",
+        expires_at="",
+        returns_to=None,
     )
-    return state.keep(limit_key(event.control, event.scope), position, line)
+    return state.keep(key, position, line)
 
 
-LIMITS = View(name="limits", document=LimitLine, state=Limits, steps={LimitSet: _set, LimitRemoved: _removed})
+LIMITS = View(
+    name="limits",
+    document=LimitLine,
+    state=Limits,
+    steps={LimitSet: _set, LimitRemoved: _removed, LimitExpired: _expired},
+    lookups=frozenset({"control", "scope"}),
+    shared=SEEN,
+)

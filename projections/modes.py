@@ -1,14 +1,40 @@
-"""Modes: what the book may do, by scope. A scope that is not listed is ACTIVE."""
+"""Modes: what the book may do, by scope, and what holds it there. A scope that is not listed is ACTIVE."""
 
 import msgspec
 
 from domain.instant import rfc3339
-from domain.mode import Mode, ModeChanged
+from domain.latch import ControlLatched, ControlReleased
+from domain.limit import Control
+from domain.mode import PEOPLE, SEVERITY, Mode, ModeChanged
 from projections.view import Row, Rows, View
 
 
+class CauseLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Show what holds a scope in a mode: people (`trigger` empty) or a trigger, by its name."""
+
+    trigger: str
+    mode: Mode
+    author: str
+    approved_by: str
+    reason: str
+    since: str
+
+
+class LatchedLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Show a control that tripped in a scope: what it guards is refused until a person releases it."""
+
+    control: Control
+    limit: str
+    value: str
+    text: str
+    since: str
+
+
 class ModeLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Show a scope's mode, who set it and why."""
+    """Show the mode that a scope is in: the strictest of its causes, whose author, reason and time it shows.
+
+    Where nothing holds it, author and reason are of the last change. `previous` is what it was in before that change.
+    """
 
     scope: str
     mode: Mode
@@ -16,22 +42,68 @@ class ModeLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     author: str
     reason: str
     since: str
+    causes: tuple[CauseLine, ...] = ()
+    latched: tuple[LatchedLine, ...] = ()
 
 
 class Modes(Rows[ModeLine]):
-    """Hold every scope that ever had a mode set."""
+    """Hold every scope that ever had a mode set or a control latched."""
+
+
+def _strictest(causes: tuple[CauseLine, ...]) -> CauseLine | None:
+    """Return the cause that holds a scope: the most severe, and of those the one that has held it longest."""
+    holding = [cause for cause in causes if cause.mode is not Mode.ACTIVE]
+    return max(holding, key=lambda cause: SEVERITY[cause.mode], default=None)
 
 
 def _changed(state: Modes, event: ModeChanged, position: int, at_us: int) -> tuple[Row[ModeLine], ...]:
-    line = ModeLine(
-        scope=event.scope,
+    before = state.find(event.scope) or _untouched(event.scope, rfc3339(at_us))
+    told = CauseLine(
+        trigger=event.trigger,
         mode=event.mode,
-        previous=event.previous,
         author=event.author,
+        approved_by=event.approved_by,
         reason=event.reason,
         since=rfc3339(at_us),
+    )
+    causes = tuple(cause for cause in before.causes if cause.trigger != event.trigger)
+    if event.mode is not Mode.ACTIVE:
+        causes = (*causes, told)
+    holding = _strictest(causes) or told
+    line = msgspec.structs.replace(
+        before,
+        mode=holding.mode,
+        previous=before.mode,
+        author=holding.author,
+        reason=holding.reason,
+        since=holding.since,
+        causes=causes,
     )
     return state.keep(event.scope, position, line)
 
 
-MODES = View(name="mode", document=ModeLine, state=Modes, steps={ModeChanged: _changed})
+def _untouched(scope: str, since: str) -> ModeLine:
+    return ModeLine(scope=scope, mode=Mode.ACTIVE, previous=Mode.ACTIVE, author=PEOPLE, reason="", since=since)
+
+
+def _latched(state: Modes, event: ControlLatched, position: int, at_us: int) -> tuple[Row[ModeLine], ...]:
+    before = state.find(event.scope) or _untouched(event.scope, rfc3339(at_us))
+    latch = LatchedLine(
+        control=event.control, limit=event.limit, value=event.value, text=event.text, since=rfc3339(at_us)
+    )
+    others = tuple(each for each in before.latched if each.control != event.control)
+    return state.keep(event.scope, position, msgspec.structs.replace(before, latched=(*others, latch)))
+
+
+def _released(state: Modes, event: ControlReleased, position: int, at_us: int) -> tuple[Row[ModeLine], ...]:
+    before = state.find(event.scope) or _untouched(event.scope, rfc3339(at_us))
+    others = tuple(each for each in before.latched if each.control != event.control)
+    return state.keep(event.scope, position, msgspec.structs.replace(before, latched=others))
+
+
+MODES = View(
+    name="mode",
+    document=ModeLine,
+    state=Modes,
+    steps={ModeChanged: _changed, ControlLatched: _latched, ControlReleased: _released},
+)

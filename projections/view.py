@@ -21,7 +21,7 @@ D = TypeVar("D")
 class Row(msgspec.Struct, Generic[D], frozen=True, gc=False):
     """Hold one row as an upsert: `sort` is its place in the listing and never changes, `position` is its last change.
 
-    `open` says that the row may still change.
+    `open` says that the row may still change. A row that is rendered from the state keeps the position of its place.
     """
 
     key: str
@@ -78,12 +78,23 @@ Step = Callable[[Any, Any, int, int], tuple[Row[Any], ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shared:
+    """Describe a part of a state that several views fold alike: one fold of it does for all at the same position.
+
+    The states hold it in `field`; `steps` folds each type of event that it needs into it, and writes no rows.
+    """
+
+    field: str
+    steps: Mapping[type[Event], Callable[[Any, Any, int, int], None]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class View:
     """Describe a view: `document` is the type of its rows' documents, `state` the type of its state.
 
     `steps` folds each type of event that the view needs; other events only move its position. `lookups` are the fields
     of the document that rows can be asked by. `render`, if given, writes what follows from the state alone, once after
-    each run of events instead of after each event.
+    each run of events instead of after each event. What the state holds of `shared` is folded before its own steps.
     """
 
     name: str
@@ -92,11 +103,13 @@ class View:
     steps: Mapping[type[Event], Step]
     lookups: frozenset[str] = field(default_factory=frozenset[str])
     render: Callable[[Any], tuple[Row[Any], ...]] | None = None
+    shared: Shared | None = None
 
     @property
     def topics(self) -> frozenset[str]:
         """Return the tags of the events that the view needs decoded."""
-        return frozenset(event_type.TOPIC for event_type in self.steps)
+        shared = () if self.shared is None else self.shared.steps
+        return frozenset(event_type.TOPIC for event_type in (*self.steps, *shared))
 
     @property
     def schema(self) -> str:
@@ -108,7 +121,9 @@ class View:
         return self.state()
 
     def fold(self, state: Any, event: Event, position: int, at_us: int) -> tuple[Row[Any], ...]:
-        """Fold one event, decided at `at_us`, into the state; return the rows it writes."""
+        """Fold one event, decided at `at_us`, into the state, alone; return the rows it writes."""
+        if self.shared is not None and type(event) in self.shared.steps:
+            self.shared.steps[type(event)](getattr(state, self.shared.field), event, position, at_us)
         step = self.steps.get(type(event))
         return () if step is None else step(state, event, position, at_us)
 

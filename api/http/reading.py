@@ -32,6 +32,7 @@ _SHARED = frozenset({"limit", "after", "at", "wait_for"})
 _FLAGS = {"true": True, "false": False}
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _HEDGES = "hedges"
+_LIMIT_HISTORY = "limit_history"
 _MOMENT = frozenset({"at", "wait_for"})
 
 
@@ -141,16 +142,18 @@ def written(as_of_position: int, as_of_us: int | None, name: str, body: Any, fol
     return Response(msgspec.json.encode(document), media_type=MediaType.JSON)
 
 
-def _view_handler(view: str) -> HTTPRouteHandler:
+def _view_handler(view: str, path: str = "") -> HTTPRouteHandler:
     lookups = sorted(VIEWS[view].lookups) if view in VIEWS else []
     more = (
         "Narrow by `topic`." if view not in VIEWS else f"Narrow by `open` and {', '.join(lookups) or 'nothing else'}."
     )
 
+    name = path.rpartition("/")[2] or view
+
     @get(
-        f"/v1/{view}",
+        f"/v1/{path or view}",
         operation_id=f"read_{view}",
-        summary=f"Read {view}",
+        summary=f"Read {view.replace('_', ' ')}",
         description=f"Rows in the order of the log, `newest_first=true` the other way round. {more}",
         tags=["keyed"],
     )
@@ -168,7 +171,7 @@ def _view_handler(view: str) -> HTTPRouteHandler:
         query, wanted = read_query(view, single_values(request))
         page = await _page(house_of(request), view, query, wanted)
         rows = [msgspec.Raw(row) for row in page.rows]
-        return written(page.as_of_position, page.as_of_us, view, rows, page.next)
+        return written(page.as_of_position, page.as_of_us, name, rows, page.next)
 
     return read
 
@@ -215,4 +218,4 @@ async def read_hedge(
     return written(page.as_of_position, page.as_of_us, "hedge", msgspec.Raw(page.rows[0]), "")
 
 
-HANDLERS = (*(_view_handler(view) for view in READ_MODELS), read_hedge)
+HANDLERS = (*(_view_handler(view) for view in READ_MODELS), _view_handler(_LIMIT_HISTORY, "limits/history"), read_hedge)

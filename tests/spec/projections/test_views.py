@@ -165,7 +165,7 @@ SETTLING = SettlementSubmissionRequested(
 def test_every_view_is_in_the_catalogue_under_its_name_and_needs_known_topics():
     expected = "portfolio exposure positions orders fills quotes requests limits mode alerts dependencies "
     expected += "suspensions instruments balances margin funding transactions contract parties treasury hedges costs "
-    expected += "internalised rebalancing"
+    expected += "internalised rebalancing limit_history approvals"
     assert set(VIEWS) == set(expected.split())
     for name, view in VIEWS.items():
         assert view.name == name
@@ -515,6 +515,6 @@ def test_documents_have_no_numbers_that_javascript_could_bend():
         "unknown",
         "surprises",
     }
-    whole |= {"horizon_ms", "rest_ms", "over_ms", "slices", "jitter_bps"}
+    whole |= {"horizon_ms", "rest_ms", "over_ms", "slices", "jitter_bps", "share_bps", "band"}
     for view in VIEWS.values():
         assert numbers(view.document) <= whole, view.name
