@@ -22,6 +22,7 @@ from commands import (
     onchain,
     order,
     quote,
+    ratio,
     rebalance,
     rehedge,
     request,
@@ -101,6 +102,7 @@ DECIDERS: dict[type[Command], Decide] = {
     onchain.RecordParty: onchain.record_party,
     onchain.RevokeRequest: onchain.revoke_request,
     account.ObserveAccount: account.observe_account,
+    ratio.ObserveRatio: ratio.observe_ratio,
     indicative.SampleIndicative: indicative.sample_indicative,
     rebalance.LookAtHedges: rebalance.look_at_hedges,
 }

@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from domain import approvals, folds_controls, folds_flow, folds_hedges, folds_orders, folds_requests
+from domain import approvals, folds_controls, folds_flow, folds_hedges, folds_orders, folds_ratios, folds_requests
 from domain import mark as marks
 from domain import onchain as chains
 from domain import outside as outsides
@@ -84,6 +84,7 @@ _BOOKED: dict[type[Event], Apply] = {
     **folds_hedges.FOLDS,
     **folds_orders.FOLDS,
     **folds_controls.FOLDS,
+    **folds_ratios.FOLDS,
     **dict.fromkeys(outsides.FOLDS, _told),
     **dict.fromkeys(treasuries.FOLDS, lambda book, event, _: treasuries.fold(book.treasury, event, book.onchain)),
     **dict.fromkeys(chains.FOLDS, _mirrored),

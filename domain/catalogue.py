@@ -19,6 +19,7 @@ from domain import (
     order,
     policy,
     quote,
+    ratio,
     rebalancing,
     request,
     settlement,
@@ -60,6 +61,7 @@ SUBJECTS = (
     mark,
     warning,
     interest,
+    ratio,
     vault,
 )
 EVENTS = CATALOGUE

@@ -1,26 +1,46 @@
 """Exposure: backing plus positions, as an interval that contains every possible truth.
 
 An accepted request spans {its collateral moves or not}, an open order {what is left of it fills or not}; an order whose
-outcome is unknown counts like an open one until the venue was asked. Limits test the worst corner.
+outcome is unknown counts like an open one until the venue was asked. What is held at a venue that is not heard of may
+be gone: it was closed there and nobody told. Limits test the worst corner.
+
+A token stands for its ratio of the underlying. Contracts count in base units: a linear one by its quantity, an inverse
+one by what it was at its entry price, with the coins that it won (`domain.inverse` has the formula and its trap).
 """
 
 from decimal import Decimal
 
 import msgspec
 
-from domain.book import Book, remaining, underlying_exposure
-from domain.quantity import ZERO, Interval, Num, add, subtract, to_units
+from domain.account import account_key
+from domain.book import Book, position_key, underlying_exposure
+from domain.contract import INVERSE, Contract
+from domain.flow import Line
+from domain.instant import SECOND_US
+from domain.inverse import contracts_delta
+from domain.profit import booked
+from domain.quantity import ZERO, Interval, Num, add, divide, subtract, to_units
 from domain.request import Stage
+from domain.vault import settled_key
+from domain.worth import contract, mark
+
+# An account is swept far more often; what its stream does not tell is learnt so, and recorded this often at least.
+UNSEEN_US = 90 * SECOND_US
 
 
 class Exposure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Show an underlying's exposure in base units: what is certain, and the interval around it."""
+    """Show an underlying's exposure in base units: what is certain, and the interval around it.
+
+    `beside` is the delta of what the policy does not hedge on: inverse contracts, and what stands elsewhere. It is
+    in the interval; the hedging law and the carry know nothing of it.
+    """
 
     underlying: str
     backing: Num
     position: Num
     interval: Interval
     carry: Num
+    beside: Num = ZERO
 
     @property
     def certain(self) -> Num:
@@ -28,37 +48,97 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return add(self.backing, self.position)
 
 
-def exposure(book: Book, underlying: str) -> Exposure:
-    """Return the exposure of one underlying."""
+def underlyings(book: Book) -> tuple[str, ...]:
+    """Return the underlyings of the policy's assets and instruments, sorted."""
     policy = book.policy
-    backing, position = ZERO, ZERO
-    symbols: set[str] = set()
-    if policy is not None:
-        for asset in policy.assets:
-            if asset.underlying == underlying:
-                symbols.add(asset.symbol)
-                backing = add(backing, to_units(book.backing.get(asset.symbol, 0), asset.decimals))
-        contracts = {(item.venue, item.symbol) for item in policy.instruments if item.base == underlying}
-    else:
-        contracts = set[tuple[str, str]]()
-    for held in book.positions.values():
-        if (held.venue, held.symbol) in contracts:
-            position = add(position, held.quantity)
-    certain = add(backing, position)
-    interval = Interval(certain, certain)
-    for request in book.requests.values():
-        if request.stage is not Stage.SETTLED and request.accepted.collateral.asset in symbols:
-            interval = interval.widen(underlying_exposure(book, request.accepted))
-    for order in book.orders.values():
-        if (order.order.venue, order.order.symbol) in contracts:
-            interval = interval.widen(remaining(order))
+    if policy is None:
+        return ()
+    assets = {asset.underlying for asset in policy.assets}
+    return tuple(sorted(assets | {instrument.base for instrument in policy.instruments}))
+
+
+def exposure(book: Book, underlying: str) -> Exposure:
+    """Return the exposure of one underlying: what is open is summed already, so no order or request is counted here."""
+    policy, flow = book.policy, book.flow
+    backing, arriving, leaving = ZERO, ZERO, ZERO
+    for asset in policy.assets if policy is not None else ():
+        if asset.underlying == underlying:
+            symbol, ratio = asset.symbol, book.ratio(asset)
+            backing += to_units(book.backing.get(symbol, 0), asset.decimals) * ratio
+            arriving += to_units(flow.arriving.get(symbol, 0), asset.decimals) * ratio
+            leaving += to_units(flow.leaving.get(symbol, 0), asset.decimals) * ratio
+    position, beside = ZERO, ZERO
+    buying, selling = arriving, leaving
+    coins: dict[str, Num] = {}
+    for line in flow.lines.values():
+        hedged = line.base == underlying and line.kind != INVERSE
+        if not hedged and not (_beside(book, line, underlying)):
+            continue
+        if hedged:
+            delta, bought, sold = line.position, line.buying, line.selling
+            position += delta
+        else:
+            delta, bought, sold, won = _elsewhere(book, line)
+            beside += delta + won
+            owner = settled_key(line.venue, line.account, underlying)
+            coins[owner] = coins.get(owner, ZERO) + won
+        buying, selling = buying + bought, selling + sold
+        if delta and book.dependencies and stale(book, line.venue, line.account):
+            buying, selling = (buying + abs(delta), selling) if delta < ZERO else (buying, selling + delta)
+    for owner, won in coins.items():  # what a venue has not paid out it may never pay
+        selling += max(won - book.vault.settled.get(owner, ZERO), ZERO)
+    certain = backing + position + beside
     return Exposure(
         underlying=underlying,
         backing=backing,
         position=position,
-        interval=interval,
+        interval=Interval(certain - selling, certain + buying),
         carry=book.carry.get(underlying, ZERO),
+        beside=beside,
     )
+
+
+def stale(book: Book, venue: str, account: str) -> bool:
+    """Say whether what an account holds may have changed unseen: its venue is away, and no sweep saw it for a while."""
+    if venue not in book.dependencies:
+        return False
+    seen = book.outside.accounts.get(account_key(venue, account))
+    return seen is None or book.at_us - seen.observed_at_us > UNSEEN_US
+
+
+def _beside(book: Book, line: Line, underlying: str) -> bool:
+    return (not line.base or line.kind == INVERSE) and contract(book, line.venue, line.symbol).base == underlying
+
+
+def _elsewhere(book: Book, line: Line) -> tuple[Num, Num, Num, Num]:
+    """Return the delta of a line that hedges nothing, what its orders may raise and lower it by, and the coins it won.
+
+    An inverse one is n/S0 beside those coins. The wallet that it is margined with is backing, and counts as such:
+    together that is m + n/S0.
+    """
+    what = contract(book, line.venue, line.symbol)
+    if what.kind != INVERSE:
+        return line.position, line.buying, line.selling, ZERO
+    held = book.positions.get(position_key(line.venue, line.account, line.symbol))
+    delta = won = ZERO
+    if held is not None:
+        delta, won = contracts_delta(held.quantity, held.entry_price), booked(book, held, what)
+    if not line.buying and not line.selling:
+        return delta, ZERO, ZERO, won
+    return delta, *_inverse_orders(book, line, what), won
+
+
+def _inverse_orders(book: Book, line: Line, what: Contract) -> tuple[Num, Num]:
+    """Return what orders in quote units may come to in base units: what is sold trades at no less than its limit."""
+    prices = mark(book, line.venue, line.symbol, what)
+    lowest = prices.low if prices is not None else None
+    for order in book.orders.values():
+        asked = order.order
+        if (asked.venue, asked.account, asked.symbol) == (line.venue, line.account, line.symbol):
+            lowest = asked.limit_price if lowest is None else min(lowest, asked.limit_price)
+    if lowest is None or lowest <= ZERO:
+        return ZERO, ZERO
+    return divide(line.buying, lowest), divide(line.selling, lowest)
 
 
 def with_request(interval: Interval, backing_change: Decimal, trade: Decimal) -> Interval:

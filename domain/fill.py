@@ -1,11 +1,12 @@
 """Fills, and the positions that are their sum."""
 
-from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
 import msgspec
 
+from domain import inverse
+from domain.contract import INVERSE, contract_of
 from domain.event import Event, catalogued
 from domain.ids import natural_id
 from domain.order import OrderSide
@@ -35,7 +36,7 @@ def fill_id(*key: str) -> UUID:
 
 @catalogued
 class FillRecorded(Event, frozen=True, kw_only=True, tag="fill.recorded.v1"):
-    """A venue traded for us. `quantity` is positive base units; `fee` is positive when it cost us."""
+    """A venue traded for us. `quantity` is positive: base units, quote units on inverse contracts; `fee` costs us."""
 
     fill_id: UUID
     venue: str
@@ -67,7 +68,8 @@ class FillRecorded(Event, frozen=True, kw_only=True, tag="fill.recorded.v1"):
 class Position(msgspec.Struct, frozen=True, gc=False):
     """Hold the sum of a contract's fills: signed base units, average entry price, realised profit and fees in quote.
 
-    `traded_at_us` is the venue's time of the latest fill: from there on its source is asked again.
+    Of an inverse contract: signed quote units, profit and fees in base. `traded_at_us` is the venue's time of the
+    latest fill: from there on its source is asked again.
     """
 
     venue: str
@@ -82,17 +84,22 @@ class Position(msgspec.Struct, frozen=True, gc=False):
 
 
 def after_fill(position: Position, fill: FillRecorded) -> Position:
-    """Fold one fill into a linear contract's position; profit is realised at the average entry price."""
+    """Fold one fill into a contract's position; profit is realised at the average entry price.
+
+    That of an inverse contract is the harmonic mean, which keeps n/S0, its delta, what its fills made it.
+    """
     signed, before = fill.signed, position.quantity
     after = add(before, signed)
     entry, realised = position.entry_price, position.realised
+    inverted = contract_of(fill.symbol).kind == INVERSE
     if before == 0 or (before > 0) == (signed > 0):
-        paid = add(multiply(abs(before), entry), multiply(fill.quantity, fill.price))
-        entry = divide(paid, abs(after))
+        entry = _entry(before, entry, fill, inverted=inverted)
     else:
-        closed = min(abs(before), fill.quantity)
-        sign = Decimal(1) if before > 0 else Decimal(-1)
-        realised = add(realised, multiply(multiply(closed, subtract(fill.price, entry)), sign))
+        closed = min(abs(before), fill.quantity) * (1 if before > 0 else -1)
+        if inverted:
+            realised = add(realised, inverse.profit(closed, entry, fill.price))
+        else:
+            realised = add(realised, multiply(closed, subtract(fill.price, entry)))
         if after == 0:
             entry = ZERO
         elif (after > 0) != (before > 0):
@@ -108,3 +115,10 @@ def after_fill(position: Position, fill: FillRecorded) -> Position:
         position.fills + 1,
         max(position.traded_at_us, fill.traded_at_us),
     )
+
+
+def _entry(before: Num, entry: Num, fill: FillRecorded, *, inverted: bool) -> Num:
+    if inverted:
+        return inverse.mean_entry((before, entry), (fill.quantity, fill.price))
+    paid = add(multiply(abs(before), entry), multiply(fill.quantity, fill.price))
+    return divide(paid, add(abs(before), fill.quantity))

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from domain.event import Event
+from domain.folds_ratios import adopted
 from domain.latch import ControlLatched, ControlReleased, Latch
 from domain.limit import Limit, LimitExpired, LimitRemoved, LimitSet, limit_key
 from domain.mode import PEOPLE, Mode, ModeChanged, held_in
@@ -28,6 +29,7 @@ ALERTS_MAX = 1_000
 
 
 def _policy_adopted(book: Book, event: PolicyAdopted, _at_us: int) -> None:
+    adopted(book, event.policy)
     book.policy = event.policy
 
 

@@ -16,6 +16,7 @@ from domain.interest import InterestObserved
 from domain.listing import InstrumentChanged, InstrumentListed, Listing, listing_key
 from domain.mark import instrument_key
 from domain.quantity import ZERO, Num, add
+from domain.ratio import RatioObserved
 from domain.suspension import (
     AssetResumed,
     AssetSuspended,
@@ -40,6 +41,7 @@ class Outside(msgspec.Struct, kw_only=True):
     accounts: dict[str, AccountObserved] = {}
     sampled_us: dict[str, int] = {}
     interest: dict[str, Num] = {}  # open interest by `venue|symbol`, in its units
+    ratios: dict[str, RatioObserved] = {}  # of tokens that stand for an underlying, by asset
 
 
 def _suspended(outside: Outside, event: Suspended) -> None:

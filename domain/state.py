@@ -97,6 +97,11 @@ class Book(msgspec.Struct, kw_only=True):
                 return asset
         raise KeyError(symbol)
 
+    def ratio(self, asset: Asset) -> Num:
+        """Return how many units of its underlying one unit of an asset stands for."""
+        observed = self.outside.ratios.get(asset.symbol)
+        return asset.ratio if observed is None else observed.ratio
+
     def instrument(self, venue: str, symbol: str) -> Instrument:
         """Return a known instrument; raise KeyError."""
         for instrument in self.policy.instruments if self.policy else ():
@@ -167,6 +172,7 @@ class Book(msgspec.Struct, kw_only=True):
 
 
 def underlying_exposure(book: Book, accepted: RequestAccepted) -> Num:
-    """Return the signed change of backing (whole units) that a request brings when it settles."""
-    units = to_units(accepted.collateral.atoms, book.asset(accepted.collateral.asset).decimals)
+    """Return the signed change of backing (units of the underlying) that a request brings when it settles."""
+    asset = book.asset(accepted.collateral.asset)
+    units = to_units(accepted.collateral.atoms, asset.decimals) * book.ratio(asset)
     return units if accepted.side is Side.MINT else Num(-units)

@@ -116,6 +116,7 @@ class Vault(msgspec.Struct, kw_only=True):
     day: int = 0
     moved: dict[str, Num] = {}
     settled_us: dict[str, int] = {}
+    settled: dict[str, Num] = {}  # profit that was paid out, less what we paid, by `venue|account|asset`
 
 
 DAY_US = 86_400_000_000
@@ -125,6 +126,11 @@ GLOBAL = "global"
 def destination_key(destination: str, asset: str) -> str:
     """Return the key of a destination."""
     return f"{destination}|{asset}"
+
+
+def settled_key(venue: str, account: str, asset: str) -> str:
+    """Return the key of what was settled with a venue."""
+    return f"{venue}|{account}|{asset}"
 
 
 def _planned(vault: Vault, event: TransferPlanned, at_us: int) -> None:
@@ -151,6 +157,8 @@ def _observed(vault: Vault, event: CustodyBalanceObserved, _at_us: int) -> None:
 def _settled(vault: Vault, event: CustodySettlementObserved, _at_us: int) -> None:
     key = f"{event.venue}|{event.account}"
     vault.settled_us[key] = max(vault.settled_us.get(key, 0), event.settled_at_us)
+    paid = settled_key(event.venue, event.account, event.asset)
+    vault.settled[paid] = add(vault.settled.get(paid, ZERO), event.profit)
 
 
 FOLDS: dict[type[Event], Callable[[Vault, Any, int], None]] = {
