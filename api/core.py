@@ -40,6 +40,11 @@ WAKE_RETRY_MS = 250
 # from one sending of the same order to the next.
 ASKED_BY_CONTENT = frozenset({"request.accept"})
 
+# These go before all that waits, the book's own timers too, and are taken when the queue is full: whoever stops
+# something is not made to wait for what is to be stopped. So many of them at most.
+URGENT = frozenset({"mode.change", "risk.look"})
+URGENT_MAX = 64
+
 ACTOR = "ballast"
 
 
@@ -109,6 +114,7 @@ class Core:
         self._evidence = evidence
         self._publisher = publisher
         self._arrived: deque[Asked] = deque()
+        self._urgent: deque[Asked] = deque()
         self._waiting: dict[int, list[Asked]] = {}
         self._work = asyncio.Event()
         self._slots = asyncio.Semaphore(BATCHES_IN_FLIGHT_MAX)
@@ -126,17 +132,18 @@ class Core:
     @property
     def arrived(self) -> int:
         """Return how many commands wait to be decided."""
-        return len(self._arrived)
+        return len(self._urgent) + len(self._arrived)
 
     def offer(self, asked: Asked) -> None:
         """Take a command from a door; it is answered later, or at once when the core is full or stopping."""
-        if self._stopping or len(self._arrived) >= ARRIVED_MAX:
+        queue, most = (self._urgent, URGENT_MAX) if asked.kind in URGENT else (self._arrived, ARRIVED_MAX)
+        if self._stopping or len(queue) >= most:
             self.metrics.busy += 1
             status = "stopping" if self._stopping else "busy"
             answer = Reply(status=status, command_id=str(asked.command_id), text="nothing was decided: ask again")
             asked.source.answer([(asked.target, answer)])
             return
-        self._arrived.append(asked)
+        queue.append(asked)
         self._work.set()
 
     def stop(self) -> None:
@@ -148,20 +155,22 @@ class Core:
         """Decide and append until stopped; raise `Fenced`, `AppendFailed` or `Broken`, after which it is over."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._commit_in_order(tasks))
-            while not (self._stopping and not self._arrived):
+            while not (self._stopping and not self.arrived):
                 await self._until_work()
-                group = [self._arrived.popleft() for _ in range(min(len(self._arrived), GROUP_MAX))]
-                if not group and not self._due():
+                if not self.arrived and not self._due():
                     continue
                 await self._slots.acquire()
-                await self._decide(group)
+                await self._decide(self._next_group(self._urgent), self._next_group(self._arrived))
                 self._close()
             self._appending.put_nowait(None)
         await self._save_last()
 
+    def _next_group(self, queue: deque[Asked]) -> list[Asked]:
+        return [queue.popleft() for _ in range(min(len(queue), GROUP_MAX))]
+
     async def _until_work(self) -> None:
         """Wait for a command, or until the next wake is due."""
-        if self._arrived or self._stopping:
+        if self.arrived or self._stopping:
             return
         self._work.clear()
         due_us = self.handler.next_wake_us()
@@ -175,12 +184,15 @@ class Core:
     def _due(self) -> tuple[Wake, ...]:
         return self.handler.due(self._clock.now_us(), WAKES_AT_ONCE_MAX) if not self._stopping else ()
 
-    async def _decide(self, group: list[Asked]) -> None:
+    async def _decide(self, urgent: list[Asked], group: list[Asked]) -> None:
         wakes = self._due()
         ids = [wake.command_id for wake in wakes]
-        recent = {asked.command_id: self._recent.get(asked.command_id) for asked in group}
+        recent = {asked.command_id: self._recent.get(asked.command_id) for asked in (*urgent, *group)}
         ids += [command_id for command_id, hit in recent.items() if hit is None]
         kept = await self._log.outcomes([each for each in ids if self.handler.pending(each) is None])
+        for asked in urgent:
+            hit = recent[asked.command_id] or self._recent.get(asked.command_id)
+            await self._answer_or_decide(asked, hit, kept.get(asked.command_id))
         for wake in wakes:
             self._fire(wake, kept.get(wake.command_id))
         for asked in group:
@@ -268,7 +280,7 @@ class Core:
         return result
 
     def _close(self) -> None:
-        closed = self.handler.take(self._clock.now_us(), GROUP_MAX + WAKES_AT_ONCE_MAX)
+        closed = self.handler.take(self._clock.now_us(), URGENT_MAX + GROUP_MAX + WAKES_AT_ONCE_MAX)
         if closed is None:
             self._slots.release()
             return

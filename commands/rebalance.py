@@ -186,14 +186,20 @@ def react_observed(book: Book, event: AccountObserved, at_us: int) -> tuple[Mess
 
 def _sooner(book: Book, event: AccountObserved, at_us: int, pause_ms: int) -> Iterator[Message]:
     instruments = book.policy.instruments if book.policy is not None else ()
-    for underlying in sorted(
-        {each.base for each in instruments if (each.venue, each.account) == (event.venue, event.account)}
-    ):
-        looked_us = book.rebalancing.looked_us.get(underlying)
-        soonest = at_us if looked_us is None else max(at_us, looked_us + pause_ms * MILLISECOND_US)
-        waiting = book.wakes.get(_key(underlying))
-        if waiting is not None and waiting.at_us > soonest:
-            yield Arm(_look(underlying, soonest))
+    own = {each.base for each in instruments if (each.venue, each.account) == (event.venue, event.account)}
+    for underlying in sorted(own):
+        yield from (Arm(wake) for wake in look_sooner(book, underlying, at_us, pause_ms))
+
+
+def look_sooner(book: Book, underlying: str, at_us: int, pause_ms: int | None = None) -> Iterator[Wake]:
+    """Bring the next look at an underlying forward, no nearer to the last one than `pause_ms` (the policy's)."""
+    if pause_ms is None:
+        pause_ms = book.policy.rebalancing.pause_ms if book.policy is not None else 0
+    looked_us = book.rebalancing.looked_us.get(underlying)
+    soonest = at_us if looked_us is None else max(at_us, looked_us + pause_ms * MILLISECOND_US)
+    waiting = book.wakes.get(_key(underlying))
+    if waiting is not None and waiting.at_us > soonest:
+        yield _look(underlying, soonest)
 
 
 def _key(underlying: str) -> str:

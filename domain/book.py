@@ -15,7 +15,9 @@ from domain import stable as stables
 from domain import tally as tallies
 from domain import treasury as treasuries
 from domain import vault as vaults
+from domain.account import AccountObserved
 from domain.cost import CostRealised
+from domain.difference import compare
 from domain.event import Event
 from domain.fill import FillRecorded
 from domain.folds_controls import ALERTS_MAX
@@ -61,6 +63,8 @@ def evolve(book: Book, event: Event, at_us: int) -> None:
 
 def _told(book: Book, event: Event, _at_us: int) -> None:
     outsides.FOLDS[type(event)](book.outside, event)
+    if isinstance(event, AccountObserved) and book.policy is not None:
+        compare(book.differences, event, book.policy.instruments, book.positions)
 
 
 def _mirrored(book: Book, event: Event, _at_us: int) -> None:

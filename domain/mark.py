@@ -73,5 +73,12 @@ def _marked(marks: Marks, event: RiskMarked) -> None:
     marks.marked_at_us = event.marked_at_us
 
 
+def after(marks: Marks, event: RiskMarked) -> Marks:
+    """Return the marks as they would be after an event; those given stay as they are."""
+    found = Marks(assets=dict(marks.assets), instruments=dict(marks.instruments), marked_at_us=marks.marked_at_us)
+    _marked(found, event)
+    return found
+
+
 FOLDS: dict[type[Event], Callable[[Marks, Any], None]] = {RiskMarked: _marked}
 """How each of these events is folded."""

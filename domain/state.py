@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from domain.approvals import Approvals
+from domain.difference import Differences
 from domain.event import Event
 from domain.fill import Position
 from domain.flow import Flow
@@ -82,6 +83,7 @@ class Book(msgspec.Struct, kw_only=True):
     approvals: Approvals = {}
     approached: dict[str, int] = {}  # the band that a limit's use is in, bps, by its key; not named: below all
     vault: Vault = msgspec.field(default_factory=Vault)
+    differences: Differences = {}  # between venues' word on what accounts hold and the log, by position
     flow: Flow = msgspec.field(default_factory=Flow)
 
     def pair(self, name: str) -> Pair | None:
