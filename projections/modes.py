@@ -95,8 +95,8 @@ def _latched(state: Modes, event: ControlLatched, position: int, at_us: int) -> 
     return state.keep(event.scope, position, msgspec.structs.replace(before, latched=(*others, latch)))
 
 
-def _released(state: Modes, event: ControlReleased, position: int, at_us: int) -> tuple[Row[ModeLine], ...]:
-    before = state.find(event.scope) or _untouched(event.scope, rfc3339(at_us))
+def _released(state: Modes, event: ControlReleased, position: int, _at_us: int) -> tuple[Row[ModeLine], ...]:
+    before = state.rows[event.scope].document  # a log is folded from its beginning: what is released had latched
     others = tuple(each for each in before.latched if each.control != event.control)
     return state.keep(event.scope, position, msgspec.structs.replace(before, latched=others))
 

@@ -1,6 +1,7 @@
 """The driver of folds: order, sharing, and stopping at what cannot be folded."""
 
 from collections.abc import Callable
+from unittest import mock
 
 import msgspec
 import pytest
@@ -12,11 +13,13 @@ from domain.event import Event
 from domain.log import StoredEvent
 from domain.mode import Mode, ModeChanged
 from domain.policy import PolicyAdopted
-from projections import folding
+from projections import booked, folding
+from projections.booked import SEEN
 from projections.catalogue import VIEWS
 from projections.exposure import EXPOSURE
 from projections.fills import FILLS
 from projections.folding import CannotFold, Folding, start
+from projections.limits import LIMITS
 from projections.modes import MODES
 from projections.orders import ORDERS
 from projections.view import View, current_topic
@@ -188,3 +191,30 @@ def test_a_run_cut_anywhere_gives_the_same_rows(view: View):
 def test_a_policy_alone_gives_the_exposure_its_lines():
     fold = folded(EXPOSURE, logged(halted(), PolicyAdopted(policy=policy())))
     assert [(row.key, row.sort, row.position) for row in fold.changed.values()] == [("ETH", 2, 2), ("USDT", 2, 2)]
+
+
+def test_views_at_one_position_fold_what_they_share_once():
+    log = busy_log(400)
+    folds = [start(EXPOSURE), start(LIMITS)]
+    both = Folding(folds)
+    seen = folds[0].state.seen
+    assert folds[1].state.seen is seen
+    with mock.patch.object(booked, "evolve", side_effect=booked.evolve) as evolved:
+        both.fold(log, 400)
+    wanted = [event.topic for event in log if event.topic in {each.TOPIC for each in SEEN.steps}]
+    assert evolved.call_count == len(wanted)
+    for fold in folds:
+        fold.render()
+        assert shown_fold(fold) == shown_fold(folded(fold.view, log))
+
+
+def test_views_at_different_positions_share_nothing_and_come_to_the_same():
+    log = busy_log(400)
+    ahead, behind = start(EXPOSURE), start(LIMITS)
+    Folding([ahead]).fold(log[:150], 150)
+    both = Folding([ahead, behind])
+    assert behind.state.seen is not ahead.state.seen
+    both.fold(log, 400)
+    for fold in (ahead, behind):
+        fold.render()
+        assert shown_fold(fold) == shown_fold(folded(fold.view, log))
