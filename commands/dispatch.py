@@ -9,12 +9,15 @@ from commands import (
     account,
     costs,
     custody,
+    custody_reports,
+    destination,
     funding,
     hedge,
     hedging_continue,
     hedging_requests,
     hedging_slices,
     indicative,
+    latch,
     limit,
     listing,
     market,
@@ -22,7 +25,6 @@ from commands import (
     onchain,
     order,
     quote,
-    ratio,
     rebalance,
     rehedge,
     request,
@@ -86,6 +88,11 @@ DECIDERS: dict[type[Command], Decide] = {
     custody.SubmitCustody: custody.submit_custody,
     custody.RecordCustodyIncluded: custody.record_included,
     custody.RecordCustodyFailed: custody.record_failed,
+    custody_reports.ObserveCustody: custody_reports.observe_custody,
+    custody_reports.ObserveCustodySettlement: custody_reports.observe_settlement,
+    destination.AddDestination: destination.add_destination,
+    destination.RemoveDestination: destination.remove_destination,
+    latch.ReleaseControl: latch.release_control,
     limit.SetLimit: limit.set_limit,
     limit.RemoveLimit: limit.remove_limit,
     mode.ChangeMode: mode.change_mode,
@@ -102,7 +109,6 @@ DECIDERS: dict[type[Command], Decide] = {
     onchain.RecordParty: onchain.record_party,
     onchain.RevokeRequest: onchain.revoke_request,
     account.ObserveAccount: account.observe_account,
-    ratio.ObserveRatio: ratio.observe_ratio,
     indicative.SampleIndicative: indicative.sample_indicative,
     rebalance.LookAtHedges: rebalance.look_at_hedges,
 }
@@ -157,7 +163,19 @@ OWED = frozenset({"hedge.continue", "hedge.open", "hedge.unwind", "hedge.rehedge
 NEEDS_MARKS = NEEDS_EVIDENCE - {"quote.issue"}
 
 # What people and integrators may ask for, by request and reply.
-ASKED = frozenset({"quote.issue", "request.accept", "limit.set", "limit.remove", "mode.change", "alert.acknowledge"})
+ASKED = frozenset(
+    {
+        "quote.issue",
+        "request.accept",
+        "limit.set",
+        "limit.remove",
+        "mode.change",
+        "control.release",
+        "destination.add",
+        "destination.remove",
+        "alert.acknowledge",
+    }
+)
 
 # What the book asks itself.
 INTERNAL = frozenset(

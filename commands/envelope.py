@@ -44,7 +44,10 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Say how a command was decided, as it is kept. `reason` is the name of a `domain.refusal.Reason`."""
+    """Say how a command was decided, as it is kept. `reason` is the name of a `domain.refusal.Reason`.
+
+    Where a control said no, `policy_version` is that of the policy it was decided under.
+    """
 
     status: str  # accepted or refused
     reason: str = ""
@@ -53,6 +56,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     scope: str = ""
     limit: str = ""
     value: str = ""
+    policy_version: int = 0
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -71,6 +75,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     scope: str = ""
     limit: str = ""
     value: str = ""
+    policy_version: int = 0
     events: tuple[EventView, ...] = ()
 
 

@@ -13,29 +13,24 @@ from uuid import UUID
 import msgspec
 
 from commands.context import Context
-from commands.dispatch import INTERNAL, OWED, REACTIONS, READERS
+from commands.dispatch import REACTIONS, READERS
 from commands.envelope import Command, Envelope, EventView, Outcome, Reply
 from commands.evidence import trim
 from commands.process import Message, Record
+from commands.refused import REFUSED, outcome_of, told, transient
 from domain.book import Book, evolve
 from domain.codec import encode
 from domain.event import Event
 from domain.ids import derive_id
-from domain.instant import SECOND_US, rfc3339
-from domain.limit import limit_key
+from domain.instant import rfc3339
 from domain.log import Batch, Head, KeptCommand, NewEvent, StoredEvent
-from domain.refusal import SEVERE, TRANSIENT, UNBELIEVED, UNTRADABLE, Broken, Reason, Refusal
+from domain.refusal import Broken, Reason, Refusal
 from domain.wake import Wake, again
-from domain.watch import MARKET_DATA, UNHEDGED, ControlRefused
 
 # One command brings about at most this many events; more means that two processes feed each other.
-EVENTS_PER_COMMAND_MAX = 64
-# A severe control tells of its refusals at most once in this time, per control and scope.
-CONTROL_REFUSED_EVERY_US = SECOND_US
-# A person is told at most this often that a hedge waits, be it for market data that can be believed.
-HEDGE_WAITS_EVERY_US = 60 * SECOND_US
+EVENTS_PER_COMMAND_MAX = 512
 
-ACCEPTED, REFUSED, MALFORMED = "accepted", "refused", "malformed"
+ACCEPTED, MALFORMED = "accepted", "malformed"
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -157,42 +152,9 @@ class Handler:
         return msgspec.structs.replace(envelope, at_us=at_us, evidence=evidence, witnesses=witnesses, marks=marks)
 
     def _refused(self, envelope: Envelope, refusal: Refusal) -> Decision:
-        outcome = Outcome(
-            status=REFUSED,
-            reason=refusal.reason.name,
-            text=refusal.text,
-            control=refusal.control,
-            scope=refusal.scope,
-            limit=refusal.limit,
-            value=refusal.value,
-        )
-        events = self._severe(envelope, refusal)
-        transient = refusal.reason in TRANSIENT or envelope.kind in INTERNAL
-        return self._decided(envelope, events, outcome, transient=transient)
-
-    def _severe(self, envelope: Envelope, refusal: Refusal) -> tuple[Event, ...]:
-        waiting = ""
-        if envelope.kind in INTERNAL and refusal.reason in UNBELIEVED:
-            waiting = MARKET_DATA
-        elif envelope.kind in OWED and refusal.reason in UNTRADABLE:
-            waiting = UNHEDGED
-        if not waiting and refusal.reason not in SEVERE:
-            return ()
-        control = waiting or refusal.control
-        every_us = HEDGE_WAITS_EVERY_US if waiting else CONTROL_REFUSED_EVERY_US
-        last = self.book.control_refused_us.get(limit_key(control, refusal.scope))
-        if last is not None and self.at_us - last < every_us:
-            return ()
-        refused = ControlRefused(
-            control=control,
-            scope=refusal.scope,
-            limit=refusal.limit,
-            value=refusal.value,
-            command_kind=envelope.kind,
-            actor=envelope.actor,
-            text=refusal.text,
-        )
-        return (refused,)
+        events = told(self.book, envelope, refusal, self.at_us)
+        outcome = outcome_of(self.book, refusal)
+        return self._decided(envelope, events, outcome, transient=transient(envelope, refusal))
 
     def _decided(
         self, envelope: Envelope, first: Iterable[Event], outcome: Outcome, *, transient: bool = False
@@ -361,5 +323,6 @@ def _answer(command_id: UUID, outcome: Outcome, position: int, views: tuple[Even
         scope=outcome.scope,
         limit=outcome.limit,
         value=outcome.value,
+        policy_version=outcome.policy_version,
         events=views,
     )

@@ -128,16 +128,61 @@ TRANSIENT = frozenset(
         Reason.REDUCE_ONLY,
         Reason.DEPENDENCY_LOST,
         Reason.CHAIN_UNKNOWN,
+        Reason.CONTROL_LATCHED,
         Reason.LIMIT_MISSING,
         Reason.PRICE_COLLAR,
+        Reason.BACKING_RATIO,
+        Reason.STRESS_LOSS,
+        Reason.SLIPPAGE_BUDGET,
+        Reason.PRICE_COLLAR_PERIOD,
+        Reason.REPEATED_EXECUTION,
+        Reason.DUPLICATE_ORDERS,
+        Reason.ORDER_RATE,
+        Reason.MESSAGE_RATE,
+        Reason.ORDER_TO_TRADE,
         Reason.MARKET_MOVED,
         Reason.STABLE_PRICE,
         Reason.SETTLEMENT_WAITS,
     }
 )
 
-# A control that protects collateral said no: an event and an alert, besides the kept outcome.
-SEVERE = frozenset({Reason.LIMIT_MISSING, Reason.ORDER_NOTIONAL, Reason.NET_DELTA, Reason.PRICE_COLLAR})
+# A control that protects collateral said no: an event and an alert, besides the kept outcome. A day or a block that is
+# full is none of these: whoever asks next may bring that about, and its use is warned of in bands.
+SEVERE = frozenset(
+    {
+        Reason.CONTROL_LATCHED,
+        Reason.OWN_TOKEN,
+        Reason.DESTINATION_UNKNOWN,
+        Reason.VALUE_UNKNOWN,
+        Reason.LIMIT_MISSING,
+        Reason.ORDER_NOTIONAL,
+        Reason.NET_DELTA,
+        Reason.PRICE_COLLAR,
+        Reason.BACKING_RATIO,
+        Reason.STRESS_LOSS,
+        Reason.MARGIN_RATIO,
+        Reason.LIQUIDATION_DISTANCE,
+        Reason.LEVERAGE,
+        Reason.GROSS_NOTIONAL,
+        Reason.POSITION_NOTIONAL,
+        Reason.OPEN_ORDER_NOTIONAL,
+        Reason.OPEN_ORDERS,
+        Reason.OPEN_INTEREST_SHARE,
+        Reason.VENUE_CONCENTRATION,
+        Reason.CUSTODIAN_CONCENTRATION,
+        Reason.STABLE_CONCENTRATION,
+        Reason.UNSETTLED_PROFIT,
+        Reason.SLIPPAGE_BUDGET,
+        Reason.PRICE_COLLAR_PERIOD,
+        Reason.REPEATED_EXECUTION,
+        Reason.DUPLICATE_ORDERS,
+        Reason.ORDER_RATE,
+        Reason.MESSAGE_RATE,
+        Reason.ORDER_TO_TRADE,
+        Reason.TRANSFER_NOTIONAL,
+        Reason.TRANSFER_CAPACITY,
+    }
+)
 
 # Market data cannot be believed now: a hedge that is owed waits for it, and a person is told.
 UNBELIEVED = frozenset(

@@ -15,6 +15,7 @@ from domain.chain import GENESIS
 from domain.depth import BookEvidence, Level
 from domain.event import Event
 from domain.ids import natural_id
+from domain.limits import default_limits
 from domain.log import Head, NewEvent, StoredEvent
 from domain.market import SourceKind, Witness
 from domain.onchain import AssetTerms, ContractTerms
@@ -218,6 +219,21 @@ def a_wallet(units: str = "1000000000", *, allowance: int | None = None, block: 
     return {"block_number": block, "balance": atoms, "allowance": atoms if allowance is None else allowance}
 
 
+LIMITS = (
+    ("order_notional", "global", "100000"),
+    ("net_delta", "asset:ETH", "40"),
+    ("price_collar", "global", "100"),
+    ("quote_age", "global", "500"),
+)
+
+
+def to_begin_with() -> tuple[tuple[str, str, str], ...]:
+    """Return the limits of a desk: some of its own, and the catalogue's for every other control."""
+    own = {control for control, _, _ in LIMITS}
+    given = ((str(control), scope, str(value)) for control, scope, value in default_limits() if control not in own)
+    return (*LIMITS, *given)
+
+
 class Desk:
     """Feed commands to a handler and remember every event; each offer is committed at once."""
 
@@ -232,12 +248,7 @@ class Desk:
         self._count = 0
         self.do("policy.adopt", {"policy": policy or a_policy()}, actor="system")
         if limits:
-            for control, scope, value in (
-                ("order_notional", "global", "100000"),
-                ("net_delta", "asset:ETH", "40"),
-                ("price_collar", "global", "100"),
-                ("quote_age", "global", "500"),
-            ):
+            for control, scope, value in to_begin_with():
                 body = {"control": control, "scope": scope, "value": value, "reason": "to begin with"}
                 self.do("limit.set", body, actor="system")
 

@@ -14,6 +14,7 @@ from domain.book import Book
 from domain.chain import GENESIS
 from domain.event import Event
 from domain.ids import natural_id
+from domain.limits import CONTROLS
 from domain.log import Head
 from domain.quantity import num
 from domain.refusal import SEVERE, TRANSIENT, Broken, Reason
@@ -240,7 +241,11 @@ class TestSevereControls:
     def test_the_others_do_not(self):
         desk = Desk()
         assert desk.quote(pair="DOGE/USDe").events == ()
-        assert {Reason.LIMIT_MISSING, Reason.ORDER_NOTIONAL, Reason.NET_DELTA, Reason.PRICE_COLLAR} == SEVERE
+        capacity = {Reason.MINT_CAPACITY, Reason.REDEEM_CAPACITY}
+        data = {Reason.REFERENCE_STALE, Reason.REFERENCE_MISSING, Reason.ASSET_DEPEGGED}
+        controls = {spec.reason for spec in CONTROLS.values()}
+        own = {Reason.LIMIT_MISSING, Reason.CONTROL_LATCHED, Reason.VALUE_UNKNOWN}
+        assert own | controls - capacity - data == SEVERE
 
 
 class TestReplies:
@@ -283,7 +288,7 @@ class TestBroken:
 
         reactions: dict[type[Event], Any] = {DependencyDegraded: (restore,), DependencyRestored: (lose,)}
         monkeypatch.setattr(handler_room, "REACTIONS", reactions)
-        with pytest.raises(Broken, match="more than 64 events"):
+        with pytest.raises(Broken, match="more than 512 events"):
             a_handler().offer(degraded("a", 1))
 
     def test_an_event_the_book_does_not_know_stops_the_fold(self):
