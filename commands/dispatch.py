@@ -25,6 +25,7 @@ from commands import (
     onchain,
     order,
     quote,
+    ratio,
     rebalance,
     rehedge,
     request,
@@ -110,6 +111,7 @@ DECIDERS: dict[type[Command], Decide] = {
     onchain.RevokeRequest: onchain.revoke_request,
     account.ObserveAccount: account.observe_account,
     indicative.SampleIndicative: indicative.sample_indicative,
+    ratio.ObserveRatio: ratio.observe_ratio,
     rebalance.LookAtHedges: rebalance.look_at_hedges,
 }
 
