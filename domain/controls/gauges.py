@@ -1,0 +1,203 @@
+"""Gauges: how each control is measured between decisions, at an instant and at the marks of the Book.
+
+Each is given the scope of a limit and returns what it measures there: one reading, or one for each narrower subject.
+What is of single decisions has no gauge, or only shows the greatest that is open (`SINGLE`).
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from domain.controls.orders import counted
+from domain.controls.positions import interest_share
+from domain.controls.prices import Prices
+from domain.controls.requests import accepted_today, slippage_today
+from domain.exposure import exposure
+from domain.flow import INVERSE, Line, Window
+from domain.folds_flow import windows
+from domain.instant import MILLISECOND_US
+from domain.limit import Control
+from domain.mode import GLOBAL
+from domain.order_state import OpenOrder
+from domain.quantity import ZERO, Num, divide, to_units
+from domain.quote import Side
+from domain.state import Book
+
+ISSUED_DECIMALS = 18
+
+
+class Reading(NamedTuple):
+    """Hold one measurement: of which subject (a scope), and its value; None where nobody can tell."""
+
+    subject: str
+    value: Num | None
+
+
+class Look:
+    """Look at a Book at an instant."""
+
+    def __init__(self, book: Book, at_us: int) -> None:
+        self.book = book
+        self.at_us = max(book.at_us, at_us)
+        self.prices = Prices(book)
+        self.spans = windows(book)
+
+    def lines(self, scope: str) -> list[Line]:
+        """Return the lines of a scope."""
+        return [line for line in self.book.flow.lines.values() if scope in line.scopes]
+
+    def venues(self, scope: str) -> list[str]:
+        """Return the scopes of venues that a scope names: of `global` all."""
+        known = [each for each in self.book.flow.sums if each.startswith("venue:")]
+        return known if scope == GLOBAL else [each for each in known if each == scope]
+
+
+Gauge = Callable[[Look, str], Iterable[Reading]]
+
+
+def _order_notional(look: Look, scope: str) -> Iterable[Reading]:
+    values = [_value(look, order) for order in look.book.orders.values() if scope in _scopes(look, order)]
+    if any(value is None for value in values):
+        return (Reading(scope, None),)
+    return (Reading(scope, max((value for value in values if value is not None), default=ZERO)),)
+
+
+def _line(look: Look, order: OpenOrder) -> Line | None:
+    asked = order.order
+    return look.book.flow.lines.get(f"{asked.venue}|{asked.account}|{asked.symbol}")
+
+
+def _scopes(look: Look, order: OpenOrder) -> tuple[str, ...]:
+    line = _line(look, order)
+    return line.scopes if line is not None else ()
+
+
+def _value(look: Look, order: OpenOrder) -> Num | None:
+    line, left = _line(look, order), order.left
+    if line is None:
+        return None
+    return look.prices.value(line.quote, left if line.kind == INVERSE else left * order.order.limit_price)
+
+
+def _per_block(side: Side) -> Gauge:
+    def gauge(look: Look, scope: str) -> Iterable[Reading]:
+        pair = look.book.pair(scope.removeprefix("pair:"))
+        atoms = look.book.reserve(side, pair.collateral if pair is not None else "")
+        return (Reading(scope, to_units(atoms, ISSUED_DECIMALS)),)
+
+    return gauge
+
+
+def _per_day(side: Side) -> Gauge:
+    def gauge(look: Look, scope: str) -> Iterable[Reading]:
+        return (Reading(scope, to_units(accepted_today(look.book, side, scope, look.at_us), ISSUED_DECIMALS)),)
+
+    return gauge
+
+
+def _net_delta(look: Look, scope: str) -> Iterable[Reading]:
+    return (Reading(scope, exposure(look.book, scope.removeprefix("asset:")).interval.worst),)
+
+
+def _gross(look: Look, scope: str) -> Iterable[Reading]:
+    return (Reading(scope, look.prices.gross(look.book.flow.sums.get(scope))),)
+
+
+def _position(look: Look, scope: str) -> Iterable[Reading]:
+    return (Reading(line.scopes[1], look.prices.value(line.unit, line.gross)) for line in look.lines(scope))
+
+
+def _interest(look: Look, scope: str) -> Iterable[Reading]:
+    for line in look.lines(scope):
+        known, share = interest_share(look.book, line, line.gross) if line.kind != "spot" else (False, None)
+        if known:
+            yield Reading(line.scopes[1], share)
+
+
+def _slippage(look: Look, scope: str) -> Iterable[Reading]:
+    return (Reading(scope, slippage_today(look.book, scope, look.at_us)),)
+
+
+def _open_value(look: Look, scope: str) -> Iterable[Reading]:
+    return (Reading(scope, look.prices.open_value(look.book.flow.sums.get(scope))),)
+
+
+def _open_orders(look: Look, scope: str) -> Iterable[Reading]:
+    sums = look.book.flow.sums.get(scope)
+    return (Reading(scope, Num(sums.orders if sums is not None else 0)),)
+
+
+def _alike(look: Look, scope: str) -> Iterable[Reading]:
+    since = look.at_us - look.spans.duplicate_ms * MILLISECOND_US
+    for key, instants in look.book.flow.alike.items():
+        venue, account, symbol = key.split("|", 3)[:3]
+        line = look.book.flow.lines.get(f"{venue}|{account}|{symbol}")
+        if line is not None and scope in line.scopes:
+            yield Reading(line.scopes[-1], Num(len(instants) - bisect_right(instants, since)))
+
+
+def _repeated(look: Look, scope: str) -> Iterable[Reading]:
+    span_us = look.spans.repeated_ms * MILLISECOND_US
+    for key, window in look.book.flow.repeated.items():
+        subject = f"asset:{key.split('|', 1)[1]}"
+        if scope in {GLOBAL, subject}:
+            yield Reading(subject, Num(window.count(look.at_us, span_us)))
+
+
+def _rate(of: Callable[[Look], tuple[dict[str, Window], int]]) -> Gauge:
+    def gauge(look: Look, scope: str) -> Iterable[Reading]:
+        found, span_ms = of(look)
+        return (Reading(scope, Num(counted(found, scope, look.at_us, span_ms))),)
+
+    return gauge
+
+
+def _order_to_trade(look: Look, scope: str) -> Iterable[Reading]:
+    flow, span_ms = look.book.flow, look.spans.order_to_trade_ms
+    for venue in look.venues(scope):
+        sent = counted(flow.answered, venue, look.at_us, span_ms) + flow.sums[venue].unanswered
+        traded = max(counted(flow.traded, venue, look.at_us, span_ms), 1)
+        yield Reading(venue, divide(Num(sent), Num(traded)))
+
+
+def _moved(look: Look, scope: str) -> Iterable[Reading]:
+    flow = look.book.flow
+    return (Reading(scope, flow.moved.get(scope, ZERO) if flow.today(look.at_us) else ZERO),)
+
+
+GAUGES: dict[Control, Gauge] = {
+    Control.ORDER_NOTIONAL: _order_notional,
+    Control.MINT_PER_BLOCK: _per_block(Side.MINT),
+    Control.MINT_PER_DAY: _per_day(Side.MINT),
+    Control.REDEEM_PER_BLOCK: _per_block(Side.REDEEM),
+    Control.REDEEM_PER_DAY: _per_day(Side.REDEEM),
+    Control.NET_DELTA: _net_delta,
+    Control.GROSS_NOTIONAL: _gross,
+    Control.POSITION_NOTIONAL: _position,
+    Control.OPEN_INTEREST_SHARE: _interest,
+    Control.SLIPPAGE_PER_DAY: _slippage,
+    Control.OPEN_ORDER_NOTIONAL: _open_value,
+    Control.OPEN_ORDERS: _open_orders,
+    Control.DUPLICATE_ORDERS: _alike,
+    Control.REPEATED_EXECUTION: _repeated,
+    Control.ORDER_RATE: _rate(lambda look: (look.book.flow.sent, look.spans.order_rate_ms)),
+    Control.MESSAGE_RATE: _rate(lambda look: (look.book.flow.messages, look.spans.message_rate_ms)),
+    Control.ORDER_TO_TRADE: _order_to_trade,
+    Control.TRANSFER_PER_DAY: _moved,
+}
+"""How each control is measured between decisions."""
+
+SINGLE = frozenset(
+    {
+        Control.ORDER_NOTIONAL,
+        Control.PRICE_COLLAR,
+        Control.PRICE_COLLAR_PERIOD,
+        Control.DUPLICATE_ORDERS,
+        Control.QUOTE_AGE,
+        Control.TRANSFER_NOTIONAL,
+    }
+)
+"""What is measured of single decisions: nobody is warned of it."""
+
+EACH = frozenset({Control.MARGIN_RATIO, Control.LIQUIDATION_DISTANCE})
+"""What is told for each subject, not only for the one nearest to the limit."""

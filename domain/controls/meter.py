@@ -1,0 +1,139 @@
+"""The meter of one decision: it holds what is measured against the limits and keeps the gravest that says no."""
+
+from domain.controls.prices import Prices
+from domain.controls.probe import Probe
+from domain.exposure import exposure
+from domain.flow import INVERSE
+from domain.ids import position_key
+from domain.limit import Control, Limit
+from domain.limits import CONTROLS, Bound, ControlSpec, Kind, Stage
+from domain.mode import GLOBAL
+from domain.order import Order, OrderSide
+from domain.quantity import Num, divide
+from domain.refusal import Reason, Refusal
+from domain.state import Book
+
+
+class Meter:
+    """Measure one probe. A value is what it would come to; `before` what it is, None where there is nothing before."""
+
+    __slots__ = ("_reducing", "_worst", "at_us", "book", "found", "prices", "probe")
+
+    def __init__(self, book: Book, probe: Probe) -> None:
+        self.book = book
+        self.probe = probe
+        self.at_us = max(book.at_us, probe.at_us)
+        self.prices = Prices(book, probe.underlying, probe.reference_usd)
+        self.found: Refusal | None = None
+        self._worst: tuple[Num, Num] | None = None
+        self._reducing: bool | None = None
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Keep a refusal unless a graver one was found."""
+        if self.found is None or refusal.reason < self.found.reason:
+            self.found = refusal
+
+    def limits(self, control: Control, scopes: tuple[str, ...]) -> list[Limit]:
+        """Return the limits in force of a control in these scopes; refuse where the first has none."""
+        held, name = self.book.limits, control.value
+        found = [limit for scope in scopes if (limit := held.get(f"{name}|{scope}")) is not None]
+        if not found or found[0].scope != scopes[0]:
+            self.refuse(missing(control, scopes[0]))
+        return found
+
+    def hold(
+        self, control: Control, scopes: tuple[str, ...], value: Num | None, before: Num | None = None, subject: str = ""
+    ) -> None:
+        """Hold one value against the limits of every scope that it lies in."""
+        for limit in self.limits(control, scopes):
+            self.test(limit, value, before, subject)
+
+    def test(self, limit: Limit, value: Num | None, before: Num | None = None, subject: str = "") -> None:
+        """Hold a value against one limit; what is beyond it may not be made worse, and may always be brought back."""
+        spec = CONTROLS[limit.control]
+        if value is not None:
+            if not spec.breached(value, limit.value):
+                return
+            if before is not None and not spec.looser(before, value):
+                return
+        if spec.spares_reducing and self.reducing:
+            return
+        self.refuse(_unknown(spec, limit, subject) if value is None else _broken(spec, limit, value, subject))
+
+    @property
+    def worst(self) -> tuple[Num, Num]:
+        """Return the worst |delta| of the underlying before and after, base units."""
+        if self._worst is None:
+            interval = exposure(self.book, self.probe.underlying).interval
+            after = interval.widen(self.probe.change)
+            for each in self.traded:
+                after = after.widen(each)
+            self._worst = interval.worst, after.worst
+        return self._worst
+
+    @property
+    def traded(self) -> list[Num]:
+        """Return the signed base units that may be traded, each for itself."""
+        probe = self.probe
+        if probe.order is None:
+            return [probe.quantity]
+        return [_signed(self.book, each) for each in (probe.order, *probe.ahead)]
+
+    @property
+    def reducing(self) -> bool:
+        """Say whether an order makes the worst |delta| of its underlying no worse, whether it fills or not."""
+        if self._reducing is None:
+            self._reducing = self.probe.stage is Stage.ORDER and self.worst[1] <= self.worst[0]
+        return self._reducing
+
+
+def _signed(book: Book, order: Order) -> Num:
+    """Return what an order may trade, signed base units; of an inverse contract at its limit price."""
+    line = book.flow.lines.get(position_key(order.venue, order.account, order.symbol))
+    inverse = line is not None and line.kind == INVERSE
+    base = divide(order.quantity, order.limit_price) if inverse else order.quantity
+    return base if order.side is OrderSide.BUY else -base
+
+
+def missing(control: Control, scope: str) -> Refusal:
+    """Return the refusal that the absence of a limit is."""
+    text = f"no limit {control} is set for {scope}: nothing is allowed until one is"
+    return Refusal(reason=Reason.LIMIT_MISSING, text=text, control=control, scope=scope)
+
+
+def _unknown(spec: ControlSpec, limit: Limit, subject: str) -> Refusal:
+    return Refusal(
+        reason=Reason.VALUE_UNKNOWN,
+        text=f"nobody can tell the {spec.text}{f' of {subject}' if subject else ''}",
+        control=spec.control,
+        scope=limit.scope,
+        limit=str(limit.value),
+    )
+
+
+def _broken(spec: ControlSpec, limit: Limit, value: Num, subject: str) -> Refusal:
+    side = "above" if spec.bound is Bound.MAXIMUM else "below"
+    of = f" of {subject}" if subject else ""
+    return Refusal(
+        reason=spec.reason,
+        text=f"{spec.text}{of} would be {value} {spec.unit}, {side} the limit of {limit.value} in {limit.scope}",
+        control=spec.control,
+        scope=limit.scope,
+        limit=str(limit.value),
+        value=str(value),
+    )
+
+
+def strictest(book: Book, control: Control, *scopes: str) -> Limit | None:
+    """Return the limit that binds first of the global scope and these; None where what must be set is not."""
+    spec, name = CONTROLS[control], control.value
+    wanted = (GLOBAL, *scopes) if spec.scopes[0] is Kind.GLOBAL else scopes
+    found = [limit for scope in wanted if (limit := book.limits.get(f"{name}|{scope}")) is not None]
+    if not found or not _first(spec, found[0]):
+        return None
+    return (min if spec.bound is Bound.MAXIMUM else max)(found, key=lambda limit: limit.value)
+
+
+def _first(spec: ControlSpec, limit: Limit) -> bool:
+    kind = spec.scopes[0]
+    return limit.scope == GLOBAL if kind is Kind.GLOBAL else limit.scope.startswith(f"{kind.value}:")
