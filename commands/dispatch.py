@@ -29,6 +29,7 @@ from commands import (
     rebalance,
     rehedge,
     request,
+    risk,
     settlement,
     settling,
     treasury,
@@ -43,6 +44,7 @@ from domain.codec import reader
 from domain.event import Event
 from domain.fill import FillRecorded
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned, HedgeRerouted
+from domain.latch import ControlLatched, ControlReleased
 from domain.mode import ModeChanged
 from domain.onchain import ContractChanged, ContractObserved, PartyRemoved
 from domain.order import OrderAcknowledged, OrderClosed, OrderSubmissionRequested
@@ -63,6 +65,7 @@ from domain.suspension import (
     VenueSuspended,
 )
 from domain.treasury import CustodyFailed, CustodyTransferred
+from domain.warning import LimitApproached
 
 Decide = Callable[[Book, Any, Context], tuple[Event, ...] | Refusal]
 React = Callable[[Book, Any, int], tuple[Message, ...]]
@@ -113,6 +116,7 @@ DECIDERS: dict[type[Command], Decide] = {
     indicative.SampleIndicative: indicative.sample_indicative,
     ratio.ObserveRatio: ratio.observe_ratio,
     rebalance.LookAtHedges: rebalance.look_at_hedges,
+    risk.LookAtRisk: risk.look_at_risk,
 }
 
 REACTIONS: dict[type[Event], tuple[React, ...]] = {
@@ -124,14 +128,14 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     HedgeCompleted: (settling.react_hedged, costs.react_ended, rebalance.react_ended, rehedge.react_left),
     HedgeAbandoned: (settling.react_abandoned, costs.react_ended, rebalance.react_ended, rehedge.react_abandoned),
     OrderSubmissionRequested: (hedging_slices.react_requested,),
-    ModeChanged: (hedging_slices.react_stopped,),
+    ModeChanged: (hedging_slices.react_stopped, watch.react_mode),
     VenueSuspended: (hedging_slices.react_stopped,),
     InstrumentSuspended: (hedging_slices.react_stopped,),
     AssetSuspended: (hedging_slices.react_stopped,),
     OrderAcknowledged: (hedge.react_acknowledged,),
     OrderClosed: (hedge.react_closed,),
     FillRecorded: (rehedge.react_surprise, hedge.react_fill),
-    SurpriseClassified: (rehedge.react_classified,),
+    SurpriseClassified: (rehedge.react_classified, risk.react_surprised),
     SettlementIncluded: (hedging_requests.react_included,),
     SettlementConfirmed: (hedging_requests.react_settled, settling.react_confirmed),
     SettlementReverted: (settling.react_reverted,),
@@ -141,7 +145,10 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     RebalanceStarted: (watch.react_moved,),
     StableProposed: (watch.react_stable,),
     StableHeld: (watch.react_stable,),
-    AccountObserved: (rebalance.react_observed,),
+    AccountObserved: (rebalance.react_observed, risk.react_compared),
+    LimitApproached: (watch.react_approached, risk.react_approached),
+    ControlLatched: (risk.react_latched,),
+    ControlReleased: (risk.react_unlatched, watch.react_unlatched),
     PartyRemoved: (onchain.react_removed,),
     ContractChanged: (onchain.react_removed, treasury.react_terms),
     ContractObserved: (treasury.react_terms,),
@@ -155,7 +162,16 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
 
 # What may be decided only on market evidence: the core stamps it on these.
 NEEDS_EVIDENCE = frozenset(
-    {"quote.issue", "request.accept", "hedge.continue", "hedge.open", "hedge.unwind", "hedge.rehedge", "rebalance.look"}
+    {
+        "quote.issue",
+        "request.accept",
+        "hedge.continue",
+        "hedge.open",
+        "hedge.unwind",
+        "hedge.rehedge",
+        "rebalance.look",
+        "risk.look",
+    }
 )
 
 # What trades delta that is open already: while it is refused, a person is told.
@@ -188,6 +204,7 @@ INTERNAL = frozenset(
         "hedge.rehedge",
         "order.cancel",
         "rebalance.look",
+        "risk.look",
         "request.revoke",
         "policy.adopt",
     }

@@ -10,11 +10,12 @@ from commands.quote import IssueQuote
 from commands.rebalance import LookAtHedges
 from commands.rehedge import Rehedge, UnwindHedge
 from commands.request import AcceptRequest, find_pair
+from commands.risk import LookAtRisk
 from domain.book import Book
 from domain.carry import MarkEvidence
 from domain.depth import BookEvidence
 from domain.market import Witness
-from domain.policy import Pair
+from domain.policy import Pair, Policy
 from domain.reference import needed
 
 Seen = tuple[tuple[BookEvidence, ...], tuple[Witness, ...], tuple[MarkEvidence, ...]]
@@ -80,6 +81,8 @@ def trim(
     that a kept command is decided again on the same. No price rests on marks: a quote is given none.
     """
     policy = book.policy
+    if isinstance(command, LookAtRisk):
+        return ((), (), ()) if policy is None else _of_everything(policy, witnesses, marks)
     find = _UNDERLYINGS.get(type(command))
     underlying = find(book, command) if find is not None and policy is not None else None
     if underlying is None or policy is None:
@@ -91,4 +94,15 @@ def trim(
         seen,
         needed(underlying, witnesses, policy.integrity),
         tuple(mark for mark in marked if (mark.venue, mark.symbol) in traded),
+    )
+
+
+def _of_everything(policy: Policy, witnesses: tuple[Witness, ...], marks: tuple[MarkEvidence, ...]) -> Seen:
+    """Return what everything is valued by: no books, only who vouches, and the marks of what is traded."""
+    named = {id(each) for asset in policy.valued for each in needed(asset, witnesses, policy.integrity)}
+    traded = {(each.venue, each.symbol) for each in policy.instruments}
+    return (
+        (),
+        tuple(each for each in witnesses if id(each) in named),
+        tuple(mark for mark in marks if (mark.venue, mark.symbol) in traded),
     )

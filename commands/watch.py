@@ -1,19 +1,29 @@
 """What watching reports: dependencies lost and restored, alerts raised and answered; and the book's policy."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from commands.context import Context
 from commands.envelope import Command, command
 from commands.process import Message, Record
+from domain.approvals import ApprovalDenied, ApprovalExpired, ApprovalGranted
 from domain.book import Book
 from domain.event import Event
+from domain.latch import ControlReleased
+from domain.limit import limit_key
+from domain.mode import Mode, ModeChanged
 from domain.policy import Policy, PolicyAdopted
 from domain.policy_faults import policy_faults
 from domain.rebalancing import RebalanceHeld, RebalanceProposed, RebalanceStarted
 from domain.refusal import Reason, Refusal
 from domain.stable import StableHeld, StableProposed, stable_key
 from domain.suspension import Resumed
+from domain.warning import LimitApproached
 from domain.watch import (
+    APPROVAL_AREA,
+    LATCH_AREA,
+    LIMIT_AREA,
+    MODE_AREA,
     REBALANCING_AREA,
     STABLE_AREA,
     SUSPENSION_AREA,
@@ -95,12 +105,29 @@ def raise_alert(book: Book, command: RaiseAlert, _context: Context) -> tuple[Eve
         text=command.text,
         cause_position=command.cause_position,
     )
-    if command.area == SUSPENSION_AREA and command.subject not in book.outside.suspended:
-        return (raised, AlertResolved(alert_id=command.alert_id, text="it came back meanwhile"))
-    proposals = {REBALANCING_AREA: book.rebalancing.proposals, STABLE_AREA: book.stables}.get(command.area)
-    if proposals is not None and command.subject not in proposals:
-        return (raised, AlertResolved(alert_id=command.alert_id, text="it is not proposed any more"))
-    return (raised,)
+    stands, text = _STANDS.get(command.area, (_always, ""))
+    return (raised,) if stands(book, command.subject) else (raised, AlertResolved(alert_id=command.alert_id, text=text))
+
+
+def _always(_book: Book, _subject: str) -> bool:
+    return True
+
+
+_STANDS: dict[str, tuple[Callable[[Book, str], bool], str]] = {
+    SUSPENSION_AREA: (lambda book, scope: scope in book.outside.suspended, "it came back meanwhile"),
+    REBALANCING_AREA: (lambda book, name: name in book.rebalancing.proposals, "it is not proposed any more"),
+    STABLE_AREA: (lambda book, name: name in book.stables, "it is not proposed any more"),
+    MODE_AREA: (lambda book, scope: book.modes.get(scope, Mode.ACTIVE) is not Mode.ACTIVE, "it is ACTIVE again"),
+    LIMIT_AREA: (lambda book, subject: _key(subject) in book.approached, "its limit is not near now"),
+    LATCH_AREA: (lambda book, subject: _key(subject) in book.latches, "it is enabled"),
+    APPROVAL_AREA: (lambda book, name: any(str(each) == name for each in book.approvals), "it is over"),
+}
+"""What the alerts of an area tell of, by subject, and what to say when it is over before the alert is raised."""
+
+
+def _key(subject: str) -> str:
+    """Return the key of a limit or latch that an alert is about."""
+    return limit_key(*subject.split(" ", 1)) if " " in subject else subject
 
 
 def react_resumed(book: Book, event: Resumed, _at_us: int) -> tuple[Message, ...]:
@@ -124,6 +151,31 @@ def react_stable(book: Book, event: StableProposed | StableHeld, _at_us: int) ->
     """Resolve the alerts that told of what else could be done with a stable."""
     text = event.text if isinstance(event, StableHeld) else "another is proposed"
     return _resolve(book, STABLE_AREA, stable_key(event.asset, event.underlying), text)
+
+
+def react_mode(book: Book, event: ModeChanged, _at_us: int) -> tuple[Message, ...]:
+    """Resolve the alerts that told of a scope which was stopped, once nothing holds it any more."""
+    if book.modes.get(event.scope, Mode.ACTIVE) is not Mode.ACTIVE:
+        return ()
+    return _resolve(book, MODE_AREA, event.scope, f"ACTIVE again: {event.reason}")
+
+
+def react_approached(book: Book, event: LimitApproached, _at_us: int) -> tuple[Message, ...]:
+    """Resolve the alerts that told of another band of a limit than it is in now."""
+    text = "another band is told of" if event.band > event.before else f"{event.used} of {event.limit} {event.unit}"
+    return _resolve(book, LIMIT_AREA, f"{event.control} {event.scope}", text)
+
+
+def react_unlatched(book: Book, event: ControlReleased, _at_us: int) -> tuple[Message, ...]:
+    """Resolve the alerts that told of a latch."""
+    return _resolve(book, LATCH_AREA, f"{event.control} {event.scope}", f"enabled by {event.author}")
+
+
+def react_decided(
+    book: Book, event: ApprovalGranted | ApprovalDenied | ApprovalExpired, _at_us: int
+) -> tuple[Message, ...]:
+    """Resolve the alerts that asked for a second person."""
+    return _resolve(book, APPROVAL_AREA, str(event.approval_id), "it is over")
 
 
 def _resolve(book: Book, area: str, subject: str, text: str) -> tuple[Message, ...]:

@@ -67,6 +67,14 @@ REBALANCING_AREA = "rebalancing"
 """The area of alerts that tell of a proposal to move hedges, their subject its underlying: over when it is not open."""
 STABLE_AREA = "stable"
 """The area of alerts that propose what else to do with a stable, their subject `asset|underlying`: over likewise."""
+MODE_AREA = "mode"
+"""The area of alerts about modes, their subject a scope: over when it is ACTIVE again."""
+LIMIT_AREA = "limit"
+"""The area of alerts about limits, their subject `control scope`: over when its use is in no band of warning."""
+LATCH_AREA = "latch"
+"""The area of alerts about latches, their subject `control scope`: over when a person released it."""
+APPROVAL_AREA = "approval"
+"""The area of alerts about approvals, their subject its id: over when it was decided, expired or is void."""
 
 
 class Severity(StrEnum):

@@ -12,7 +12,6 @@ from domain.exposure import exposure
 from domain.fill import FillRecorded
 from domain.hedge import HedgeRerouted
 from domain.limit import Control, LimitRemoved, LimitSet
-from domain.mode import Mode, ModeChanged
 from domain.onchain import ContractChanged, PartyChange, PartyKind, PartyRemoved, SenderSkipped
 from domain.order import OrderAcknowledged, OrderClosed, OrderSubmissionRequested
 from domain.policy import PolicyAdopted
@@ -30,17 +29,10 @@ from domain.watch import (
     DependencyRestored,
     Severity,
 )
-from projections import alert_hedges
+from projections import alert_hedges, alert_limits
 from projections.alert_causes import Candidate, caused
 from projections.contract import changes
 from projections.exposure import EXPOSURE, Exposures, line, underlyings
-
-_MODES = {Mode.HALTED: Severity.CRITICAL, Mode.REDUCE_ONLY: Severity.WARNING, Mode.ACTIVE: Severity.INFO}
-
-
-def _mode_changed(event: ModeChanged, position: int) -> Candidate:
-    text = f"{event.scope} went from {event.previous} to {event.mode} by {event.author}: {event.reason}"
-    return caused(position, _MODES[event.mode], "mode", event.scope, text)
 
 
 def _control_refused(event: ControlRefused, position: int) -> Candidate:
@@ -105,7 +97,7 @@ def _custody_failed(event: CustodyFailed, position: int) -> Candidate:
 
 _RULES: dict[type[Event], Callable[[Any, int], Candidate | None]] = {
     **alert_hedges.RULES,
-    ModeChanged: _mode_changed,
+    **alert_limits.RULES,
     ControlRefused: _control_refused,
     DependencyDegraded: _degraded,
     DependencyRestored: _restored,

@@ -91,7 +91,7 @@ class TestAlerts:
         suspend(desk, "venue:okx")
         assert self.raised(desk, 1) == ["alert.raised"]
         assert self.raised(desk, 2, subject="venue:okx") == ["alert.raised"]
-        assert self.raised(desk, 3, area="mode") == ["alert.raised"]
+        assert self.raised(desk, 3, area="order") == ["alert.raised"]
         assert resume(desk, "venue:bybit") == ["venue.resumed", "alert.resolved"]
         assert len(desk.book.alerts) == 2
 
