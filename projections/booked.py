@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from domain.account import AccountObserved
+from domain.account import AccountObserved, account_key
 from domain.book import Book, evolve
 from domain.catalogue import EVENTS
 from domain.event import Event
+from domain.fill import FillRecorded
 from domain.indicative import IndicativeSampled
 from domain.policy import PolicyAdopted
 from domain.quote import QuoteIssued, QuoteUsed
@@ -44,18 +45,21 @@ LEFT_OUT: frozenset[type[Event]] = frozenset(
 
 
 class Seen(msgspec.Struct, kw_only=True):
-    """Hold the Book, when it last moved, and whom it ever dealt with: lines of these stay, whatever the policy names.
+    """Hold the Book, when it last moved, and what it ever dealt with: lines of these stay, whatever the policy names.
 
-    `underlyings` and `stables` are those of every policy so far, `venues` and `custodians` of policies and of what was
-    told: all in the order in which they came.
+    Each is held with the position at which it was first heard of, in that order: those of every policy so far, and the
+    accounts (`venue|account`), venues and custodians that were told of without one.
     """
 
     book: Book = msgspec.field(default_factory=Book)
     moved_position: int = 0
     moved_us: int = 0
+    adopted_position: int = 0  # of the first policy
+    assets: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     underlyings: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     stables: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     venues: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    accounts: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     custodians: dict[str, int] = msgspec.field(default_factory=dict[str, int])
 
 
@@ -90,21 +94,25 @@ def _seen(seen: Seen, event: Event, position: int, at_us: int) -> None:
 def _policy(seen: Seen, event: PolicyAdopted, position: int, at_us: int) -> None:
     _seen(seen, event, position, at_us)
     policy = event.policy
+    seen.adopted_position = seen.adopted_position or position
     stables = {item.quote for item in policy.instruments}
     named = {asset.underlying for asset in policy.assets} | {item.base for item in policy.instruments}
     for known, names in (
+        (seen.assets, {asset.symbol for asset in policy.assets}),
         (seen.underlyings, named),
         (seen.stables, stables),
         (seen.venues, {item.venue for item in policy.instruments}),
+        (seen.accounts, {account_key(item.venue, item.account) for item in policy.instruments}),
         (seen.custodians, {each.address for each in policy.custodians}),
     ):
         for name in sorted(names):
             known.setdefault(name, position)
 
 
-def _account(seen: Seen, event: AccountObserved, position: int, at_us: int) -> None:
+def _dealt(seen: Seen, event: AccountObserved | FillRecorded, position: int, at_us: int) -> None:
     _seen(seen, event, position, at_us)
     seen.venues.setdefault(event.venue, position)
+    seen.accounts.setdefault(account_key(event.venue, event.account), position)
 
 
 def _custody(seen: Seen, event: CustodyBalanceObserved, position: int, at_us: int) -> None:
@@ -114,7 +122,8 @@ def _custody(seen: Seen, event: CustodyBalanceObserved, position: int, at_us: in
 
 _OWN: dict[type[Event], Callable[[Seen, Any, int, int], None]] = {
     PolicyAdopted: _policy,
-    AccountObserved: _account,
+    AccountObserved: _dealt,
+    FillRecorded: _dealt,
     CustodyBalanceObserved: _custody,
 }
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from domain.controls import Usage, usages
 from domain.instant import rfc3339
 from domain.limit import Control, LimitExpired, LimitRemoved, LimitSet, limit_key
 from domain.limits import CONTROLS, Bound
@@ -97,11 +98,33 @@ def _expired(state: Limits, event: LimitExpired, position: int, at_us: int) -> W
     return state.keep(key, position, line)
 
 
+def _used(state: Limits) -> Written:
+    """Write the limits of which more or less is used than before."""
+    nearest: dict[str, Usage] = {}
+    for usage in usages(state.book, state.seen.moved_us):
+        nearest.setdefault(limit_key(usage.control, usage.scope), usage)
+    rows: Written = ()
+    for key, row in state.rows.items():
+        if not row.document.in_force:
+            continue
+        usage = nearest[key]
+        line = msgspec.structs.replace(
+            row.document,
+            used=usage.used,
+            share_bps=usage.share_bps,
+            subject="" if usage.subject == usage.scope else usage.subject,
+            band=state.book.approached.get(key, 0),
+        )
+        rows += state.show(key, line, sort=row.sort)
+    return rows
+
+
 LIMITS = View(
     name="limits",
     document=LimitLine,
     state=Limits,
     steps={LimitSet: _set, LimitRemoved: _removed, LimitExpired: _expired},
     lookups=frozenset({"control", "scope"}),
+    render=_used,
     shared=SEEN,
 )
