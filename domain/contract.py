@@ -21,6 +21,11 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
     quote: str
 
     @property
+    def inverse(self) -> bool:
+        """Say whether it is sized in its quote and settles in its base."""
+        return self.kind == INVERSE
+
+    @property
     def settle(self) -> str:
         """Return the asset that its profit is paid in."""
         return self.base if self.kind == INVERSE else self.quote

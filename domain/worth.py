@@ -88,20 +88,12 @@ def mark(book: Book, venue: str, symbol: str, what: Contract) -> Interval | None
     return Interval(min(low, told), max(high, told))
 
 
-def span(left: Interval, right: Interval) -> Interval:
-    """Return every product of two values that may be true."""
-    corners = (
-        multiply(left.low, right.low),
-        multiply(left.low, right.high),
-        multiply(left.high, right.low),
-        multiply(left.high, right.high),
-    )
-    return Interval(min(corners), max(corners))
-
-
 def valued(quantity: Interval, unit: Worth) -> Interval:
     """Return what a quantity is worth, USD, at the ends that are against us and for us."""
-    return span(quantity, Interval(unit.low, unit.high))
+    low, high = quantity.low, quantity.high
+    return Interval(
+        multiply(low, unit.low if low >= ZERO else unit.high), multiply(high, unit.high if high >= ZERO else unit.low)
+    )
 
 
 def exactly(value: Num) -> Interval:
