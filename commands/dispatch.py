@@ -7,6 +7,7 @@ import msgspec
 
 from commands import (
     account,
+    approval,
     costs,
     custody,
     custody_reports,
@@ -39,12 +40,14 @@ from commands.context import Context
 from commands.envelope import COMMANDS, Command
 from commands.process import Message
 from domain.account import AccountObserved
+from domain.approvals import ApprovalRequested
 from domain.book import Book
 from domain.codec import reader
 from domain.event import Event
 from domain.fill import FillRecorded
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned, HedgeRerouted
 from domain.latch import ControlLatched, ControlReleased
+from domain.limit import LimitExpired, LimitRemoved, LimitSet
 from domain.mode import ModeChanged
 from domain.onchain import ContractChanged, ContractObserved, PartyRemoved
 from domain.order import OrderAcknowledged, OrderClosed, OrderSubmissionRequested
@@ -65,6 +68,7 @@ from domain.suspension import (
     VenueSuspended,
 )
 from domain.treasury import CustodyFailed, CustodyTransferred
+from domain.vault import DestinationAdmitted, DestinationRemoved
 from domain.warning import LimitApproached
 
 Decide = Callable[[Book, Any, Context], tuple[Event, ...] | Refusal]
@@ -99,6 +103,10 @@ DECIDERS: dict[type[Command], Decide] = {
     latch.ReleaseControl: latch.release_control,
     limit.SetLimit: limit.set_limit,
     limit.RemoveLimit: limit.remove_limit,
+    limit.ApplyLimits: limit.apply_limits,
+    limit.ExpireLimit: limit.expire_limit,
+    approval.DecideApproval: approval.decide_approval,
+    approval.ExpireApproval: approval.expire_approval,
     mode.ChangeMode: mode.change_mode,
     watch.RecordDegraded: watch.record_degraded,
     watch.RecordRestored: watch.record_restored,
@@ -128,7 +136,13 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     HedgeCompleted: (settling.react_hedged, costs.react_ended, rebalance.react_ended, rehedge.react_left),
     HedgeAbandoned: (settling.react_abandoned, costs.react_ended, rebalance.react_ended, rehedge.react_abandoned),
     OrderSubmissionRequested: (hedging_slices.react_requested,),
-    ModeChanged: (hedging_slices.react_stopped, watch.react_mode),
+    ModeChanged: (hedging_slices.react_stopped, approval.react_moved, watch.react_mode),
+    ApprovalRequested: (approval.react_requested,),
+    LimitSet: (limit.react_set, approval.react_moved),
+    LimitRemoved: (approval.react_moved,),
+    LimitExpired: (approval.react_moved,),
+    DestinationAdmitted: (approval.react_moved,),
+    DestinationRemoved: (approval.react_moved,),
     VenueSuspended: (hedging_slices.react_stopped,),
     InstrumentSuspended: (hedging_slices.react_stopped,),
     AssetSuspended: (hedging_slices.react_stopped,),
@@ -147,8 +161,8 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     StableHeld: (watch.react_stable,),
     AccountObserved: (rebalance.react_observed, risk.react_compared),
     LimitApproached: (watch.react_approached, risk.react_approached),
-    ControlLatched: (risk.react_latched,),
-    ControlReleased: (risk.react_unlatched, watch.react_unlatched),
+    ControlLatched: (approval.react_moved, risk.react_latched),
+    ControlReleased: (approval.react_moved, risk.react_unlatched, watch.react_unlatched),
     PartyRemoved: (onchain.react_removed,),
     ContractChanged: (onchain.react_removed, treasury.react_terms),
     ContractObserved: (treasury.react_terms,),
@@ -187,6 +201,8 @@ ASKED = frozenset(
         "request.accept",
         "limit.set",
         "limit.remove",
+        "limit.apply",
+        "approval.decide",
         "mode.change",
         "control.release",
         "destination.add",
@@ -207,6 +223,8 @@ INTERNAL = frozenset(
         "risk.look",
         "request.revoke",
         "policy.adopt",
+        "limit.expire",
+        "approval.expire",
     }
 )
 

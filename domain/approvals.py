@@ -141,6 +141,21 @@ def approval_id(command_id: UUID) -> UUID:
     return natural_id("approval", str(command_id))
 
 
+def subjects(change: Change) -> tuple[UUID, ...]:
+    """Return the streams of what a change would move: an event in one of them moved it."""
+    match change:
+        case LimitChange():
+            return (natural_id("limit", change.control, change.scope),)
+        case LimitsFile():
+            return tuple(natural_id("limit", each.control, each.scope) for each in change.changes)
+        case ModeRelease():
+            return (natural_id("mode", change.scope),)
+        case LatchRelease():
+            return (natural_id("control", change.control, change.scope),)
+        case DestinationAdded():
+            return (natural_id("destination", change.destination, change.asset),)
+
+
 Approvals = dict[UUID, OpenApproval]
 
 

@@ -71,6 +71,12 @@ def _mirrored(book: Book, event: Event, _at_us: int) -> None:
     chains.FOLDS[type(event)](book.onchain, event)
 
 
+def _approved(book: Book, event: Event, _at_us: int) -> None:
+    approvals.FOLDS[type(event)](book.approvals, event)
+    if event.originator not in book.approvals:
+        book.disarm(event.originator)
+
+
 Apply = Callable[[Book, Any, int], None]
 
 
@@ -94,7 +100,7 @@ _BOOKED: dict[type[Event], Apply] = {
     **dict.fromkeys(chains.FOLDS, _mirrored),
     **dict.fromkeys(rebalances.FOLDS, lambda book, event, at_us: rebalances.fold(book.rebalancing, event, at_us)),
     **dict.fromkeys(stables.FOLDS, lambda book, event, _: stables.fold(book.stables, event)),
-    **dict.fromkeys(approvals.FOLDS, lambda book, event, _: approvals.FOLDS[type(event)](book.approvals, event)),
+    **dict.fromkeys(approvals.FOLDS, _approved),
     **dict.fromkeys(marks.FOLDS, lambda book, event, _: marks.FOLDS[type(event)](book.marks, event)),
     **dict.fromkeys(vaults.FOLDS, lambda book, event, at_us: vaults.FOLDS[type(event)](book.vault, event, at_us)),
 }

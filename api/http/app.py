@@ -11,7 +11,19 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from api.http import commanding, confirming, console, health, live, market, placing, public, reading, schema
+from api.http import (
+    approving,
+    commanding,
+    confirming,
+    console,
+    health,
+    live,
+    market,
+    placing,
+    public,
+    reading,
+    schema,
+)
 from api.http.edge import Edge
 from api.http.errors import ApiError, on_anything_else, on_api_error, on_http_error
 from api.http.house import Clocks, House, HttpSettings, Ports
@@ -29,6 +41,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *live.HANDLERS,
     *market.HANDLERS,
     *commanding.HANDLERS,
+    *approving.HANDLERS,
     *health.HANDLERS,
     *schema.HANDLERS,
     *console.HANDLERS,

@@ -1,40 +1,29 @@
 """The keyed commands of people: limits, modes, alerts. Each answers with the position at which it is durable."""
 
-import re
 from typing import Annotated, Any
-from uuid import UUID
 
 import msgspec
-from litestar import MediaType, Response, post
+from litestar import Response, post
 from litestar.params import HeaderParameter, PathParameter
 
-from api.http.bodies import bounded_body
-from api.http.errors import keyed_error, keyed_refusal
-from api.http.house import IDEMPOTENCY_KEY_MAX, Asked, command_id, house_of, trace
+from api.http.errors import keyed_error
+from api.http.house import Asked
 from api.http.roles import RELEASES, Role
+from api.http.sending import ONE_LINE, REASON_MAX, Done, Reasoned, Word, instant_us, named_id, number, read_body, send
 from domain.mode import Mode
-from domain.refusal import Unavailable, Unknown
-
-BODY_BYTES_MAX = 8 * 1024
-WORD_MAX = 128
-REASON_MAX = 500
-
-_NUMBER = re.compile(r"[0-9]{1,40}(\.[0-9]{1,30})?")
-
-# One line of text: a NUL cannot be kept in a read model's column, and a line break could forge a line of a log.
-ONE_LINE = r"\A[^\x00-\x1f\x7f]*\Z"
-
-Word = Annotated[str, msgspec.Meta(min_length=1, max_length=WORD_MAX, pattern=ONE_LINE)]
-Reasoned = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_MAX, pattern=ONE_LINE)]
 
 
 class LimitChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Ask for a limit: `value` in the control's unit, as text; null removes the limit."""
+    """Ask for a limit: `value` in the control's unit, as text; null removes the limit.
+
+    With `expires_at` (RFC 3339) it counts until then, and is again what was approved for good before it.
+    """
 
     control: Word
     scope: Word
     value: str | None
     reason: Reasoned
+    expires_at: str = ""
 
 
 class ModeChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,13 +40,6 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     text: Annotated[str, msgspec.Meta(max_length=REASON_MAX, pattern=ONE_LINE)] = ""
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer an accepted command: read models that have folded `position` show it (`?wait_for=`)."""
-
-    command_id: str
-    position: int
-
-
 BODIES: dict[str, type[msgspec.Struct]] = {
     "/v1/limits": LimitChange,
     "/v1/mode": ModeChange,
@@ -65,56 +47,20 @@ BODIES: dict[str, type[msgspec.Struct]] = {
 }
 
 
-async def _read(request: Asked, wanted: type[Any], *, empty: bytes = b"") -> Any:
-    body = await bounded_body(request, BODY_BYTES_MAX)
-    if body is None:
-        raise keyed_error(400, "body_too_large", f"the body is longer than {BODY_BYTES_MAX} bytes")
-    try:
-        return msgspec.json.decode(body or empty, type=wanted)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise keyed_error(400, "malformed", str(error)[:200]) from error
-
-
-def _key(request: Asked) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is None or (0 < len(key) <= IDEMPOTENCY_KEY_MAX and key.isascii() and key.isprintable()):
-        return key
-    text = f"an Idempotency-Key has 1 to {IDEMPOTENCY_KEY_MAX} printable characters"
-    raise keyed_error(400, "bad_idempotency_key", text)
-
-
-async def _send(request: Asked, kind: str, body: dict[str, Any]) -> Response[Any]:
-    person = request.scope["auth"].person
-    name = command_id(person, _key(request))
-    commands = house_of(request).ports.commands
-    try:
-        reply = await commands.request(kind, msgspec.json.encode(body), name, person, trace(request))
-    except Unavailable as error:
-        refused = keyed_error(503, "unavailable", "the core does not take commands now; it was surely not done")
-        refused.retry_after_s = 1
-        raise refused from error
-    except Unknown as error:
-        text = "it may have been done: send it again with the same Idempotency-Key"
-        raise keyed_error(504, "outcome_unknown", text) from error
-    if reply.status != "accepted":
-        raise keyed_refusal(reply)
-    answer = msgspec.json.encode(Done(command_id=reply.command_id, position=reply.position))
-    return Response(answer, status_code=200, media_type=MediaType.JSON)
-
-
 @post("/v1/limits", status_code=200, operation_id="change_limit", summary="Set or remove a limit", tags=["commands"])
 async def change_limit(
     request: Asked, idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None
 ) -> Response[Done]:
-    """Ask for a limit. Tightening counts at once; raising or removing one needs a second person's approval."""
+    """Ask for a limit. Tightening counts at once (200); what allows more at any time from now on waits (202)."""
     del idempotency_key  # documented here, read where it is used
-    change: LimitChange = await _read(request, LimitChange)
-    named = {"control": change.control, "scope": change.scope, "reason": change.reason}
+    change: LimitChange = await read_body(request, LimitChange)
+    named: dict[str, Any] = {"control": change.control, "scope": change.scope, "reason": change.reason}
+    expires_at_us = instant_us(change.expires_at)
     if change.value is None:
-        return await _send(request, "limit.remove", named)
-    if not _NUMBER.fullmatch(change.value):
-        raise keyed_error(400, "malformed", 'value is a number of zero or more, as text, such as "12.5"')
-    return await _send(request, "limit.set", {**named, "value": change.value})
+        if expires_at_us:
+            raise keyed_error(400, "malformed", "a limit is removed for good: leave expires_at out")
+        return await send(request, "limit.remove", named)
+    return await send(request, "limit.set", {**named, "value": number(change.value), "expires_at_us": expires_at_us})
 
 
 @post("/v1/mode", status_code=200, operation_id="change_mode", summary="Halt, reduce or release", tags=["commands"])
@@ -123,11 +69,11 @@ async def change_mode(
 ) -> Response[Done]:
     """Ask for a scope's mode. An operator may only halt; what may release something takes the risk role."""
     del idempotency_key  # documented here, read where it is used
-    change: ModeChange = await _read(request, ModeChange)
+    change: ModeChange = await read_body(request, ModeChange)
     if change.mode is not Mode.HALTED and Role(request.scope["auth"].role) not in RELEASES:
         raise keyed_error(403, "release_needs_risk", "an operator may only halt: anything else may release something")
     body = {"scope": change.scope, "mode": change.mode.value, "reason": change.reason}
-    return await _send(request, "mode.change", body)
+    return await send(request, "mode.change", body)
 
 
 @post(
@@ -144,12 +90,9 @@ async def acknowledge_alert(
 ) -> Response[Done]:
     """Record that a person took the alert up."""
     del idempotency_key  # documented here, read where it is used
-    try:
-        alert = UUID(alert_id)
-    except ValueError as error:
-        raise keyed_error(404, "unknown_subject", "no such alert") from error
-    taken: Acknowledgement = await _read(request, Acknowledgement, empty=b"{}")
-    return await _send(request, "alert.acknowledge", {"alert_id": str(alert), "text": taken.text})
+    alert = named_id(alert_id, "alert")
+    taken: Acknowledgement = await read_body(request, Acknowledgement, empty=b"{}")
+    return await send(request, "alert.acknowledge", {"alert_id": str(alert), "text": taken.text})
 
 
 HANDLERS = (change_limit, change_mode, acknowledge_alert)

@@ -7,14 +7,15 @@ from typing import Any, Union, get_args, get_origin
 import msgspec
 from litestar import Litestar, MediaType, Response, get
 
+from api.http import approving, commanding
 from api.http.codes import CODES
-from api.http.commanding import BODIES
 from api.http.confirming import Confirmation
 from api.http.house import Asked
 from api.http.market import SourceRow
 from api.http.ordering import OrderBody
 from api.http.placing import OrderPending
 from api.http.roles import PUBLIC, ROUTES
+from api.http.sending import Waiting
 from domain.indicative import Ladder
 from projections.hedge_lines import HedgeLine
 
@@ -45,6 +46,7 @@ _ORDER_EXAMPLE = {
     "usde_amount": "24990000000000000000",
 }
 _LIMIT_EXAMPLE = {"control": "net_delta", "scope": "asset:ETH", "value": "12.5", "reason": "thin books"}
+_APPLY_EXAMPLE = {"limits": [{"control": "leverage", "scope": "global", "value": "4"}], "reason": "quarter review"}
 _MODE_EXAMPLE = {"scope": "global", "mode": "HALTED", "reason": "venue answers strangely"}
 _PUBLIC_STATUSES = {"/order-confirmation": (404,), "/order": (409,)}
 _UNDER_WAY = {"/order": OrderPending, "/order-confirmation": Confirmation}
@@ -57,7 +59,17 @@ _ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
     "/v1/market": ("market", {"type": "array", "items": {"$ref": _REF.format(name="SourceRow")}}),
 }
 """What a read answers under its own name, where a struct says it."""
-_EXAMPLES = {"/v1/limits": _LIMIT_EXAMPLE, "/v1/mode": _MODE_EXAMPLE}
+_EXAMPLES = {
+    "/v1/limits": _LIMIT_EXAMPLE,
+    "/v1/limits/apply": _APPLY_EXAMPLE,
+    "/v1/approvals/{approval_id}": {"decision": "grant"},
+    "/v1/latches/release": {"control": "repeated_execution", "scope": "asset:ETH", "reason": "a loop was found"},
+    "/v1/destinations": {"destination": "custodian:0x11", "asset": "USDT", "reason": "a new account"},
+    "/v1/mode": _MODE_EXAMPLE,
+}
+BODIES = commanding.BODIES | approving.BODIES
+_SECOND_PERSON = {"/v1/limits", "/v1/limits/apply", "/v1/mode", "/v1/latches/release", "/v1/destinations"}
+"""What may wait for another person."""
 
 
 def _code_examples(status: int) -> dict[str, Any]:
@@ -98,7 +110,11 @@ def _errors(method: str, path: str) -> dict[str, Any]:
         words["404"] = "Nothing of that name: a pair, a table, a control, an alert, a hedge."
     if method == "POST":
         words["409"] = "Refused by the book's state; the code is the reason."
-    return {status: {"description": text, "content": {"application/json": content}} for status, text in words.items()}
+    told = {status: {"description": text, "content": {"application/json": content}} for status, text in words.items()}
+    if method == "POST" and path in _SECOND_PERSON:
+        shown = {"application/json": {"schema": {"$ref": _REF.format(name=Waiting.__name__)}}}
+        told["202"] = {"description": "Asked for: another person grants it.", "content": shown}
+    return told
 
 
 def _body(path: str) -> dict[str, Any] | None:
@@ -160,7 +176,7 @@ def document(app: Litestar) -> dict[str, Any]:
     whole: dict[str, Any] = app.openapi_schema.to_schema()
     components = whole.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    wanted = [OrderBody, *_UNDER_WAY.values(), *BODIES.values()]
+    wanted = [OrderBody, *_UNDER_WAY.values(), *BODIES.values(), Waiting]
     _, described = msgspec.json.schema_components(wanted, ref_template=_REF)
     schemas.update(described)
     schemas.update({shown.__name__: _shown(shown) for shown in (HedgeLine, Ladder, SourceRow)})

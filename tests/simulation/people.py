@@ -2,9 +2,10 @@
 
 import asyncio
 from random import Random
+from uuid import UUID
 
 from api.core import Asked, Core
-from commands.limit import SYSTEM
+from domain.approvals import approval_id
 from domain.codec import encode
 from domain.ids import natural_id
 from tests.simulation.benefactors import Benefactors
@@ -77,8 +78,13 @@ class People:
 
 
 def loosen(core: Core, stamp: int) -> None:
-    """Set every limit back as the operator of the process, from its settings."""
-    for control, scope, value in LIMITS:
-        body = encode({"control": control, "scope": scope, "value": value, "reason": "calm"})
-        command_id = natural_id("loosen", control, str(stamp))
-        core.offer(Asked(command_id, "limit.set", SYSTEM, body, "settings", "", Own(), None))
+    """Set every limit back: one person asks for all of them, another grants what waits."""
+    wanted = [{"control": control, "scope": scope, "value": value} for control, scope, value in LIMITS]
+    asked = natural_id("loosen", str(stamp))
+    _offer(core, asked, "limit.apply", {"limits": wanted, "reason": "calm"}, "risk")
+    granted = {"approval_id": approval_id(asked), "decision": "grant"}
+    _offer(core, natural_id("grant", str(stamp)), "approval.decide", granted, "risk2")
+
+
+def _offer(core: Core, command_id: UUID, kind: str, body: object, actor: str) -> None:
+    core.offer(Asked(command_id, kind, actor, encode(body), "api", "", Own(), None))

@@ -9,6 +9,7 @@ import msgspec
 
 from commands.envelope import Envelope, Reply
 from commands.handler import Closed, Decision, Handler
+from domain.approvals import ApprovalRequested
 from domain.book import Book
 from domain.carry import MarkEvidence
 from domain.chain import GENESIS
@@ -480,11 +481,18 @@ class Desk:
 
     def set_limit(self, control: str, value: str, *, scope: str = "global") -> Decision:
         body = {"control": control, "scope": scope, "value": value, "reason": "for this test"}
-        return self.do("limit.set", body, actor="system")
+        return self.granted(self.do("limit.set", body, actor="ada"))
 
     def remove_limit(self, control: str, *, scope: str = "global") -> Decision:
         body = {"control": control, "scope": scope, "reason": "for this test"}
-        return self.do("limit.remove", body, actor="system")
+        return self.granted(self.do("limit.remove", body, actor="ada"))
+
+    def granted(self, asked: Decision, *, by: str = "bob") -> Decision:
+        """Let another person grant what waits for it; return the decision that made the change."""
+        waiting = next((event for event in asked.events if isinstance(event, ApprovalRequested)), None)
+        if waiting is None:
+            return asked
+        return self.do("approval.decide", {"approval_id": waiting.approval_id, "decision": "grant"}, actor=by)
 
     def change_mode(self, mode: str, *, scope: str = "global", actor: str = "ada") -> Decision:
         return self.do("mode.change", {"scope": scope, "mode": mode, "reason": "for this test"}, actor=actor)

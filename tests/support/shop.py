@@ -26,6 +26,8 @@ from commands.envelope import Envelope, Reply
 from commands.handler import Decision, remembered, reply, reused
 from domain.book import Book
 from domain.chain import GENESIS
+from domain.codec import encode
+from domain.event import Event
 from domain.log import KeptCommand, StoredEvent
 from domain.policy import Policy
 from domain.refusal import TRANSIENT
@@ -86,6 +88,11 @@ class MemoryCore:
         self.log.extend(stored)
         if self.follow:
             self.catch_up()
+
+    def happened(self, event: Event) -> None:
+        """Let an event stand in the log that no command of a test brings about."""
+        self.desk.handler.replay(event, self.desk.handler.position + 1, self.desk.now_us)
+        self._append([(event.originator, event.TOPIC, encode(event))], self.desk.now_us)
 
     def catch_up(self) -> None:
         """Let those who follow the log see what they have not seen."""
@@ -183,6 +190,14 @@ class MemoryChain:
             raise self.fault
 
 
+def _person(name: str) -> str:
+    return "risk" if name == "risk_other" else name
+
+
+def _role(name: str) -> Role:
+    return Role.RISK if name.startswith("risk") else Role(name)
+
+
 class Shop:
     """Hold an application, what it was given, and a client that stands at one address."""
 
@@ -193,9 +208,10 @@ class Shop:
         self.core = MemoryCore(self.policy)
         self.told = Told()
         self.now_s = 1_000.0
-        self.keys = {role: new_key() for role in (*Role, "risk2")}
+        # Of the risk role there are two persons, and one of them has two keys.
+        self.keys = {role: new_key() for role in (*Role, "risk2", "risk_other")}
         entries = [
-            KeyEntry(digest=key_digest(key), person=str(name), role=Role.RISK if name == "risk2" else Role(name))
+            KeyEntry(digest=key_digest(key), person=_person(str(name)), role=_role(str(name)))
             for name, key in self.keys.items()
         ]
         self.clocks = Clocks(now_us=lambda: self.core.desk.now_us, monotonic_s=lambda: self.now_s)

@@ -9,7 +9,10 @@ import pytest
 from api.http.metrics import Registry
 from api.http.roles import READ_MODELS, ROUTES, Access, Role
 from api.http.stream import LADDER_AGE_S_MAX
+from domain.approvals import approval_id
 from domain.codec import encode
+from domain.latch import ControlLatched
+from domain.limit import Control
 from domain.refusal import Unavailable, Unknown
 from domain.watch import AlertRaised, Severity
 from tests.spec.http.test_hedges import mint
@@ -36,6 +39,16 @@ async def raise_alert(shop: Shop) -> None:
     await shop.core.request("alert.raise", encode(alert), UUID(int=70), "core", "")
 
 
+async def ask_for_more(shop: Shop) -> None:
+    """Let a person ask for a looser limit, and a control be latched, so that there is something to decide."""
+    latched = ControlLatched(
+        control=Control.REPEATED_EXECUTION, scope="asset:ETH", limit="3000", value="3001", text="a loop"
+    )
+    shop.core.happened(latched)
+    body = {"control": "price_collar", "scope": "global", "value": "101", "reason": "test"}
+    await shop.core.request("limit.set", encode(body), UUID(int=71), "ada", "")
+
+
 async def some_quotes(shop: Shop, client: httpx.AsyncClient, count: int) -> list[str]:
     answers = [await client.get("/rfq", params=shop.rfq()) for _ in range(count)]
     return [answer.json()["rfq_id"].removeprefix("RFQ-") for answer in answers]
@@ -43,6 +56,13 @@ async def some_quotes(shop: Shop, client: httpx.AsyncClient, count: int) -> list
 
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/limits": {"control": "net_delta", "scope": "asset:ETH", "value": "39", "reason": "test"},
+    "/v1/limits/apply": {
+        "limits": [{"control": "order_notional", "scope": "global", "value": "90000"}],
+        "reason": "test",
+    },
+    "/v1/approvals/{approval_id}": {"decision": "deny"},
+    "/v1/destinations": {"destination": "custodian:0x1", "asset": "USDT", "reason": "test", "removed": True},
+    "/v1/latches/release": {"control": "repeated_execution", "scope": "asset:ETH", "reason": "test"},
     "/v1/mode": {"scope": "global", "mode": "HALTED", "reason": "test"},
     "/v1/alerts/{alert_id}/acknowledge": {"text": "mine"},
 }
@@ -52,6 +72,7 @@ STREAMS = {"/v1/stream"}
 @pytest.mark.parametrize("name", [*Role, "nobody", "unknown"])
 async def test_every_route_admits_exactly_the_roles_of_the_table(shop: Shop, name: str) -> None:
     await raise_alert(shop)
+    await ask_for_more(shop)
     shop.broadcast.publish_indicative("WETH/USDe", b"{}")
     headers = {"Authorization": "Bearer blst_guess"} if name == "unknown" else {}
     headers = shop.bearer(name) if name in set(Role) else headers
@@ -70,6 +91,7 @@ async def test_every_route_admits_exactly_the_roles_of_the_table(shop: Shop, nam
 
 def filled(template: str) -> str:
     path = template.replace("{pair}", "WETH/USDe").replace("{alert_id}", str(ALERT))
+    path = path.replace("{approval_id}", str(approval_id(UUID(int=71))))
     return path.replace("{table}", "market_trades?venue=okx&symbol=x")
 
 
@@ -81,7 +103,7 @@ def judge(answer: httpx.Response, access: Access, name: str) -> None:
         assert answer.headers["www-authenticate"] == "Bearer"
         assert code(answer) == ("key_missing" if name == "nobody" else "key_invalid")
     elif Role(name) in access.roles:
-        assert answer.status_code == 200, answer.text
+        assert answer.status_code in {200, 202}, answer.text
     else:
         assert (answer.status_code, code(answer)) == (403, "role_forbidden"), answer.url
 
@@ -99,9 +121,8 @@ async def test_what_is_not_built_is_not_there(still: Shop) -> None:
         for path in ("transfers", "backing", "reconciliation/breaks", "proofs/1", "checkpoint"):
             answer = await client.get(f"/v1/{path}", headers=still.bearer("auditor"))
             assert (answer.status_code, code(answer)) == (404, "not_found")
-        for path in ("transfers", "approvals/1"):
-            answer = await client.post(f"/v1/{path}", headers=still.bearer("risk"), json={})
-            assert (answer.status_code, code(answer)) == (404, "not_found")
+        answer = await client.post("/v1/transfers", headers=still.bearer("risk"), json={})
+        assert (answer.status_code, code(answer)) == (404, "not_found")
         wrong = await client.post("/rfq")
         assert (wrong.status_code, code(wrong)) == (405, "method_not_allowed")
 
@@ -216,7 +237,8 @@ async def test_events_are_read_by_position_and_topic(shop: Shop) -> None:
                 if page["next"] is None:
                     break
                 after = page["next"]
-            assert seen == list(range(6, 11)), topic
+            head = len(shop.core.log.events)
+            assert seen == list(range(head - 4, head + 1)), topic
 
 
 async def test_waiting_for_a_position_ends_when_the_view_gets_there_or_in_504(
@@ -263,7 +285,7 @@ async def test_a_fault_of_ours_tells_the_caller_nothing(
     assert shop.keys[Role.VIEWER] not in caplog.text
 
 
-async def test_a_limit_is_tightened_at_once_and_raised_by_nobody_alone(shop: Shop) -> None:
+async def test_a_limit_is_tightened_at_once(shop: Shop) -> None:
     async with shop.client() as client:
         body = BODIES["/v1/limits"]
         done = await client.post("/v1/limits", json=body, headers=shop.bearer("risk"))
@@ -272,11 +294,6 @@ async def test_a_limit_is_tightened_at_once_and_raised_by_nobody_alone(shop: Sho
         view = await client.get("/v1/limits", params={"wait_for": str(position)}, headers=shop.bearer("viewer"))
         row = next(row for row in view.json()["limits"] if row["control"] == "net_delta")
         assert (row["value"], row["author"]) == ("39", "risk")
-        raised = await client.post("/v1/limits", json=body | {"value": "41"}, headers=shop.bearer("risk"))
-        assert (raised.status_code, code(raised)) == (409, "loosening_needs_approval")
-        assert raised.json()["error"]["limit"] == "39"
-        removed = await client.post("/v1/limits", json=body | {"value": None}, headers=shop.bearer("risk"))
-        assert code(removed) == "loosening_needs_approval"
 
 
 @pytest.mark.parametrize(
