@@ -10,7 +10,7 @@ from domain.account import AccountObserved, Balance, Held, account_key
 from domain.contract import SPOT, Contract
 from domain.fill import Position
 from domain.flow import Line
-from domain.profit import between, profit
+from domain.profit import between, booked, profit, unrealised
 from domain.quantity import BPS, ZERO, Interval, Num, add, divide, multiply, subtract
 from domain.state import Book
 from domain.vault import settled_key
@@ -181,3 +181,35 @@ def unpaid(book: Book, venue: str, account: str, there: tuple[Kept, ...]) -> Num
         if paid:
             total = subtract(total, valued(exactly(paid), unit).low)
     return total
+
+
+class Purse(msgspec.Struct, frozen=True, gc=False):
+    """Hold what an account has in one asset, units: `value` with what is unrealised, and `entered`.
+
+    That is its wallet and the entry value of its shorts, less that of its longs: what it would lose with the asset, if
+    all else kept its worth in dollars.
+    """
+
+    value: Interval
+    entered: Num
+
+
+def purses(book: Book, seen: AccountObserved | None, there: tuple[Kept, ...]) -> dict[str, Purse]:
+    """Return what an account has by asset; of one that was never seen, what was won there by the log."""
+    found: dict[str, Purse] = {}
+    for balance in seen.balances if seen is not None else ():
+        found[balance.asset] = Purse(exactly(balance.margin), balance.wallet)
+    for each in there:
+        value, entered = each.won, ZERO
+        if each.held is not None:
+            if seen is None:
+                sure = booked(book, each.held, each.what)
+                value = plus(unrealised(book, each.held, each.what) or NOTHING, exactly(sure))
+                entered = sure
+            if not each.what.inverse:
+                entered = subtract(entered, multiply(each.held.quantity, each.held.entry_price))
+        before = found.get(each.what.settle)
+        if before is not None:
+            value, entered = plus(value, before.value), add(entered, before.entered)
+        found[each.what.settle] = Purse(value, entered)
+    return found

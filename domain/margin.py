@@ -48,8 +48,12 @@ def margins(book: Book) -> tuple[Margin, ...]:
 
 def margin(book: Book, venue: str, account: str) -> Margin:
     """Return the margin of one account."""
+    return margin_of(book, venue, account, kept(book, venue, account))
+
+
+def margin_of(book: Book, venue: str, account: str, there: tuple[Kept, ...]) -> Margin:
+    """Return the margin of an account that holds this."""
     seen = book.outside.accounts.get(account_key(venue, account))
-    there = kept(book, venue, account)
     missing = unpriced(book, seen, there)
     if missing:
         told = seen.observed_at_us if seen is not None else 0

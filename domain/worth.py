@@ -4,13 +4,15 @@ Where nobody marked an underlying, the reference of its latest plan counts; what
 needs it is not known.
 """
 
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+
 import msgspec
 
 from domain.contract import Contract, contract_of
 from domain.mark import instrument_key
 from domain.market import USD
 from domain.policy import Asset
-from domain.quantity import ZERO, Interval, Num, add, divide, multiply
+from domain.quantity import ZERO, Interval, Num, add, multiply
 from domain.state import Book
 
 
@@ -22,6 +24,9 @@ class Worth(msgspec.Struct, frozen=True, gc=False):
     high: Num
 
 
+# Prices of the market have fewer digits; what is cut off is cut outwards, so that the ends still hold the truth.
+DIGITS = 28
+_DOWN, _UP = Context(prec=DIGITS, rounding=ROUND_FLOOR), Context(prec=DIGITS, rounding=ROUND_CEILING)
 PAR = Worth(Num(1), Num(1), Num(1))
 NOTHING = Interval(ZERO, ZERO)
 
@@ -82,10 +87,15 @@ def mark(book: Book, venue: str, symbol: str, what: Contract) -> Interval | None
     base, quote = worth(book, what.base), worth(book, what.quote)
     if base is None or quote is None or quote.low <= ZERO:
         return None if told is None else Interval(told, told)
-    low, high = divide(base.low, quote.high), divide(base.high, quote.low)
+    low, high = quotient(base.low, quote.high), quotient(base.high, quote.low, up=True)
     if told is None:
         return Interval(low, high)
     return Interval(min(low, told), max(high, told))
+
+
+def quotient(left: Decimal, right: Decimal, *, up: bool = False) -> Num:
+    """Divide, rounded to no more digits than prices have, down unless told otherwise."""
+    return Num((_UP if up else _DOWN).divide(left, right))
 
 
 def valued(quantity: Interval, unit: Worth) -> Interval:
