@@ -11,6 +11,7 @@ import msgspec
 
 from domain.ids import position_key
 from domain.mode import GLOBAL
+from domain.order import Order
 from domain.quantity import ZERO, Num
 
 SLOTS = 60
@@ -224,6 +225,10 @@ def scopes_of(venue: str, underlying: str) -> tuple[str, ...]:
     return GLOBAL, f"venue:{venue}", f"asset:{underlying}"
 
 
-def alike_key(instrument: str, side: str, quantity: Num, price: Num) -> str:
-    """Return the key that orders share which are alike."""
-    return f"{instrument}|{side}|{quantity}|{price}"
+def alike_key(order: Order) -> str:
+    """Return the key that orders share which are alike in instrument, side, quantity and price.
+
+    Equal decimals have the same hash, however they are written; two orders that share one by chance count as alike.
+    """
+    where = f"{order.venue}|{order.account}|{order.symbol}|{order.side.value}"
+    return f"{where}|{hash(order.quantity)}|{hash(order.limit_price)}"

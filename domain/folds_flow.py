@@ -13,7 +13,6 @@ from domain.cost import CostRealised
 from domain.event import Event
 from domain.fill import FillKind, FillRecorded
 from domain.flow import INVERSE, Flow, Line, Reach, Window, alike_key
-from domain.ids import position_key
 from domain.instant import MILLISECOND_US
 from domain.latch import ControlReleased
 from domain.limit import Control
@@ -160,9 +159,7 @@ def _sent(book: Book, event: OfOrder, at_us: int) -> None:
             planned, order = book.hedges[event.hedge_id].planned, event.order
             key = f"{planned.purpose.value}|{planned.underlying}"
             _window(flow.repeated, key).add(at_us, spans.repeated_ms * MILLISECOND_US)
-            where = position_key(order.venue, order.account, order.symbol)
-            alike = alike_key(where, order.side.value, order.quantity, order.limit_price)
-            _note_alike(flow.alike, alike, at_us, spans.duplicate_ms * MILLISECOND_US)
+            _note_alike(flow.alike, alike_key(order), at_us, spans.duplicate_ms * MILLISECOND_US)
         case OrderAttempted() | OrderCancelRequested():
             venue = f"venue:{book.orders[event.order_id].order.venue}"
             for scope in (GLOBAL, venue):

@@ -6,9 +6,10 @@ What is of single decisions has no gauge, or only shows the greatest that is ope
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import NamedTuple
 
-from domain.controls.orders import counted
+from domain.controls.orders import counted, order_to_trade
 from domain.controls.positions import interest_share
 from domain.controls.prices import Prices
 from domain.controls.requests import accepted_today, slippage_today
@@ -19,7 +20,7 @@ from domain.instant import MILLISECOND_US
 from domain.limit import Control
 from domain.mode import GLOBAL
 from domain.order_state import OpenOrder
-from domain.quantity import ZERO, Num, divide, to_units
+from domain.quantity import ZERO, Num, to_units
 from domain.quote import Side
 from domain.state import Book
 
@@ -52,6 +53,10 @@ class Look:
         return known if scope == GLOBAL else [each for each in known if each == scope]
 
 
+def _read(subject: str, value: Decimal | None) -> Reading:
+    return Reading(subject, None if value is None else Num(value))
+
+
 Gauge = Callable[[Look, str], Iterable[Reading]]
 
 
@@ -59,7 +64,7 @@ def _order_notional(look: Look, scope: str) -> Iterable[Reading]:
     values = [_value(look, order) for order in look.book.orders.values() if scope in _scopes(look, order)]
     if any(value is None for value in values):
         return (Reading(scope, None),)
-    return (Reading(scope, max((value for value in values if value is not None), default=ZERO)),)
+    return (_read(scope, max((value for value in values if value is not None), default=ZERO)),)
 
 
 def _line(look: Look, order: OpenOrder) -> Line | None:
@@ -72,7 +77,7 @@ def _scopes(look: Look, order: OpenOrder) -> tuple[str, ...]:
     return line.scopes if line is not None else ()
 
 
-def _value(look: Look, order: OpenOrder) -> Num | None:
+def _value(look: Look, order: OpenOrder) -> Decimal | None:
     line, left = _line(look, order), order.left
     if line is None:
         return None
@@ -100,18 +105,18 @@ def _net_delta(look: Look, scope: str) -> Iterable[Reading]:
 
 
 def _gross(look: Look, scope: str) -> Iterable[Reading]:
-    return (Reading(scope, look.prices.gross(look.book.flow.sums.get(scope))),)
+    return (_read(scope, look.prices.gross(look.book.flow.sums.get(scope))),)
 
 
 def _position(look: Look, scope: str) -> Iterable[Reading]:
-    return (Reading(line.scopes[1], look.prices.value(line.unit, line.gross)) for line in look.lines(scope))
+    return (_read(line.scopes[1], look.prices.value(line.unit, line.gross)) for line in look.lines(scope))
 
 
 def _interest(look: Look, scope: str) -> Iterable[Reading]:
     for line in look.lines(scope):
-        known, share = interest_share(look.book, line, line.gross) if line.kind != "spot" else (False, None)
-        if known:
-            yield Reading(line.scopes[1], share)
+        looked_at, share = interest_share(look.book, line, line.gross)
+        if looked_at:
+            yield _read(line.scopes[1], share)
 
 
 def _slippage(look: Look, scope: str) -> Iterable[Reading]:
@@ -119,7 +124,7 @@ def _slippage(look: Look, scope: str) -> Iterable[Reading]:
 
 
 def _open_value(look: Look, scope: str) -> Iterable[Reading]:
-    return (Reading(scope, look.prices.open_value(look.book.flow.sums.get(scope))),)
+    return (_read(scope, look.prices.open_value(look.book.flow.sums.get(scope))),)
 
 
 def _open_orders(look: Look, scope: str) -> Iterable[Reading]:
@@ -153,11 +158,7 @@ def _rate(of: Callable[[Look], tuple[dict[str, Window], int]]) -> Gauge:
 
 
 def _order_to_trade(look: Look, scope: str) -> Iterable[Reading]:
-    flow, span_ms = look.book.flow, look.spans.order_to_trade_ms
-    for venue in look.venues(scope):
-        sent = counted(flow.answered, venue, look.at_us, span_ms) + flow.sums[venue].unanswered
-        traded = max(counted(flow.traded, venue, look.at_us, span_ms), 1)
-        yield Reading(venue, divide(Num(sent), Num(traded)))
+    return (Reading(venue, Num(order_to_trade(look.book, venue, look.at_us))) for venue in look.venues(scope))
 
 
 def _moved(look: Look, scope: str) -> Iterable[Reading]:

@@ -1,4 +1,11 @@
-"""The meter of one decision: it holds what is measured against the limits and keeps the gravest that says no."""
+"""The meter of one decision: it holds what is measured against the limits and keeps the gravest that says no.
+
+What passes is the rule and must be quick: limits are looked up by their key, and what only a refusal needs (what a
+value was before, whether delta is reduced, the text) is found when a limit is broken.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
 
 from domain.controls.prices import Prices
 from domain.controls.probe import Probe
@@ -13,11 +20,19 @@ from domain.quantity import Num, divide
 from domain.refusal import Reason, Refusal
 from domain.state import Book
 
+Before = Callable[[], Decimal | None]
+
+_PREFIX = {control: f"{control.value}|" for control in Control}
+
 
 class Meter:
-    """Measure one probe. A value is what it would come to; `before` what it is, None where there is nothing before."""
+    """Measure one probe, before anything of it is done.
 
-    __slots__ = ("_reducing", "_worst", "at_us", "book", "found", "prices", "probe")
+    A value is what it would come to, None where nobody can tell; `before` tells what it is now, and is left out where
+    it is of the probe alone. All that is measured before a decision has a maximum.
+    """
+
+    __slots__ = ("_limits", "_reducing", "_worst", "at_us", "book", "found", "prices", "probe")
 
     def __init__(self, book: Book, probe: Probe) -> None:
         self.book = book
@@ -25,6 +40,7 @@ class Meter:
         self.at_us = max(book.at_us, probe.at_us)
         self.prices = Prices(book, probe.underlying, probe.reference_usd)
         self.found: Refusal | None = None
+        self._limits = book.limits
         self._worst: tuple[Num, Num] | None = None
         self._reducing: bool | None = None
 
@@ -35,37 +51,56 @@ class Meter:
 
     def limits(self, control: Control, scopes: tuple[str, ...]) -> list[Limit]:
         """Return the limits in force of a control in these scopes; refuse where the first has none."""
-        held, name = self.book.limits, control.value
-        found = [limit for scope in scopes if (limit := held.get(f"{name}|{scope}")) is not None]
+        held, prefix = self._limits, _PREFIX[control]
+        found: list[Limit] = []
+        for scope in scopes:
+            limit = held.get(prefix + scope)
+            if limit is not None:
+                found.append(limit)
         if not found or found[0].scope != scopes[0]:
             self.refuse(missing(control, scopes[0]))
         return found
 
     def hold(
-        self, control: Control, scopes: tuple[str, ...], value: Num | None, before: Num | None = None, subject: str = ""
+        self,
+        control: Control,
+        scopes: tuple[str, ...],
+        value: Decimal | int | None,
+        before: Before | None = None,
+        subject: str = "",
     ) -> None:
         """Hold one value against the limits of every scope that it lies in."""
-        for limit in self.limits(control, scopes):
-            self.test(limit, value, before, subject)
+        held, prefix = self._limits, _PREFIX[control]
+        for scope in scopes:
+            limit = held.get(prefix + scope)
+            if limit is None:
+                if scope == scopes[0]:
+                    self.refuse(missing(control, scope))
+            elif value is None or value > limit.value:
+                self._broken(limit, value, before, subject)
 
-    def test(self, limit: Limit, value: Num | None, before: Num | None = None, subject: str = "") -> None:
-        """Hold a value against one limit; what is beyond it may not be made worse, and may always be brought back."""
+    def test(self, limit: Limit, value: Decimal | int | None, before: Before | None = None, subject: str = "") -> None:
+        """Hold a value against one limit."""
+        if value is None or value > limit.value:
+            self._broken(limit, value, before, subject)
+
+    def _broken(self, limit: Limit, value: Decimal | int | None, before: Before | None, subject: str) -> None:
+        """Refuse, unless nothing is made worse: what is beyond its limit may always be brought back."""
         spec = CONTROLS[limit.control]
-        if value is not None:
-            if not spec.breached(value, limit.value):
-                return
-            if before is not None and not spec.looser(before, value):
+        if value is not None and before is not None:
+            was = before()
+            if was is not None and value <= was:
                 return
         if spec.spares_reducing and self.reducing:
             return
-        self.refuse(_unknown(spec, limit, subject) if value is None else _broken(spec, limit, value, subject))
+        self.refuse(_unknown(spec, limit, subject) if value is None else _above(spec, limit, Num(value), subject))
 
     @property
     def worst(self) -> tuple[Num, Num]:
         """Return the worst |delta| of the underlying before and after, base units."""
         if self._worst is None:
             interval = exposure(self.book, self.probe.underlying).interval
-            after = interval.widen(self.probe.change)
+            after = interval.widen(self.probe.change) if self.probe.change else interval
             for each in self.traded:
                 after = after.widen(each)
             self._worst = interval.worst, after.worst
@@ -111,12 +146,11 @@ def _unknown(spec: ControlSpec, limit: Limit, subject: str) -> Refusal:
     )
 
 
-def _broken(spec: ControlSpec, limit: Limit, value: Num, subject: str) -> Refusal:
-    side = "above" if spec.bound is Bound.MAXIMUM else "below"
+def _above(spec: ControlSpec, limit: Limit, value: Num, subject: str) -> Refusal:
     of = f" of {subject}" if subject else ""
     return Refusal(
         reason=spec.reason,
-        text=f"{spec.text}{of} would be {value} {spec.unit}, {side} the limit of {limit.value} in {limit.scope}",
+        text=f"{spec.text}{of}: {value} {spec.unit} would be above the limit of {limit.value} in {limit.scope}",
         control=spec.control,
         scope=limit.scope,
         limit=str(limit.value),

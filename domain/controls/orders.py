@@ -1,6 +1,7 @@
 """Gauges of a venue order: its value and price, what is open, and how much was sent within a while."""
 
 from bisect import bisect_right
+from decimal import Decimal
 
 from domain.controls.meter import Meter
 from domain.controls.positions import line_of, notional
@@ -10,8 +11,9 @@ from domain.instant import MILLISECOND_US, SECOND_US
 from domain.limit import Control
 from domain.mode import GLOBAL
 from domain.order import Order
-from domain.quantity import BPS, Num, divide
+from domain.quantity import BPS, EXACT, Num
 from domain.refusal import Reason, Refusal
+from domain.state import Book
 
 
 def hold_order(meter: Meter, order: Order, line: Line) -> None:
@@ -32,25 +34,24 @@ def _of_pair(pair: str) -> tuple[str, ...]:
 def _hold_price(meter: Meter, order: Order, line: Line) -> None:
     """Hold the limit price near the middle of its own book, and near every price of the last while."""
     reference, price = meter.probe.reference, order.limit_price
-    if reference is None or reference <= 0:
+    if reference is None or not reference.is_finite() or reference <= 0:
         return  # refused as missing
-    meter.hold(Control.PRICE_COLLAR, line.scopes, _distance(price, reference))
-    scopes = (line.scopes[0], line.scopes[-1])
-    limits = meter.limits(Control.PRICE_COLLAR_PERIOD, scopes)
+    distance = _distance(price, reference)
+    meter.hold(Control.PRICE_COLLAR, line.scopes, distance)
     marked, paid = meter.book.flow.marked.get(line.base), meter.prices.of(line.quote)
-    low = high = reference
     if marked is not None and paid is not None and paid > 0:
-        low, high = marked.between(meter.at_us, windows(meter.book).collar_ms * MILLISECOND_US, reference * paid)
-        price *= paid
-    for limit in limits:
-        meter.test(limit, max(_distance(price, low), _distance(price, high)))
+        now, limit = EXACT.multiply(reference, paid), EXACT.multiply(price, paid)
+        span_us = windows(meter.book).collar_ms * MILLISECOND_US
+        distance = max(_distance(limit, each) for each in marked.between(meter.at_us, span_us, Num(now)))
+    meter.hold(Control.PRICE_COLLAR_PERIOD, (line.scopes[0], line.scopes[-1]), distance)
 
 
-def _distance(price: Num, reference: Num) -> Num:
-    return divide(abs(price - reference) * BPS, reference)
+def _distance(price: Decimal, reference: Decimal) -> Decimal:
+    off = EXACT.abs(EXACT.subtract(price, reference))
+    return EXACT.divide(EXACT.multiply(off, BPS), reference)
 
 
-def _hold_open(meter: Meter, line: Line, value: Num | None) -> None:
+def _hold_open(meter: Meter, line: Line, value: Decimal | None) -> None:
     """Hold the value and the number of open orders, this one and those ahead of it with them."""
     sums, ahead = meter.book.flow.sums, meter.probe.ahead
     beside = [
@@ -60,12 +61,11 @@ def _hold_open(meter: Meter, line: Line, value: Num | None) -> None:
     ]
     for limit in meter.limits(Control.OPEN_ORDER_NOTIONAL, line.scopes):
         total = meter.prices.open_value(sums.get(limit.scope))
-        parts = [value, *(each for scopes, each in beside if limit.scope in scopes)]
-        for part in parts:
-            total = None if total is None or part is None else total + part
+        for part in (value, *(each for scopes, each in beside if limit.scope in scopes)):
+            total = None if total is None or part is None else EXACT.add(total, part)
         meter.test(limit, total)
     for limit in meter.limits(Control.OPEN_ORDERS, line.scopes[:2]):
-        meter.test(limit, Num(sums[limit.scope].orders + 1 + _count(ahead, limit.scope)))
+        meter.test(limit, sums[limit.scope].orders + 1 + _count(ahead, limit.scope))
 
 
 def _count(ahead: tuple[Order, ...], scope: str) -> int:
@@ -77,35 +77,21 @@ def _hold_rates(meter: Meter, order: Order, line: Line) -> None:
     """Hold what was sent within its windows, this one counted."""
     flow, at_us, ahead = meter.book.flow, meter.at_us, meter.probe.ahead
     spans = windows(meter.book)
-    key = f"{line.venue}|{line.account}|{line.symbol}"
-    alike = alike_key(key, order.side.value, order.quantity, order.limit_price)
+    alike = alike_key(order)
     instants = flow.alike.get(alike, ())
     same = len(instants) - bisect_right(instants, at_us - spans.duplicate_ms * MILLISECOND_US)
-    same += sum(1 for each in ahead if _alike(each, order))
-    meter.hold(Control.DUPLICATE_ORDERS, line.scopes, Num(same + 1))
+    same += sum(1 for each in ahead if alike_key(each) == alike)
+    meter.hold(Control.DUPLICATE_ORDERS, line.scopes, same + 1)
     _hold_repeated(meter, line, spans.repeated_ms * MILLISECOND_US)
-    for control, windows_of, span_ms in (
+    for control, found, span_ms in (
         (Control.ORDER_RATE, flow.sent, spans.order_rate_ms),
         (Control.MESSAGE_RATE, flow.messages, spans.message_rate_ms),
     ):
         for limit in meter.limits(control, line.scopes[:2]):
-            sent = counted(windows_of, limit.scope, at_us, span_ms) + _count(ahead, limit.scope)
-            meter.test(limit, Num(sent + 1))
+            meter.test(limit, counted(found, limit.scope, at_us, span_ms) + _count(ahead, limit.scope) + 1)
     venue = line.scopes[1]
-    sent = answered(meter, venue, spans.order_to_trade_ms) + _count(ahead, venue) + 1
-    traded = max(counted(flow.traded, venue, at_us, spans.order_to_trade_ms), 1)
-    meter.hold(Control.ORDER_TO_TRADE, line.scopes[:2], divide(Num(sent), Num(traded)), subject=line.venue)
-
-
-def _alike(one: Order, other: Order) -> bool:
-    return (one.venue, one.account, one.symbol, one.side, one.quantity, one.limit_price) == (
-        other.venue,
-        other.account,
-        other.symbol,
-        other.side,
-        other.quantity,
-        other.limit_price,
-    )
+    ratio = order_to_trade(meter.book, venue, at_us, more=_count(ahead, venue) + 1)
+    meter.hold(Control.ORDER_TO_TRADE, line.scopes[:2], ratio, subject=line.venue)
 
 
 def counted(found: dict[str, Window], key: str, at_us: int, span_ms: int) -> int:
@@ -114,10 +100,14 @@ def counted(found: dict[str, Window], key: str, at_us: int, span_ms: int) -> int
     return 0 if window is None else window.count(at_us, span_ms * MILLISECOND_US)
 
 
-def answered(meter: Meter, venue: str, span_ms: int) -> int:
-    """Return how many orders a venue took within a while, with those of which it has not said anything."""
-    flow = meter.book.flow
-    return counted(flow.answered, venue, meter.at_us, span_ms) + flow.sums[venue].unanswered
+def order_to_trade(book: Book, venue: str, at_us: int, *, more: int = 0) -> Decimal:
+    """Return how many orders a venue (its scope) took for each that traded, within a while.
+
+    Those count with them of which it has not said anything yet; before the first trade, as for one.
+    """
+    flow, span_ms = book.flow, windows(book).order_to_trade_ms
+    sent = counted(flow.answered, venue, at_us, span_ms) + flow.sums[venue].unanswered + more
+    return EXACT.divide(Decimal(sent), Decimal(max(counted(flow.traded, venue, at_us, span_ms), 1)))
 
 
 def _hold_repeated(meter: Meter, line: Line, span_us: int) -> None:
@@ -125,7 +115,7 @@ def _hold_repeated(meter: Meter, line: Line, span_us: int) -> None:
     probe, scope = meter.probe, line.scopes[-1]
     purpose = probe.purpose.value if probe.purpose is not None else ""
     window = meter.book.flow.repeated.get(f"{purpose}|{line.base}")
-    count = Num((0 if window is None else window.count(meter.at_us, span_us)) + len(probe.ahead) + 1)
+    count = (0 if window is None else window.count(meter.at_us, span_us)) + len(probe.ahead) + 1
     for limit in meter.limits(Control.REPEATED_EXECUTION, (line.scopes[0], scope)):
         if count > limit.value:
             within = f"{span_us // SECOND_US} s, {limit.value} are allowed"

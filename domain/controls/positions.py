@@ -1,12 +1,15 @@
 """Gauges of what the book may come to hold: delta, gross notional, the position in an instrument, its share there."""
 
+from collections.abc import Iterable
+from decimal import Decimal
+
 from domain.controls.meter import Meter
 from domain.flow import INVERSE, Line, gross
 from domain.hedge import PlannedLeg
 from domain.limit import Control
 from domain.mark import instrument_key
 from domain.order import Order, OrderSide
-from domain.quantity import BPS, ZERO, Num, divide
+from domain.quantity import BPS, EXACT, ZERO, Num
 from domain.state import Book
 
 SPOT = "spot"
@@ -41,24 +44,24 @@ def line_of(book: Book, what: Order | PlannedLeg) -> Line | None:
     return line if line is not None and line.base else None
 
 
-def grown_by_orders(book: Book, orders: tuple[Order, ...]) -> dict[str, Grown]:
-    """Return how lines would grow by orders, by symbol and place."""
+def grown_by_orders(book: Book, orders: tuple[Order, ...]) -> Iterable[Grown]:
+    """Return how lines would grow by orders."""
     found: dict[str, Grown] = {}
     for order in orders:
         line = line_of(book, order)
         if line is not None:
             _grown(found, line).add(order.quantity if order.side is OrderSide.BUY else -order.quantity)
-    return found
+    return found.values()
 
 
-def grown_by_legs(book: Book, legs: tuple[PlannedLeg, ...]) -> dict[str, Grown]:
+def grown_by_legs(book: Book, legs: tuple[PlannedLeg, ...]) -> Iterable[Grown]:
     """Return how lines would grow by the legs of a plan."""
     found: dict[str, Grown] = {}
     for leg in legs:
         line = line_of(book, leg)
         if line is not None:
             _grown(found, line).add(leg.quantity)
-    return found
+    return found.values()
 
 
 def _grown(found: dict[str, Grown], line: Line) -> Grown:
@@ -71,73 +74,62 @@ def _grown(found: dict[str, Grown], line: Line) -> Grown:
 
 def hold_delta(meter: Meter) -> None:
     """Hold the worst |delta| of the underlying, if any instrument is traded for it."""
-    underlying = meter.probe.underlying
-    scope = f"asset:{underlying}"
+    scope = f"asset:{meter.probe.underlying}"
     if scope in meter.book.flow.sums:
-        limits = meter.limits(Control.NET_DELTA, (scope,))
-        if limits:
-            before, after = meter.worst
-            meter.test(limits[0], after, before)
+        before, after = meter.worst
+        meter.hold(Control.NET_DELTA, (scope,), after, lambda: before)
 
 
-def hold_positions(meter: Meter, grown: dict[str, Grown]) -> None:
+def hold_positions(meter: Meter, grown: Iterable[Grown]) -> None:
     """Hold what the positions would come to, whatever of these and of the open orders fills."""
     more: dict[str, dict[str, Num]] = {}
-    for each in grown.values():
+    for each in grown:
         line, after = each.line, each.gross
         before = line.gross
-        prices, unit = meter.prices, line.unit
-        name = f"{line.symbol} on {line.venue}"
-        meter.hold(Control.POSITION_NOTIONAL, line.scopes, prices.value(unit, after), prices.value(unit, before), name)
-        hold_interest(meter, line, after, before)
-        if after != before:
-            for scope in line.scopes:
-                units = more.setdefault(scope, {})
-                units[unit] = units.get(unit, ZERO) + after - before
-        else:
-            for scope in line.scopes:
-                more.setdefault(scope, {})
+        _hold_line(meter, line, after, before)
+        for scope in line.scopes:
+            units = more.setdefault(scope, {})
+            if after != before:
+                units[line.unit] = units.get(line.unit, ZERO) + after - before
     hold_gross(meter, more)
+
+
+def _hold_line(meter: Meter, line: Line, after: Num, before: Num) -> None:
+    """Hold the position in one instrument, by its value and by its share of the open interest."""
+    prices, unit = meter.prices, line.unit
+    value = prices.value(unit, after)
+    meter.hold(Control.POSITION_NOTIONAL, line.scopes, value, lambda: prices.value(unit, before), line.symbol)
+    looked_at, share = interest_share(meter.book, line, after)
+    if looked_at:
+        was = interest_share(meter.book, line, before)[1]
+        meter.hold(Control.OPEN_INTEREST_SHARE, line.scopes, share, lambda: was, line.symbol)
 
 
 def hold_gross(meter: Meter, more: dict[str, dict[str, Num]]) -> None:
     """Hold the gross notional of each scope, with what would come to it."""
     sums, prices = meter.book.flow.sums, meter.prices
     for limit in meter.limits(Control.GROSS_NOTIONAL, tuple(more)):
-        before = prices.gross(sums.get(limit.scope))
-        added = prices.total(more[limit.scope])
-        meter.test(limit, None if before is None or added is None else before + added, before)
+        before, added = prices.gross(sums.get(limit.scope)), prices.total(more[limit.scope])
+        after = None if before is None or added is None else EXACT.add(before, added)
+        meter.test(limit, after, lambda before=before: before)
 
 
-def hold_interest(meter: Meter, line: Line, after: Num, before: Num) -> None:
-    """Hold our share of an instrument's open interest; of spot there is none."""
-    if line.kind == SPOT:
-        return
-    limits = meter.limits(Control.OPEN_INTEREST_SHARE, line.scopes)
-    known, share = interest_share(meter.book, line, after)
-    if not known:
-        return
-    was = interest_share(meter.book, line, before)[1]
-    for limit in limits:
-        meter.test(limit, share, was, f"{line.symbol} on {line.venue}")
+def interest_share(book: Book, line: Line, quantity: Num) -> tuple[bool, Decimal | None]:
+    """Return whether an instrument's open interest is looked at, and which part of it a quantity is, bps.
 
-
-def interest_share(book: Book, line: Line, quantity: Num) -> tuple[bool, Num | None]:
-    """Return whether a venue's open interest is looked at, and which part of it a quantity is, bps.
-
-    It is looked at where the venue told of any instrument, or the book runs on a real chain: then what it did not tell
-    is unknown.
+    Of spot there is none. It is looked at where the venue told of any instrument: what it did not tell is unknown then.
     """
     interest = book.outside.interest
+    if not interest or line.kind == SPOT:
+        return False, None
     told = interest.get(instrument_key(line.venue, line.symbol))
     if told is not None and told > 0:
-        return True, divide(quantity * BPS, told)
+        return True, EXACT.divide(EXACT.multiply(quantity, BPS), told)
     if not quantity:
         return True, ZERO
-    required = book.policy is not None and book.policy.chain_required
-    return required or any(key.startswith(f"{line.venue}|") for key in interest), None
+    return any(key.startswith(f"{line.venue}|") for key in interest), None
 
 
-def notional(meter: Meter, line: Line, quantity: Num, price: Num) -> Num | None:
+def notional(meter: Meter, line: Line, quantity: Num, price: Num) -> Decimal | None:
     """Return what a quantity of a line is worth at a price, USD."""
-    return meter.prices.value(line.quote, quantity if line.kind == INVERSE else quantity * price)
+    return meter.prices.value(line.quote, quantity if line.kind == INVERSE else EXACT.multiply(quantity, price))

@@ -43,7 +43,7 @@ def hold_slippage(meter: Meter) -> None:
     scopes = (GLOBAL, f"asset:{underlying}") if underlying else (GLOBAL,)
     for limit in meter.limits(Control.SLIPPAGE_PER_DAY, scopes):
         slipped = slippage_today(meter.book, limit.scope, meter.at_us)
-        meter.test(limit, slipped, None if meter.probe.mint else slipped)
+        meter.test(limit, slipped, None if meter.probe.mint else lambda slipped=slipped: slipped)
 
 
 def slippage_today(book: Book, scope: str, at_us: int) -> Num:

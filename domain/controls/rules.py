@@ -8,7 +8,6 @@ from domain.limits import CONTROLS, Stage
 from domain.market import Law
 from domain.mode import GLOBAL
 from domain.order import Order
-from domain.quantity import Num
 from domain.refusal import Reason, Refusal
 from domain.vault import destination_key
 
@@ -39,7 +38,7 @@ def hold_references(meter: Meter) -> None:
             text = f"nobody vouches for a price of {probe.underlying or probe.asset}"
             meter.refuse(_rule(Control.REFERENCE_MISSING, text, scope=GLOBAL))
     if probe.age_ms is not None:
-        meter.hold(Control.QUOTE_AGE, (GLOBAL,), Num(probe.age_ms))
+        meter.hold(Control.QUOTE_AGE, (GLOBAL,), probe.age_ms)
 
 
 def _rule(control: Control, text: str, scope: str) -> Refusal:

@@ -1,0 +1,22 @@
+"""The controls: how long all of them take before a decision, and how soon a breach is told.
+
+`python -m benchmarks.controls [--quick] [--json]`.
+"""
+
+import argparse
+
+from benchmarks.controls_check import FULL, QUICK, checking
+from benchmarks.report import machine, report
+
+
+def main() -> None:
+    """Measure, print, and say whether the goals are met."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few probes: does it run")
+    parser.add_argument("--json", action="store_true", help="end with one JSON object")
+    asked = parser.parse_args()
+    report([checking(QUICK if asked.quick else FULL)], machine(), as_json=asked.json)
+
+
+if __name__ == "__main__":
+    main()
