@@ -20,6 +20,7 @@ from api.doors import CommandDoor, InboxDoor
 from api.http.metrics import Registry
 from api.markets import Markets
 from api.numbers import CoreNumbers
+from api.risk_watch import RiskWatch
 from api.wiring.hearing import hear_markets
 from api.wiring.process import Process, beat
 from commands.ports import Fenced
@@ -101,6 +102,7 @@ async def _run_core(process: Process) -> None:
                 tasks.create_task(consumer.run()),
                 tasks.create_task(server.until_failed()),
                 tasks.create_task(beat(process, bus, "core", registry, numbers.gather)),
+                tasks.create_task(RiskWatch(core, markets, process.clock).run()),
             ]
             process.ready()
             await process.stop.wait()
