@@ -162,7 +162,7 @@ def _custodians(book: Book, held: tuple[Held, ...]) -> tuple[Claim, ...]:
         sent = book.onchain.custody.get(symbol, {})
         gone = max(sum(sent.values()) - book.backing.get(symbol, 0), 0)
         coming = _routed(book, symbol)
-        for name in {*sent, *coming, *_reporters(book, symbol)}:
+        for name in sorted({*sent, *coming, *_reporters(book, symbol)}):
             there = sent.get(name, 0)
             low = to_units(max(there - gone, 0), decimals)
             high = to_units(there + coming.get(name, 0), decimals)
