@@ -9,6 +9,7 @@ import msgspec
 
 from api.chain_settings import ChainSettings
 from api.gatekeeping_settings import GatekeeperSettings
+from api.killing_settings import KillSettings
 from domain.codec import from_json
 from domain.market import Integrity
 from domain.policy import (
@@ -209,6 +210,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     http: HttpSettings = HttpSettings()
     chain: ChainSettings = ChainSettings()
     gatekeeper: GatekeeperSettings = GatekeeperSettings()
+    kill: KillSettings = KillSettings()
     limits: tuple[LimitSettings, ...] = ()
     venues: tuple[VenueSettings, ...] = ()
     loopback: LoopbackSettings = LoopbackSettings()

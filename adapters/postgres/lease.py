@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 LEASE_CLASS = 0x42414C4C
 
 
+def lease_key(name: str) -> int:
+    """Return the second key of a lease's lock."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], signed=True)
+
+
 class PostgresLease:
     """Hold a named lease: `take` waits until its holder before is gone, `check` fails once it may be another's."""
 
     def __init__(self, dsn: str, name: str) -> None:
         self._dsn = dsn
-        self._key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], signed=True)
+        self._key = lease_key(name)
         self._name = name
         self._connection: Connection | None = None
 

@@ -9,6 +9,8 @@ from adapters.postgres.scram import verifier
 
 WRITER_GROUP = "ballast_writer"
 AUDITOR_GROUP = "ballast_auditor"
+# Of the server itself.
+SIGNALS_GROUP = "pg_signal_backend"
 
 
 class Login(msgspec.Struct, frozen=True):
@@ -34,6 +36,19 @@ async def create_logins(dsn: str, service: Login, auditor: Login) -> None:
             await _create_login(connection, service, WRITER_GROUP)
             await _create_login(connection, auditor, AUDITOR_GROUP)
             await _run(connection, "alter role %I set default_transaction_read_only = on", auditor.name)
+    finally:
+        await connection.close()
+
+
+async def create_kill_login(dsn: str, login: Login) -> None:
+    """Create the kill's login, or give it its password again: it may end others' sessions, and owns nothing.
+
+    Takes the dsn of who may grant `pg_signal_backend`: a superuser.
+    """
+    connection = await asyncpg.connect(dsn)
+    try:
+        async with connection.transaction():
+            await _create_login(connection, login, SIGNALS_GROUP)
     finally:
         await connection.close()
 

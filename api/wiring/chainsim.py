@@ -50,6 +50,7 @@ def _plan(settings: Settings, keys: dict[str, str]) -> DeploymentPlan:
         admin_key=keys["admin"],
         settler=address_of(keys["settler"]),
         gatekeeper=address_of(keys["gatekeeper"]),
+        more_gatekeepers=(address_of(keys["killer"]),),
         collateral_manager=address_of(keys["manager"]),
         custodians=tuple(custodian.address for custodian in policy.custodians),
         benefactors=policy.benefactors,

@@ -5,7 +5,7 @@ import contextlib
 import secrets
 import signal
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -54,6 +54,7 @@ PEOPLE: dict[str, tuple[str, Role]] = {
     "risk": ("rita", Role.RISK),
     "risk2": ("rolf", Role.RISK),
     "auditor": ("anna", Role.AUDITOR),
+    "kill": ("kim", Role.RISK),
 }
 
 
@@ -76,13 +77,14 @@ class DemoSettings(msgspec.Struct, frozen=True, kw_only=True):
     scenario: str = ""
 
 
-def demo_settings(asked: DemoSettings, base: Settings, wallets: Sequence[Wallet]) -> Settings:
+def demo_settings(asked: DemoSettings, base: Settings, wallets: Sequence[Wallet], keys: Mapping[str, str]) -> Settings:
     """Return the settings of the house: the given ones, embedded services, a simulated venue, these benefactors."""
     replace = msgspec.structs.replace
     settings = replace(
         base,
         services=replace(base.services, data_dir=str(asked.data_dir.absolute())),
         http=replace(base.http, port=asked.port, keys_file=str(asked.data_dir.absolute() / "keys.json")),
+        kill=replace(base.kill, api_key=keys["kill"], postgres=""),
         policy=replace(base.policy, benefactors=tuple(wallet.address for wallet in wallets)),
         simulator=replace(
             base.simulator,
@@ -97,9 +99,10 @@ def demo_settings(asked: DemoSettings, base: Settings, wallets: Sequence[Wallet]
 def _keys(data_dir: Path) -> dict[str, str]:
     """Return the people's keys, the same as last time on the same data."""
     kept = data_dir / "demo_keys.json"
-    if kept.exists():
-        return msgspec.json.decode(kept.read_bytes(), type=dict[str, str])
-    keys = {name: new_key() for name in PEOPLE}
+    known = msgspec.json.decode(kept.read_bytes(), type=dict[str, str]) if kept.exists() else {}
+    if known.keys() >= PEOPLE.keys():
+        return known
+    keys = {name: new_key() for name in PEOPLE} | known
     entries = [
         KeyEntry(digest=key_digest(keys[name]), person=person, role=role) for name, (person, role) in PEOPLE.items()
     ]
@@ -116,7 +119,8 @@ async def run_demo(asked: DemoSettings, base: Settings) -> int:
     asked.data_dir.mkdir(parents=True, exist_ok=True)
     keys_of = [private_key(asked.seed, number) for number in range(BENEFACTORS)]
     wallets = [Wallet(address=address_of(key), private_key=key) for key in keys_of]
-    card, stop = Card(asked.data_dir, wallets, _keys(asked.data_dir)), asyncio.Event()
+    keys = _keys(asked.data_dir)
+    card, stop = Card(asked.data_dir, wallets, keys), asyncio.Event()
     failed: list[str] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -126,7 +130,7 @@ async def run_demo(asked: DemoSettings, base: Settings) -> int:
         stop.set()
 
     console.print("starting Postgres, NATS, simulated venues and oracles, and the roles …")
-    settings = demo_settings(asked, base, wallets)
+    settings = demo_settings(asked, base, wallets, keys)
     try:
         async with open_house(settings, Path(), on_pids=card.update, on_failed=give_up) as house:
             await _until_priced(house, stop, console)

@@ -1,6 +1,7 @@
 """The whole house under one supervising process: services where none are given, the schema, a process a role."""
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
@@ -18,7 +19,9 @@ from adapters.embedded.supervisor import Supervisor
 from adapters.postgres.migrate import migrate
 from adapters.postgres.roles import Login, create_logins, login_dsn
 from api.settings import LoopbackSettings, Settings, secret
+from api.standing import SENDERS, mark_of, require_unkilled
 from api.starting import CannotStart, require_port
+from api.wiring.kill_file import without_kill, write_kill_file
 from api.wiring.simulated_chain import CHAINSIM, is_simulated, with_simulated_chain
 from domain.codec import encode
 
@@ -40,6 +43,11 @@ PROCESSES: dict[str, tuple[str, ...]] = {
 }
 SIMULATOR, GATEKEEPER = "simulator", "gatekeeper"
 FIRST = frozenset({SIMULATOR, CHAINSIM, "core"})
+
+# What the kill alone may read of the environment, and how often a mark of it is looked for.
+KILL_VARIABLES, MARK_LOOK_S = "BALLAST_KILL_", 0.5
+
+_log = logging.getLogger("ballast")
 
 OnPids = Callable[[Mapping[str, int]], None]
 OnFailed = Callable[[str, str], None]
@@ -83,13 +91,17 @@ async def open_house(
 
     supervisor = Supervisor(on_started=started, on_failed=on_failed)
     require_port(settings.http.host, settings.http.port)
+    require_unkilled(data_dir)
     async with supervisor:
         with _said():
-            settings = await _open_services(supervisor, settings, folder)
+            settings, superuser = await _open_services(supervisor, settings, folder)
             settings = await _open_log(settings, folder)
             settings = with_simulated_chain(_open_simulator(settings))
             run = data_dir / "run"
             run.mkdir(exist_ok=True, mode=0o700)
+            if settings.simulator.enabled:
+                await write_kill_file(settings, data_dir / SIMULATOR, superuser)
+            settings = without_kill(settings)
             resolved = run / "settings.json"
             write_private(resolved, encode(settings))
             await _launch(supervisor, _processes(settings), resolved, data_dir)
@@ -132,20 +144,23 @@ async def _launch(
             others.create_task(supervisor.launch(_child(process, processes[process], settings, data_dir)))
 
 
-async def _open_services(supervisor: Supervisor, settings: Settings, folder: Path) -> Settings:
-    """Start Postgres and NATS where no server is given, and write their addresses into the settings."""
-    given = settings.services
+async def _open_services(supervisor: Supervisor, settings: Settings, folder: Path) -> tuple[Settings, str]:
+    """Start Postgres and NATS where no server is given, and write their addresses into the settings.
+
+    Return the address of our own Postgres' superuser as well, empty where the server is given.
+    """
+    given, superuser = settings.services, ""
     services = {name: secret(value, folder) for name, value in _addresses(settings).items()}
     data_dir = settings.data_dir
     if given.embedded_postgres:
         postgres = EmbeddedPostgres(data_dir / "postgres")
         await supervisor.launch(await postgres.prepare())
-        services["postgres_owner"] = postgres.dsn()
+        services["postgres_owner"], superuser = postgres.dsn(), postgres.superuser_dsn()
     if given.embedded_nats:
         nats = EmbeddedNats(data_dir / "nats", prefix=settings.book.prefix)
         await supervisor.launch(await nats.prepare())
         services |= {f"nats_{user}": nats.url(user) for user in ("core", "api", "worker", "subscriber")}
-    return _with_services(settings, services)
+    return _with_services(settings, services), superuser
 
 
 def _addresses(settings: Settings) -> dict[str, str]:
@@ -205,11 +220,26 @@ def _open_simulator(settings: Settings) -> Settings:
     return replace(settings, venues=venues, loopback=loopback, oracles=oracles)
 
 
+def _environment() -> dict[str, str]:
+    """Return our environment without the kill's keys."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(KILL_VARIABLES)}
+
+
+async def _unkilled(data_dir: Path) -> None:
+    """Wait for as long as the mark of a kill is there: until then what acts outside is not started again."""
+    mark = mark_of(data_dir)
+    if mark.exists():
+        _log.critical("killed: senders stay down until a person removes %s", mark.absolute())
+    while mark.exists():  # noqa: ASYNC110 - what is waited for is a file that a person removes
+        await asyncio.sleep(MARK_LOOK_S)
+
+
 def _child(process: str, roles: tuple[str, ...], settings: Path, data_dir: Path) -> Child:
     wanted = [part for role in roles for part in ("--role", role)]
     return Child(
         role=process,
         argv=(sys.executable, "-m", "api.cli", "up", "--config", str(settings.absolute()), *wanted),
-        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**_environment(), "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
         log=data_dir / "log" / f"{process}.log",
+        before_start=None if SENDERS.isdisjoint(roles) else lambda: _unkilled(data_dir),
     )

@@ -5,6 +5,7 @@ import importlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import uvloop
@@ -12,6 +13,7 @@ import uvloop
 from adapters.embedded.readiness import announce_ready
 from api.collecting import calm_collector
 from api.settings import Settings
+from api.standing import SENDERS, standing
 from api.wiring.process import Process
 
 Run = Callable[[Process], Awaitable[None]]
@@ -38,9 +40,15 @@ def known_roles() -> set[str]:
 
 
 def run_roles(roles: Sequence[str], settings: Settings, folder: Path) -> None:
-    """Run roles until SIGTERM or SIGINT; what they have taken is finished first. Raise what broke one of them."""
+    """Run roles until SIGTERM or SIGINT; what they have taken is finished first. Raise what broke one of them.
+
+    Whoever acts outside stands in the list of senders meanwhile; after a kill they raise `CannotStart`.
+    """
     wanted = sorted({WITHIN.get(role, role) for role in roles})
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with ExitStack() as stack:
+        for role in SENDERS.intersection(wanted):
+            stack.enter_context(standing(settings.data_dir, role))
+        runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
         runner.run(_run(wanted, settings, folder))
 
 

@@ -10,7 +10,7 @@ from adapters.embedded.passwords import load_passwords, save_passwords
 from api.settings import Settings
 
 CHAINSIM = "chainsim"
-KEYS = ("admin", "settler", "gatekeeper", "manager")
+KEYS = ("admin", "settler", "gatekeeper", "manager", "killer")
 ADMIN_TOKEN, PORT, KEPT = "admin_token", "given_port", "keys.json"
 # Endpoints over the one chain: two of three must agree, as in earnest.
 ENDPOINTS = ("alpha", "beta", "gamma")
@@ -55,9 +55,10 @@ def with_simulated_chain(settings: Settings) -> Settings:
 def simulated_keys(home: Path) -> dict[str, str]:
     """Return the keys of the chain's people, and the token of its door; the same as last time on the same data."""
     kept = home / KEPT
-    if not kept.exists():
+    known = load_passwords(kept, ()) if kept.exists() else {}
+    if not known.keys() >= {*KEYS, ADMIN_TOKEN}:
         made = {name: f"0x{secrets.token_hex(KEY_BYTES)}" for name in KEYS}
-        save_passwords(kept, {**made, ADMIN_TOKEN: secrets.token_urlsafe(KEY_BYTES)})
+        save_passwords(kept, {**made, ADMIN_TOKEN: secrets.token_urlsafe(KEY_BYTES), **known})
     return load_passwords(kept, (*KEYS, ADMIN_TOKEN))
 
 

@@ -9,6 +9,7 @@ from adapters.simulators.oracles.hermes import SimulatedHermes
 from adapters.simulators.server import DEPOSITS, KINDS, Account, Simulators, SimulatorsSettings
 from api.settings import SettingsError
 from api.wiring.house import ADMIN_TOKEN, PYTH_SIGNERS, REDSTONE_SIGNERS, SIMULATOR
+from api.wiring.kill_file import kill_keys
 from api.wiring.process import Process, until
 
 # The true gateway's packages are ten seconds apart; ours come sooner, so that a demonstration is not half over by then.
@@ -22,11 +23,13 @@ async def run_simulator(process: Process) -> None:
     strangers = [venue.name for venue in settings.venues if venue.name not in KINDS]
     if strangers:
         raise SettingsError(f"there is no simulator of {', '.join(strangers)}: {', '.join(sorted(KINDS))}")
+    killing = kill_keys(home, tuple(venue.name for venue in settings.venues))
     accounts = {
         venue.name: Account(
             api_key=process.secret(venue.api_key),
             api_secret=process.secret(venue.api_secret),
             passphrase=process.secret(venue.passphrase),
+            more_keys=dict([killing[venue.name]]),
             deposits={**DEPOSITS, "USDT": Decimal(wanted.deposit_usdt)},
         )
         for venue in settings.venues

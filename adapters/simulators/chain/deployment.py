@@ -70,6 +70,7 @@ class DeploymentPlan(msgspec.Struct, frozen=True, kw_only=True):
     ether_wei: int = 1_000 * ETHER
     issued_funds: int = 0
     fixed: Mapping[str, str] = {}
+    more_gatekeepers: tuple[str, ...] = ()
 
     def holders(self) -> tuple[str, ...]:
         """Return all benefactors' addresses in lower case."""
@@ -83,6 +84,7 @@ class DeploymentPlan(msgspec.Struct, frozen=True, kw_only=True):
             (REDEEMER, self.settler),
             (GATEKEEPER, self.gatekeeper),
             (COLLATERAL_MANAGER, self.collateral_manager),
+            *((GATEKEEPER, address) for address in self.more_gatekeepers),
         )
 
     def contracts(self) -> bytes:
