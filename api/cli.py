@@ -90,6 +90,22 @@ def _add_stopping(commands: Any) -> None:
         command.add_argument("--reason", required=True)
         command.add_argument("--url", help="of the running Ballast; else BALLAST_URL, else http://127.0.0.1:8080")
         command.set_defaults(run=_mode, mode="HALTED" if name == "halt" else "ACTIVE")
+    _add_kill(commands)
+
+
+def _add_kill(commands: Any) -> None:
+    kill = commands.add_parser(
+        "kill", help="stop the senders, cancel every order at every venue, shut the contract; needs nothing that runs"
+    )
+    kill.add_argument("--reason", required=True)
+    kill.add_argument("--config", type=Path, default=Path("ballast.toml"), help="whose [kill] names keys of its own")
+    kill.add_argument("--data-dir", default="", help="of the house, where it is not as the file says")
+    kill.add_argument("--only", action="append", choices=("senders", "venues", "chain"), help="may be repeated")
+    kill.add_argument("--yes", action="store_true", help="do not ask")
+    kill.add_argument("--dry-run", action="store_true", help="try every key, show what stands, change nothing")
+    kill.add_argument("--hold", action="store_true", help="then keep leases and go on sweeping until interrupted")
+    kill.add_argument("--json", action="store_true", help="report as JSON")
+    kill.set_defaults(run=_kill)
 
 
 def _add_proving(commands: Any) -> None:
@@ -190,6 +206,20 @@ def _up(asked: argparse.Namespace) -> int:
         return DONE
     with held(settings.data_dir):
         return _on_uvloop(_tool("api.wiring.up", "run_up")(settings, folder))
+
+
+def _kill(asked: argparse.Namespace) -> int:
+    wanted = _tool("api.wiring.kill", "KillAsked")(
+        config=asked.config,
+        reason=asked.reason,
+        data_dir=asked.data_dir,
+        parts=tuple(asked.only or ()),
+        yes=asked.yes,
+        dry_run=asked.dry_run,
+        as_json=asked.json,
+        hold=asked.hold,
+    )
+    return _tool("api.wiring.kill", "run_kill")(wanted)
 
 
 def _mode(asked: argparse.Namespace) -> int:
