@@ -99,10 +99,11 @@ def trim(
 
 def _of_everything(policy: Policy, witnesses: tuple[Witness, ...], marks: tuple[MarkEvidence, ...]) -> Seen:
     """Return what everything is valued by: no books, only who vouches, and the marks of what is traded."""
-    named = {id(each) for asset in policy.valued for each in needed(asset, witnesses, policy.integrity)}
+    rules, assets = policy.integrity, policy.valued
+    named = {(each.source, each.symbol) for asset in assets for each in needed(asset, witnesses, rules)}
     traded = {(each.venue, each.symbol) for each in policy.instruments}
     return (
         (),
-        tuple(each for each in witnesses if id(each) in named),
+        tuple(each for each in witnesses if (each.source, each.symbol) in named),
         tuple(mark for mark in marks if (mark.venue, mark.symbol) in traded),
     )
