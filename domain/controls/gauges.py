@@ -7,64 +7,29 @@ What is of single decisions has no gauge, or only shows the greatest that is ope
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import NamedTuple
 
 from domain.controls.orders import counted, order_to_trade
 from domain.controls.positions import interest_share
-from domain.controls.prices import Prices
+from domain.controls.reading import Gauge, Look, Reading, read
 from domain.controls.requests import accepted_today, slippage_today
+from domain.controls.states import STATES
 from domain.exposure import exposure
 from domain.flow import INVERSE, Line, Window
-from domain.folds_flow import windows
 from domain.instant import MILLISECOND_US
 from domain.limit import Control
 from domain.mode import GLOBAL
 from domain.order_state import OpenOrder
 from domain.quantity import ZERO, Num, to_units
 from domain.quote import Side
-from domain.state import Book
 
 ISSUED_DECIMALS = 18
-
-
-class Reading(NamedTuple):
-    """Hold one measurement: of which subject (a scope), and its value; None where nobody can tell."""
-
-    subject: str
-    value: Num | None
-
-
-class Look:
-    """Look at a Book at an instant."""
-
-    def __init__(self, book: Book, at_us: int) -> None:
-        self.book = book
-        self.at_us = max(book.at_us, at_us)
-        self.prices = Prices(book)
-        self.spans = windows(book)
-
-    def lines(self, scope: str) -> list[Line]:
-        """Return the lines of a scope."""
-        return [line for line in self.book.flow.lines.values() if scope in line.scopes]
-
-    def venues(self, scope: str) -> list[str]:
-        """Return the scopes of venues that a scope names: of `global` all."""
-        known = [each for each in self.book.flow.sums if each.startswith("venue:")]
-        return known if scope == GLOBAL else [each for each in known if each == scope]
-
-
-def _read(subject: str, value: Decimal | None) -> Reading:
-    return Reading(subject, None if value is None else Num(value))
-
-
-Gauge = Callable[[Look, str], Iterable[Reading]]
 
 
 def _order_notional(look: Look, scope: str) -> Iterable[Reading]:
     values = [_value(look, order) for order in look.book.orders.values() if scope in _scopes(look, order)]
     if any(value is None for value in values):
         return (Reading(scope, None),)
-    return (_read(scope, max((value for value in values if value is not None), default=ZERO)),)
+    return (read(scope, max((value for value in values if value is not None), default=ZERO)),)
 
 
 def _line(look: Look, order: OpenOrder) -> Line | None:
@@ -105,18 +70,18 @@ def _net_delta(look: Look, scope: str) -> Iterable[Reading]:
 
 
 def _gross(look: Look, scope: str) -> Iterable[Reading]:
-    return (_read(scope, look.prices.gross(look.book.flow.sums.get(scope))),)
+    return (read(scope, look.prices.gross(look.book.flow.sums.get(scope))),)
 
 
 def _position(look: Look, scope: str) -> Iterable[Reading]:
-    return (_read(line.scopes[1], look.prices.value(line.unit, line.gross)) for line in look.lines(scope))
+    return (read(line.scopes[1], look.prices.value(line.unit, line.gross)) for line in look.lines(scope))
 
 
 def _interest(look: Look, scope: str) -> Iterable[Reading]:
     for line in look.lines(scope):
         looked_at, share = interest_share(look.book, line, line.gross)
         if looked_at:
-            yield _read(line.scopes[1], share)
+            yield read(line.scopes[1], share)
 
 
 def _slippage(look: Look, scope: str) -> Iterable[Reading]:
@@ -124,7 +89,7 @@ def _slippage(look: Look, scope: str) -> Iterable[Reading]:
 
 
 def _open_value(look: Look, scope: str) -> Iterable[Reading]:
-    return (_read(scope, look.prices.open_value(look.book.flow.sums.get(scope))),)
+    return (read(scope, look.prices.open_value(look.book.flow.sums.get(scope))),)
 
 
 def _open_orders(look: Look, scope: str) -> Iterable[Reading]:
@@ -185,6 +150,7 @@ GAUGES: dict[Control, Gauge] = {
     Control.MESSAGE_RATE: _rate(lambda look: (look.book.flow.messages, look.spans.message_rate_ms)),
     Control.ORDER_TO_TRADE: _order_to_trade,
     Control.TRANSFER_PER_DAY: _moved,
+    **STATES,
 }
 """How each control is measured between decisions."""
 

@@ -1,7 +1,8 @@
 """Usages: how much of every limit is used, measured between decisions at the marks of the Book."""
 
-from domain.controls.gauges import EACH, GAUGES, SINGLE, Look, Reading
+from domain.controls.gauges import EACH, GAUGES, SINGLE
 from domain.controls.probe import Usage
+from domain.controls.reading import Look, Reading
 from domain.limit import Control, Limit
 from domain.limits import CONTROLS, Bound, ControlSpec
 from domain.mode import GLOBAL
@@ -17,7 +18,7 @@ def usages(book: Book, at_us: int) -> tuple[Usage, ...]:
     """Return how much of each limit is used, in the order of the catalogue and of scopes.
 
     Of what is measured by venue account (margin, distance to liquidation) there is one for each venue, the nearest to
-    its limit first; of the rest one, of the subject that is nearest.
+    its limit first; of the rest one, of the subject that is nearest, and one of each that is beyond the limit too.
     """
     look = Look(book, at_us)
     found: list[Usage] = []
@@ -44,7 +45,9 @@ def _usages(limit: Limit, readings: list[Reading] | None) -> list[Usage]:
     found = [_usage(spec, limit, each, _share(spec, each, limit)) for each in readings]
     # What nobody can tell comes first: it may be anything.
     found.sort(key=lambda usage: SHARE_BPS_MAX + 1 if usage.share_bps is None else usage.share_bps, reverse=True)
-    return found if limit.control in EACH else found[:1]
+    if limit.control in EACH:
+        return found
+    return found[:1] + [each for each in found[1:] if each.used is not None and spec.breached(each.used, limit.value)]
 
 
 def _share(spec: ControlSpec, reading: Reading, limit: Limit) -> int | None:
