@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from api.cli_limits import add_limits
 from api.settings import SettingsError, read_settings
 from api.starting import CannotStart, held
 
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_running(commands)
     _add_stopping(commands)
+    add_limits(commands)
     _add_proving(commands)
     _add_oracle(commands)
     return parser

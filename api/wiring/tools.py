@@ -21,8 +21,9 @@ PROGRESS_S = 1.0
 class Progress:
     """Tell how far long work is, at most once a second, to standard error."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, things: str = "events") -> None:
         self._what = what
+        self._things = things
         self._started = time.monotonic()
         self._told = 0.0
 
@@ -33,7 +34,7 @@ class Progress:
             return
         self._told = now
         rate = done / max(now - self._started, 0.001)
-        sys.stderr.write(f"{self._what}: {done:,} of {of:,} events, {rate:,.0f}/s\n")
+        sys.stderr.write(f"{self._what}: {done:,} of {of:,} {self._things}, {rate:,.0f}/s\n")
 
 
 def run_migrate(dsn: str) -> int:
