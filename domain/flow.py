@@ -6,6 +6,7 @@ past, so that a count is never less than what was sent within the window. Bounde
 """
 
 from bisect import bisect_right
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,14 +17,15 @@ from domain.quantity import ZERO, Num
 
 SLOTS = 60
 DAY_US = 86_400_000_000
-INVERSE = "inverse"
+LINEAR, INVERSE = "linear", "inverse"
 
 
 class Line(msgspec.Struct, kw_only=True):
     """Count one instrument: its position, and what its open orders may yet buy and sell, both positive.
 
     Quantities are in the units of orders: base, quote on inverse contracts. `value` is that of the open orders at their
-    limit prices, quote units. `base` and `quote` are empty for what the policy does not trade.
+    limit prices, quote units; `cash` what its fills, fees and funding left of the quote: with the position at its price
+    that is all that was won. `base` and `quote` are empty for what the policy does not trade.
     """
 
     venue: str
@@ -36,6 +38,7 @@ class Line(msgspec.Struct, kw_only=True):
     buying: Num = ZERO
     selling: Num = ZERO
     value: Num = ZERO
+    cash: Num = ZERO
     orders: int = 0
     scopes: tuple[str, ...] = ()
 
@@ -59,19 +62,30 @@ def gross(position: Num, buying: Num, selling: Num) -> Num:
     return max(abs(position + buying), abs(position - selling))
 
 
+class More(NamedTuple):
+    """Say by how much a line changes."""
+
+    position: Num = ZERO
+    cash: Num = ZERO
+    buying: Num = ZERO
+    selling: Num = ZERO
+    value: Num = ZERO
+    orders: int = 0
+    unanswered: int = 0
+
+
 class Sums(msgspec.Struct, kw_only=True):
     """Add up the lines of a scope: `gross` by unit, `value` of open orders by quote, orders, and those not answered.
 
-    Of an underlying also its signed `position` and what may yet be bought and sold of it, inverse contracts left out.
+    Of linear contracts also the signed `positions` by base, and their `cash` by quote.
     """
 
     gross: dict[str, Num] = {}
     value: dict[str, Num] = {}
+    positions: dict[str, Num] = {}
+    cash: dict[str, Num] = {}
     orders: int = 0
     unanswered: int = 0
-    position: Num = ZERO
-    buying: Num = ZERO
-    selling: Num = ZERO
 
 
 class Window(msgspec.Struct):
@@ -135,6 +149,7 @@ class Reach(msgspec.Struct):
 class Flow(msgspec.Struct, kw_only=True):
     """Hold the tallies of a Book. Scopes are `global`, `venue:<id>`, `asset:<underlying>`, and those of transfers.
 
+    `told` counts how often what accounts are judged by was told: the accounts, marks, listings and the policy.
     `arriving` and `leaving` are atoms of collateral, by asset, of open mints and redeems that have not settled.
     `accepted` (atoms of issued dollars, by side and `global` or pair), `slippage` and `moved` (USD, by scope) are of
     the UTC day `day`. `sent` and `messages` are counted by scope, `answered` and `traded` orders by venue, `repeated`
@@ -145,6 +160,7 @@ class Flow(msgspec.Struct, kw_only=True):
     sums: dict[str, Sums] = {}
     arriving: dict[str, int] = {}
     leaving: dict[str, int] = {}
+    told: int = 0
     day: int = 0
     accepted: dict[str, int] = {}
     slippage: dict[str, Num] = {}
@@ -184,38 +200,31 @@ class Flow(msgspec.Struct, kw_only=True):
             self.sums.setdefault(scope, Sums())
         return line
 
-    def change(
-        self,
-        line: Line,
-        *,
-        position: Num = ZERO,
-        buying: Num = ZERO,
-        selling: Num = ZERO,
-        value: Num = ZERO,
-        orders: int = 0,
-        unanswered: int = 0,
-    ) -> None:
+    def change(self, line: Line, more: More) -> None:
         """Change a line by so much, and every sum that it is in."""
         before, unit = line.gross, line.unit
-        line.position += position
-        line.buying += buying
-        line.selling += selling
-        line.value += value
-        line.orders += orders
-        more = line.gross - before
+        line.position += more.position
+        line.buying += more.buying
+        line.selling += more.selling
+        line.value += more.value
+        line.cash += more.cash
+        line.orders += more.orders
+        grown = line.gross - before
+        linear = line.kind == LINEAR and bool(line.base)
         for scope in line.scopes:
             sums = self.sums[scope]
-            if more:
-                sums.gross[unit] = sums.gross.get(unit, ZERO) + more
-            if value:
-                sums.value[line.quote] = sums.value.get(line.quote, ZERO) + value
-            sums.orders += orders
-            sums.unanswered += unanswered
-        if line.base and line.kind != INVERSE:
-            sums = self.sums[line.scopes[-1]]
-            sums.position += position
-            sums.buying += buying
-            sums.selling += selling
+            _add(sums.gross, unit, grown)
+            _add(sums.value, line.quote, more.value)
+            if linear:
+                _add(sums.positions, line.base, more.position)
+                _add(sums.cash, line.quote, more.cash)
+            sums.orders += more.orders
+            sums.unanswered += more.unanswered
+
+
+def _add(sums: dict[str, Num], name: str, more: Num) -> None:
+    if more:
+        sums[name] = sums.get(name, ZERO) + more
 
 
 def scopes_of(venue: str, underlying: str) -> tuple[str, ...]:

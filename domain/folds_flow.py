@@ -9,13 +9,17 @@ from typing import Any
 
 import msgspec
 
+from domain.account import AccountObserved
 from domain.cost import CostRealised
 from domain.event import Event
 from domain.fill import FillKind, FillRecorded
-from domain.flow import INVERSE, Flow, Line, Reach, Window, alike_key
+from domain.flow import INVERSE, Flow, Line, More, Reach, Window, alike_key
+from domain.funding import FundingPaid, funding_key
+from domain.ids import position_key
 from domain.instant import MILLISECOND_US
 from domain.latch import ControlReleased
 from domain.limit import Control
+from domain.listing import InstrumentChanged, InstrumentListed
 from domain.mark import RiskMarked
 from domain.mode import GLOBAL
 from domain.order import (
@@ -31,6 +35,7 @@ from domain.order_state import OpenOrder
 from domain.policy import PolicyAdopted
 from domain.quantity import ZERO, Num, multiply
 from domain.quote import Side
+from domain.ratio import RatioObserved
 from domain.request import (
     OpenRequest,
     RequestAccepted,
@@ -79,7 +84,8 @@ def recounted(book: Book) -> Flow:
             )
         )
     for held in book.positions.values():
-        flow.change(flow.line(held.venue, held.account, held.symbol), position=held.quantity)
+        line = flow.line(held.venue, held.account, held.symbol)
+        flow.change(line, More(position=held.quantity, cash=_cash(book, line)))
     for order in book.orders.values():
         _recount(flow, None, order)
     for request in book.requests.values():
@@ -113,14 +119,14 @@ def _recount(flow: Flow, before: OpenOrder | None, after: OpenOrder | None) -> N
     orders = (after is not None) - (before is not None)
     if orders == 0 and was == now:
         return
-    flow.change(
-        line,
+    more = More(
         buying=now.buying - was.buying,
         selling=now.selling - was.selling,
         value=now.value - was.value,
         orders=orders,
         unanswered=now.unanswered - was.unanswered,
     )
+    flow.change(line, more)
 
 
 _NOTHING = _Counted(ZERO, ZERO, ZERO, 0)
@@ -203,9 +209,26 @@ def around_fill(apply: Apply) -> Apply:
 
     def filled(book: Book, event: FillRecorded, at_us: int) -> None:
         followed(book, event, at_us)
-        book.flow.change(book.flow.line(event.venue, event.account, event.symbol), position=event.signed)
+        line = book.flow.line(event.venue, event.account, event.symbol)
+        book.flow.change(line, More(position=event.signed, cash=_cash(book, line) - line.cash))
 
     return filled
+
+
+def _cash(book: Book, line: Line) -> Num:
+    """Return what a line's fills, fees and funding left of its quote."""
+    held = book.positions.get(position_key(line.venue, line.account, line.symbol))
+    paid = book.outside.funding.get(funding_key(line.venue, line.account, line.symbol, line.quote), ZERO)
+    return paid if held is None else held.realised - held.fees - held.quantity * held.entry_price + paid
+
+
+def _funded(book: Book, event: FundingPaid, _at_us: int) -> None:
+    line = book.flow.line(event.venue, event.account, event.symbol)
+    book.flow.change(line, More(cash=_cash(book, line) - line.cash))
+
+
+def _told(book: Book, _event: Event, _at_us: int) -> None:
+    book.flow.told += 1
 
 
 def around_request(apply: Apply) -> Apply:
@@ -239,6 +262,7 @@ def _adopted(apply: Apply) -> Apply:
         apply(book, event, at_us)
         anew = recounted(book)
         book.flow.lines, book.flow.sums = anew.lines, anew.sums
+        book.flow.told += 1
 
     return followed
 
@@ -276,6 +300,7 @@ def _marked(book: Book, event: RiskMarked, at_us: int) -> None:
         if reach is None:
             reach = marked[mark.asset] = Reach()
         reach.add(at_us, span_us, mark.mid)
+    book.flow.told += 1
 
 
 def _released(book: Book, event: ControlReleased, _at_us: int) -> None:
@@ -310,6 +335,11 @@ BESIDE: dict[type[Event], Apply] = {
     TransferPlanned: _moved,
     RiskMarked: _marked,
     ControlReleased: _released,
+    FundingPaid: _funded,
+    AccountObserved: _told,
+    InstrumentListed: _told,
+    InstrumentChanged: _told,
+    RatioObserved: _told,
 }
 """Which events are counted besides."""
 

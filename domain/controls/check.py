@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from domain.controls import orders, positions, requests, rules
+from domain.controls import accounts, orders, positions, requests, rules
 from domain.controls.meter import Meter
 from domain.controls.probe import Probe
 from domain.limits import Stage
@@ -46,6 +46,8 @@ def _request(meter: Meter) -> None:
     if meter.probe.legs:
         grown = positions.grown_by_legs(meter.book, meter.probe.legs)
         positions.hold_positions(meter, grown)
+        accounts.hold_accounts(meter, grown)
+        accounts.hold_unsettled(meter, grown)
 
 
 def _order(meter: Meter) -> None:
@@ -61,7 +63,9 @@ def _order(meter: Meter) -> None:
         rules.hold_peg(meter, line.quote)
     rules.hold_references(meter)
     positions.hold_delta(meter)
-    positions.hold_positions(meter, positions.grown_by_orders(book, (order, *probe.ahead)))
+    grown = positions.grown_by_orders(book, (order, *probe.ahead))
+    positions.hold_positions(meter, grown)
+    accounts.hold_accounts(meter, grown)
     orders.hold_order(meter, order, line)
 
 

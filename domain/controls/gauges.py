@@ -14,11 +14,11 @@ from domain.controls.reading import Gauge, Look, Reading, read
 from domain.controls.requests import accepted_today, slippage_today
 from domain.controls.states import STATES
 from domain.exposure import exposure
-from domain.flow import INVERSE, Line, Window
+from domain.flow import INVERSE, Window
+from domain.ids import position_key
 from domain.instant import MILLISECOND_US
 from domain.limit import Control
 from domain.mode import GLOBAL
-from domain.order_state import OpenOrder
 from domain.quantity import ZERO, Num, to_units
 from domain.quote import Side
 
@@ -26,27 +26,21 @@ ISSUED_DECIMALS = 18
 
 
 def _order_notional(look: Look, scope: str) -> Iterable[Reading]:
-    values = [_value(look, order) for order in look.book.orders.values() if scope in _scopes(look, order)]
-    if any(value is None for value in values):
-        return (Reading(scope, None),)
-    return (read(scope, max((value for value in values if value is not None), default=ZERO)),)
+    greatest = look.once("orders", lambda: _greatest(look))
+    return (read(scope, greatest.get(scope, ZERO)),)
 
 
-def _line(look: Look, order: OpenOrder) -> Line | None:
-    asked = order.order
-    return look.book.flow.lines.get(f"{asked.venue}|{asked.account}|{asked.symbol}")
-
-
-def _scopes(look: Look, order: OpenOrder) -> tuple[str, ...]:
-    line = _line(look, order)
-    return line.scopes if line is not None else ()
-
-
-def _value(look: Look, order: OpenOrder) -> Decimal | None:
-    line, left = _line(look, order), order.left
-    if line is None:
-        return None
-    return look.prices.value(line.quote, left if line.kind == INVERSE else left * order.order.limit_price)
+def _greatest(look: Look) -> dict[str, Decimal | None]:
+    """Return the value of the greatest open order of each scope, USD."""
+    found: dict[str, Decimal | None] = {}
+    for order in look.book.orders.values():
+        asked, left = order.order, order.left
+        line = look.book.flow.lines[position_key(asked.venue, asked.account, asked.symbol)]
+        value = look.prices.value(line.quote, left if line.kind == INVERSE else left * asked.limit_price)
+        for scope in line.scopes:
+            before = found.get(scope, ZERO)
+            found[scope] = None if value is None or before is None else max(before, value)
+    return found
 
 
 def _per_block(side: Side) -> Gauge:

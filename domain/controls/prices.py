@@ -75,3 +75,8 @@ class Prices:
     def open_value(self, sums: Sums | None) -> Decimal | None:
         """Return the value of a scope's open orders at their limit prices, USD."""
         return ZERO if sums is None else self.total(sums.value)
+
+    def won(self, sums: Sums) -> Decimal | None:
+        """Return what the linear contracts of a scope have won, USD, whether it was paid out or not."""
+        held, cash = self.total(sums.positions), self.total(sums.cash)
+        return None if held is None or cash is None else EXACT.add(held, cash)

@@ -14,15 +14,18 @@ SHARE_BPS_MAX = 1_000_000
 """What a share is told as at most: a hundred times the limit, or of nothing allowed."""
 
 
-def usages(book: Book, at_us: int) -> tuple[Usage, ...]:
+def usages(book: Book, at_us: int, *, standing: bool = False) -> tuple[Usage, ...]:
     """Return how much of each limit is used, in the order of the catalogue and of scopes.
 
     Of what is measured by venue account (margin, distance to liquidation) there is one for each venue, the nearest to
     its limit first; of the rest one, of the subject that is nearest, and one of each that is beyond the limit too.
+    With `standing` what is only of single decisions is left out.
     """
     look = Look(book, at_us)
     found: list[Usage] = []
     for limit in sorted(book.limits.values(), key=_place):
+        if standing and limit.control in SINGLE:
+            continue
         gauge = GAUGES.get(limit.control)
         found += _usages(limit, None if gauge is None else list(gauge(look, limit.scope)))
     return tuple(found)
