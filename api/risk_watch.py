@@ -2,22 +2,30 @@
 
 The look is the decider's own, tried on the Book as it is: where it would record nothing, nothing is asked. One is on
 its way at a time. What must be remembered between looks is kept here, and goes with the command that rests on it.
+
+All limits are measured anew only when something happened, a price moved, or it was long ago; and looking takes no more
+than a tenth of the core's time, however much there is to measure.
 """
 
 import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from api.core import ACTOR, Asked, Core
+from api.core import ACTOR, Asked
 from commands.envelope import Reply
+from commands.handler import Handler
 from commands.ports import Clock
-from commands.risk import LookAtRisk, Since, survey
+from commands.risk import LookAtRisk, Since, moved, survey
 from domain.carry import MarkEvidence
 from domain.codec import encode
 from domain.ids import natural_id
 from domain.market import Witness
 
 LOOK_EVERY_S = 0.05
+# With nothing new all is measured this often: what is counted over a while is less by then.
+REST_US = 500_000
+# Looking takes at most one part in so many of the loop's time.
+ONE_IN = 10
 # After a pause this long nothing counts as having been sound without a break.
 PAUSE_MAX_US = 2_000_000
 
@@ -34,10 +42,23 @@ class Markets(Protocol):
         ...
 
 
+class Decides(Protocol):
+    """Be the core: decide what is offered, on the Book that its handler holds."""
+
+    @property
+    def handler(self) -> Handler:
+        """Return the handler."""
+        ...
+
+    def offer(self, asked: Asked) -> None:
+        """Take a command, to be answered later."""
+        ...
+
+
 class RiskWatch:
     """Look at one core's Book, and offer it `risk.look` when one would record something."""
 
-    def __init__(self, core: Core, markets: Markets, clock: Clock) -> None:
+    def __init__(self, core: Decides, markets: Markets, clock: Clock) -> None:
         self.looks = 0
         self.recorded = 0
         self.look_us_max = 0
@@ -46,6 +67,7 @@ class RiskWatch:
         self._clock = clock
         self._since: tuple[Since, ...] = ()
         self._looked_us = 0
+        self._position = -1
         self._waiting = False
 
     async def run(self) -> None:
@@ -54,18 +76,23 @@ class RiskWatch:
         while True:
             began = loop.time()
             self.look()
-            self.look_us_max = max(self.look_us_max, round((loop.time() - began) * 1_000_000))
-            await asyncio.sleep(LOOK_EVERY_S)
+            took = loop.time() - began
+            self.look_us_max = max(self.look_us_max, round(took * 1_000_000))
+            await asyncio.sleep(max(LOOK_EVERY_S, (ONE_IN - 1) * took))
 
     def look(self) -> None:
-        """Look once, unless what the last look asked for is not decided yet."""
+        """Look once, unless what the last look asked for is not decided yet, or nothing is new."""
         if self._waiting:
             return
         now_us, handler = self._clock.now_us(), self._core.handler
         at_us = max(now_us, handler.at_us)
+        witnesses, marks = self._markets.witnesses(now_us), self._markets.marks(now_us)
+        rests = handler.position == self._position and at_us - self._looked_us < REST_US
+        if rests and not moved(handler.book, at_us, witnesses, marks):
+            return
         remembered = self._since if at_us - self._looked_us <= PAUSE_MAX_US else ()
-        found = survey(handler.book, at_us, self._markets.witnesses(now_us), self._markets.marks(now_us), remembered)
-        self._since, self._looked_us = found.since, at_us
+        found = survey(handler.book, at_us, witnesses, marks, remembered)
+        self._since, self._looked_us, self._position = found.since, at_us, handler.position
         self.looks += 1
         if found.events:
             self._ask(at_us)

@@ -67,6 +67,12 @@ def look_at_risk(book: Book, command: LookAtRisk, context: Context) -> tuple[Eve
     return survey(book, context.at_us, context.witnesses, context.marks, command.since).events
 
 
+def moved(book: Book, at_us: int, witnesses: tuple[Witness, ...], marks: tuple[MarkEvidence, ...]) -> bool:
+    """Say whether what everything is worth differs from the marks in force by enough to look at all limits."""
+    policy = book.policy
+    return policy is not None and _marked(book, policy, at_us, (witnesses, marks), {})[0] is not None
+
+
 def survey(
     book: Book,
     at_us: int,
@@ -125,7 +131,7 @@ def _marked(
         if asset not in told and since.get(f"unheard|{asset}", at_us) <= lost_us
     )
     stale = at_us - before.marked_at_us >= risk.mark_every_ms * MILLISECOND_US
-    moved = any(
+    changed = any(
         asset not in before.assets or distance_bps(mark.mid, before.assets[asset].mid) >= risk.mark_move_bps
         for asset, mark in told.items()
     ) or any(
@@ -133,7 +139,7 @@ def _marked(
         or distance_bps(each.price, known) >= risk.mark_move_bps
         for each in instruments
     )
-    if not (lost or moved or (stale and told)):
+    if not (lost or changed or (stale and told)):
         return None, unheard
     return RiskMarked(assets=tuple(told.values()), instruments=instruments, lost=lost, marked_at_us=at_us), unheard
 
