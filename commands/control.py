@@ -1,26 +1,37 @@
-"""The controls that a decision passes: modes, notional, net delta, collar. A missing limit refuses."""
+"""What a decision passes: modes, backing, and the controls of the catalogue as a decider asks for them.
+
+What is measured and refused is in `domain.controls`; a missing limit refuses.
+"""
 
 from decimal import Decimal
 
+import msgspec
+
 from domain.basis import check_suspended
 from domain.book import Book
+from domain.controls import Probe, check, strictest
 from domain.exposure import exposure, with_request
+from domain.hedge import HedgePlanned, PlannedLeg, Purpose
 from domain.limit import Control, Limit
+from domain.limits import Stage
 from domain.market import BPS_STEP
-from domain.mode import GLOBAL, SEVERITY, Mode, mildest
+from domain.mode import GLOBAL, SEVERITY, Action, Mode, forbid, mildest
+from domain.order import Order
 from domain.policy import Hedging, Pair
-from domain.quantity import BPS, Amount, Num, Rounding, divide, multiply, round_to, subtract, to_units
+from domain.pricing import Pricing
+from domain.quantity import BPS, ZERO, Amount, Num, Rounding, divide, multiply, round_to, subtract, to_units
 from domain.quote import Side
 from domain.refusal import Reason, Refusal
 
 
 def need_limit(book: Book, control: Control, scope: str = GLOBAL) -> Limit | Refusal:
     """Return the limit, or the refusal that its absence is."""
-    limit = book.limit(control, scope)
-    if limit is None:
-        text = f"no limit {control} is set for {scope}: nothing is allowed until one is"
-        return Refusal(reason=Reason.LIMIT_MISSING, text=text, control=control, scope=scope)
-    return limit
+    return book.limit(control, scope) or _missing(control, scope)
+
+
+def _missing(control: Control, scope: str) -> Refusal:
+    text = f"no limit {control} is set for {scope}: nothing is allowed until one is"
+    return Refusal(reason=Reason.LIMIT_MISSING, text=text, control=control, scope=scope)
 
 
 def mode_of(book: Book, pair: Pair) -> Mode:
@@ -35,29 +46,9 @@ def mode_of(book: Book, pair: Pair) -> Mode:
 
 def check_mode(book: Book, pair: Pair, side: Side) -> Refusal | None:
     """Refuse what the modes of the book, the venue, the asset and the pair do not permit, what is lost or suspended."""
-    mode = mode_of(book, pair)
-    if mode is Mode.HALTED:
-        return Refusal(reason=Reason.HALTED, text=f"{pair.name} is halted")
-    if mode is Mode.REDUCE_ONLY and side is Side.MINT:
-        return Refusal(reason=Reason.REDUCE_ONLY, text=f"{pair.name} takes no new mints now")
-    return check_suspended(book, pair, side)
-
-
-def check_notional(book: Book, notional: Decimal) -> Refusal | None:
-    """Refuse a request or order above the limit on its USD value."""
-    limit = need_limit(book, Control.ORDER_NOTIONAL)
-    if isinstance(limit, Refusal):
-        return limit
-    if notional <= limit.value:
-        return None
-    return Refusal(
-        reason=Reason.ORDER_NOTIONAL,
-        text=f"{Num(notional)} USD is above the limit of {limit.value} USD for one request",
-        control=limit.control,
-        scope=limit.scope,
-        limit=str(limit.value),
-        value=str(Num(notional)),
-    )
+    mode, action = mode_of(book, pair), Action.MINT if side is Side.MINT else Action.REDEEM
+    text = f"{pair.name} is halted" if mode is Mode.HALTED else f"{pair.name} takes no new mints now"
+    return forbid(mode, action, text) or check_suspended(book, pair, side)
 
 
 def check_backing(book: Book, side: Side, collateral: Amount) -> Refusal | None:
@@ -94,19 +85,97 @@ def check_delta(book: Book, underlying: str, backing_change: Decimal, trade: Dec
     )
 
 
-def check_collar(book: Book, price: Decimal, reference: Decimal) -> Refusal | None:
-    """Refuse an order whose limit price lies too far from the reference, on either side."""
-    limit = need_limit(book, Control.PRICE_COLLAR)
-    if isinstance(limit, Refusal):
-        return limit
-    distance = multiply(divide(abs(subtract(price, reference)), reference), BPS)
+def check_collar(book: Book, leg: PlannedLeg, underlying: str) -> Refusal | None:
+    """Refuse a leg whose limit price lies too far from the middle of its own book, on either side."""
+    limit = strictest(book, Control.PRICE_COLLAR, f"asset:{underlying}", f"venue:{leg.venue}")
+    if limit is None:
+        return _missing(Control.PRICE_COLLAR, GLOBAL)
+    distance = multiply(divide(abs(subtract(leg.limit_price, leg.reference)), leg.reference), BPS)
     if distance <= limit.value:
         return None
+    text = f"the limit price {leg.limit_price} lies more than {limit.value} bps from the reference {leg.reference}"
     return Refusal(
         reason=Reason.PRICE_COLLAR,
-        text=f"the limit price {Num(price)} lies more than {limit.value} bps from the reference {Num(reference)}",
+        text=text,
         control=limit.control,
         scope=limit.scope,
         limit=str(limit.value),
         value=str(round_to(distance, BPS_STEP, Rounding.NEAREST)),
     )
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Say what accepting would change: the backing, signed base units, and the hedge that was planned for it."""
+
+    change: Num
+    hedge: HedgePlanned | None = None
+
+
+def check_asked(
+    book: Book, pair: Pair, side: Side, priced: Pricing, at_us: int, accepted: Accepted | None = None
+) -> Refusal | None:
+    """Test every control of a mint or redeem: of a quote, or, with the hedge that it would bring, of its acceptance."""
+    hedge = accepted.hedge if accepted is not None else None
+    return check(
+        book,
+        Probe(
+            stage=Stage.QUOTE if accepted is None else Stage.REQUEST,
+            at_us=at_us,
+            underlying=book.asset(pair.collateral).underlying,
+            pair=pair.name,
+            asset=pair.collateral,
+            mint=side is Side.MINT,
+            change=ZERO if accepted is None else accepted.change,
+            quantity=ZERO if hedge is None else hedge.quantity,
+            legs=() if hedge is None else hedge.legs,
+            purpose=None if hedge is None else hedge.purpose,
+            notional=priced.notional,
+            issued=priced.issued.atoms,
+            reference_usd=priced.decomposition.reference,
+        ),
+    )
+
+
+class Sending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Say for what orders are to be sent: the underlying, the purpose of their hedge, and when."""
+
+    underlying: str
+    purpose: Purpose
+    at_us: int
+
+
+def check_order(
+    book: Book, order: Order, sending: Sending, prices: tuple[Num, Num], ahead: tuple[Order, ...] = ()
+) -> Refusal | None:
+    """Test every control of a venue order before its intent is recorded.
+
+    `prices` are the middle of its own book, in quote and in dollars; `ahead` are the orders that the same decision
+    records before it, which the Book does not hold yet.
+    """
+    reference, reference_usd = prices
+    return check(
+        book,
+        Probe(
+            stage=Stage.ORDER,
+            at_us=sending.at_us,
+            underlying=sending.underlying,
+            notional=multiply(order.quantity, reference_usd),
+            order=order,
+            ahead=ahead,
+            purpose=sending.purpose,
+            reference=reference,
+            reference_usd=reference_usd,
+        ),
+    )
+
+
+def order_max(book: Book, underlying: str, venue: str) -> Limit | Refusal:
+    """Return the limit on the value of one order there, USD, or the refusal that its absence is."""
+    limit = strictest(book, Control.ORDER_NOTIONAL, f"asset:{underlying}", f"venue:{venue}")
+    return limit if limit is not None else _missing(Control.ORDER_NOTIONAL, GLOBAL)
+
+
+def in_usd(book: Book, quote: str, price: Num) -> Num:
+    """Return a price in dollars, by the mark of what it is told in; by its face where that was never marked."""
+    mark = book.marks.assets.get(quote)
+    return multiply(price, mark.mid) if mark is not None else price

@@ -33,6 +33,7 @@ from commands import (
     risk,
     settlement,
     settling,
+    transfer,
     treasury,
     watch,
 )
@@ -40,7 +41,7 @@ from commands.context import Context
 from commands.envelope import COMMANDS, Command
 from commands.process import Message
 from domain.account import AccountObserved
-from domain.approvals import ApprovalRequested
+from domain.approvals import ApprovalDenied, ApprovalExpired, ApprovalGranted, ApprovalRequested
 from domain.book import Book
 from domain.codec import reader
 from domain.event import Event
@@ -101,6 +102,7 @@ DECIDERS: dict[type[Command], Decide] = {
     destination.AddDestination: destination.add_destination,
     destination.RemoveDestination: destination.remove_destination,
     latch.ReleaseControl: latch.release_control,
+    transfer.PlanTransfer: transfer.plan_transfer,
     limit.SetLimit: limit.set_limit,
     limit.RemoveLimit: limit.remove_limit,
     limit.ApplyLimits: limit.apply_limits,
@@ -121,8 +123,8 @@ DECIDERS: dict[type[Command], Decide] = {
     onchain.RecordParty: onchain.record_party,
     onchain.RevokeRequest: onchain.revoke_request,
     account.ObserveAccount: account.observe_account,
-    indicative.SampleIndicative: indicative.sample_indicative,
     ratio.ObserveRatio: ratio.observe_ratio,
+    indicative.SampleIndicative: indicative.sample_indicative,
     rebalance.LookAtHedges: rebalance.look_at_hedges,
     risk.LookAtRisk: risk.look_at_risk,
 }
@@ -141,6 +143,8 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     LimitSet: (limit.react_set, approval.react_moved),
     LimitRemoved: (approval.react_moved,),
     LimitExpired: (approval.react_moved,),
+    ControlLatched: (approval.react_moved, risk.react_latched),
+    ControlReleased: (approval.react_moved, risk.react_unlatched, watch.react_unlatched),
     DestinationAdmitted: (approval.react_moved,),
     DestinationRemoved: (approval.react_moved,),
     VenueSuspended: (hedging_slices.react_stopped,),
@@ -161,8 +165,9 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     StableHeld: (watch.react_stable,),
     AccountObserved: (rebalance.react_observed, risk.react_compared),
     LimitApproached: (watch.react_approached, risk.react_approached),
-    ControlLatched: (approval.react_moved, risk.react_latched),
-    ControlReleased: (approval.react_moved, risk.react_unlatched, watch.react_unlatched),
+    ApprovalGranted: (watch.react_decided,),
+    ApprovalDenied: (watch.react_decided,),
+    ApprovalExpired: (watch.react_decided,),
     PartyRemoved: (onchain.react_removed,),
     ContractChanged: (onchain.react_removed, treasury.react_terms),
     ContractObserved: (treasury.react_terms,),
@@ -205,6 +210,7 @@ ASKED = frozenset(
         "approval.decide",
         "mode.change",
         "control.release",
+        "transfer.plan",
         "destination.add",
         "destination.remove",
         "alert.acknowledge",

@@ -5,20 +5,20 @@ from uuid import UUID
 import msgspec
 
 from commands.context import Context
-from commands.control import check_collar, need_limit
+from commands.control import Sending, check_order, order_max
 from commands.envelope import Command, command
 from commands.hedging_rest import abandoned, completed, home_of, idle_legs, live_legs, may_plan_anew, rest
 from commands.hedging_slices import Placing, due, intents, retry_ms, sized
+from commands.latch import latching
 from commands.planning import Planned, Wanted, open_ways, plan
 from domain.book import Book
 from domain.consolidated import way_limit
 from domain.event import Event
 from domain.hedge import HedgeRerouted, OpenHedge, OpenLeg
 from domain.instant import MILLISECOND_US
-from domain.limit import Control
-from domain.mode import GLOBAL
-from domain.quantity import ZERO, Num, add
-from domain.refusal import Reason, Refusal
+from domain.order import Order, OrderAttempted, OrderSubmissionRequested
+from domain.quantity import ZERO, Num, add, multiply
+from domain.refusal import Reason, Refusal, least
 from domain.ways import Way, Ways
 
 
@@ -34,6 +34,7 @@ class _Sent(msgspec.Struct, gc=False):
 
     events: list[Event]
     stuck: list[OpenLeg]
+    orders: list[Order]
     refusal: Refusal | None = None
 
     @property
@@ -43,6 +44,11 @@ class _Sent(msgspec.Struct, gc=False):
         for leg in self.stuck:
             total = add(total, leg.left)
         return total
+
+    def told(self, book: Book) -> tuple[Event, ...]:
+        """Return what is recorded where anything was sent; what latched on the way is told with it."""
+        latched = latching(book, self.refusal) if self.events and self.refusal is not None else ()
+        return (*self.events, *latched)
 
 
 def continue_hedge(book: Book, command: ContinueHedge, context: Context) -> tuple[Event, ...] | Refusal:
@@ -62,9 +68,9 @@ def continue_hedge(book: Book, command: ContinueHedge, context: Context) -> tupl
         cut=False,
     )
     found = open_ways(book, wanted, context)
-    limit = need_limit(book, Control.ORDER_NOTIONAL)
     if isinstance(found, Refusal):
         return found
+    limit = order_max(book, found.underlying, found.first.instrument.venue)
     if isinstance(limit, Refusal):
         return limit
     waits = bool(hedge.working) or len(ready) < len(idle)
@@ -74,12 +80,10 @@ def continue_hedge(book: Book, command: ContinueHedge, context: Context) -> tupl
         wanted = msgspec.structs.replace(wanted, quantity=left)
         anew = _planned_anew(book, hedge, wanted, sent, context, waits=waits)
         if isinstance(anew, Refusal):
-            return tuple(sent.events) or anew
+            return sent.told(book) or anew
         sent.events += anew
         left = ZERO
-    if sent.events or sent.refusal is not None:
-        return tuple(sent.events) or sent.refusal or ()
-    return _over(hedge, left, waits=waits)
+    return sent.told(book) or sent.refusal or _over(hedge, left, waits=waits)
 
 
 def _over(hedge: OpenHedge, left: Num, *, waits: bool) -> tuple[Event, ...]:
@@ -92,18 +96,18 @@ def _over(hedge: OpenHedge, left: Num, *, waits: bool) -> tuple[Event, ...]:
 def _slices(book: Book, hedge: OpenHedge, ready: tuple[OpenLeg, ...], found: Ways, context: Context) -> _Sent:
     """Return the next orders of the legs that are due; without a round left, a closed way is waited for."""
     by_key = {way.instrument.key: way for way in found.open}
-    sent = _Sent([], [])
+    sent = _Sent([], [], [])
     for leg in ready:
         way = by_key.get(leg.leg.key)
         if way is None and may_plan_anew(book, hedge):
             sent.stuck.append(leg)
             continue
-        number = hedge.orders + len(sent.events) // 2 + 1
-        order = _closed(leg, found) if way is None else _slice(book, hedge, (leg, way), number, found, context)
+        order = _closed(leg, found) if way is None else _slice(book, hedge, (leg, way), sent, found, context)
         if isinstance(order, Refusal):
-            sent.refusal = order
-        else:
+            sent.refusal = least(sent.refusal, order)
+        elif order:
             sent.events += order
+            sent.orders.append(order[0].order)
     return sent
 
 
@@ -115,36 +119,39 @@ def _closed(leg: OpenLeg, found: Ways) -> Refusal:
 
 
 def _slice(
-    book: Book, hedge: OpenHedge, on: tuple[OpenLeg, Way], number: int, found: Ways, context: Context
-) -> tuple[Event, ...] | Refusal:
+    book: Book, hedge: OpenHedge, on: tuple[OpenLeg, Way], sent: _Sent, found: Ways, context: Context
+) -> tuple[OrderSubmissionRequested, OrderAttempted] | tuple[()] | Refusal:
     """Return a leg's next order at what its market is now; none for what its venue would not take any more."""
     leg, way = on
-    sell, middle = leg.leg.quantity < 0, way.seen.mid
+    sell, prices = leg.leg.quantity < 0, (way.seen.mid, multiply(way.seen.mid, way.stable.mid))
     part = due(hedge, leg)
-    quantity = sized(book, way.instrument, leg, part.quantity, middle)
+    quantity = sized(book, way.instrument, leg, part.quantity, prices)
     if quantity == 0:
         return _too_tight(book, leg, way)
     ours = way.seen.asks if sell else way.seen.bids
     price = ours[0].price if part.rests else way_limit(book, way, sell=sell)
-    refusal = check_collar(book, price, middle)
-    if refusal is not None:
-        return refusal
     placed = msgspec.structs.replace(leg, leg=msgspec.structs.replace(leg.leg, limit_price=price))
+    number = hedge.orders + len(sent.orders) + 1
     placing = Placing(number=number, quantity=quantity, sources=found.sources, rests=part.rests)
-    return intents(book, hedge, placed, placing, context.at_us)
+    intent = intents(book, hedge, placed, placing, context.at_us)
+    sending = Sending(underlying=found.underlying, purpose=hedge.planned.purpose, at_us=context.at_us)
+    return check_order(book, intent[0].order, sending, prices, tuple(sent.orders)) or intent
 
 
-def _too_tight(book: Book, leg: OpenLeg, way: Way) -> tuple[Event, ...] | Refusal:
+def _too_tight(book: Book, leg: OpenLeg, way: Way) -> tuple[()] | Refusal:
     """Say that the limit forbids the least order; where the rest became too small for the venue, nothing does."""
-    instrument, limit = way.instrument, book.limit(Control.ORDER_NOTIONAL)
+    instrument = way.instrument
     if abs(leg.left) * way.seen.mid < instrument.minimum_notional:
         return ()
+    limit = order_max(book, instrument.base, instrument.venue)
+    if isinstance(limit, Refusal):
+        return limit
     return Refusal(
         reason=Reason.ORDER_NOTIONAL,
         text=f"the least order that {instrument.venue} takes in {instrument.symbol} is above the limit",
-        control=Control.ORDER_NOTIONAL,
-        scope=GLOBAL,
-        limit=str(limit.value) if limit is not None else "",
+        control=limit.control,
+        scope=limit.scope,
+        limit=str(limit.value),
     )
 
 

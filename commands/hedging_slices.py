@@ -1,11 +1,12 @@
 """The orders of a leg: how much the next one is, whether it may only reduce, and when it is due."""
 
-from decimal import Decimal
 from uuid import UUID
 
 import msgspec
 
+from commands.control import Sending, check_order, in_usd, order_max
 from commands.hedging_rest import instrument_of
+from commands.latch import latching
 from commands.order import cancel_wake, intend
 from commands.process import Arm, Message, Record
 from domain.book import Book
@@ -13,13 +14,13 @@ from domain.execution import Progress, Slice, next_slice
 from domain.hedge import HedgePlanned, HedgeRerouted, OpenHedge, OpenLeg
 from domain.instant import MILLISECOND_US
 from domain.legs import leg_of
-from domain.limit import Control
 from domain.market import instrument_scope
 from domain.mode import GLOBAL, Mode, ModeChanged
 from domain.order import Order, OrderAttempted, OrderSubmissionRequested, TimeInForce
 from domain.policy import Instrument
 from domain.quantity import ZERO, Num, Rounding, divide, round_to
 from domain.quote import Source
+from domain.refusal import Refusal
 from domain.room import holding
 from domain.sizing import least, tradable
 from domain.suspension import Suspended
@@ -34,24 +35,27 @@ def due(hedge: OpenHedge, leg: OpenLeg) -> Slice:
     return next_slice(leg.style, progress, hedge.planned.hedge_id)
 
 
-def sized(book: Book, instrument: Instrument, leg: OpenLeg, wanted: Num, reference: Decimal) -> Num:
+def sized(book: Book, instrument: Instrument, leg: OpenLeg, wanted: Num, prices: tuple[Num, Num]) -> Num:
     """Return the signed quantity of a leg's next order, whole lots that the venue takes; zero when none may be sent.
 
     A slice below the venue's least is as large as that. No order is worth more than the limit allows, and what would
-    stay behind too small to trade goes with the last.
+    stay behind too small to trade goes with the last. `prices` are the reference in quote and in dollars.
     """
+    reference, reference_usd = prices
     left, smallest = abs(leg.left), least(instrument, reference)
     wanted = max(wanted, min(smallest, left))
     if left - wanted < smallest:
         wanted = left
-    cut = min(wanted, _allowed(book, instrument, reference))
+    cut = min(wanted, allowed(book, instrument, reference_usd))
     return tradable(instrument, cut if leg.leg.quantity > 0 else -cut, reference)
 
 
-def _allowed(book: Book, instrument: Instrument, reference: Decimal) -> Num:
+def allowed(book: Book, instrument: Instrument, reference_usd: Num) -> Num:
     """Return the most that one order may be, base units; zero when the limit is missing: nothing may be sent."""
-    limit = book.limit(Control.ORDER_NOTIONAL)
-    return round_to(divide(limit.value if limit is not None else ZERO, reference), instrument.lot, Rounding.DOWN)
+    limit = order_max(book, instrument.base, instrument.venue)
+    if isinstance(limit, Refusal):
+        return ZERO
+    return round_to(divide(limit.value, reference_usd), instrument.lot, Rounding.DOWN)
 
 
 class Placing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -90,26 +94,30 @@ def _reduces(book: Book, hedge: OpenHedge, leg: OpenLeg, quantity: Num) -> bool:
 def begin(book: Book, event: HedgePlanned | HedgeRerouted, at_us: int) -> tuple[Message, ...]:
     """Send the first order of every leg of a plan; what cannot be sent yet is asked for when it is due.
 
-    What rests needs the prices of that moment, and the limit may allow no order at all: then it is asked again, and
-    refused aloud, until it does.
+    What rests needs the prices of that moment, a control may say no, and the limit may allow no order at all: then it
+    is asked again, and refused aloud, until it may be sent.
     """
     hedge = book.hedges[event.hedge_id]
+    sending = Sending(underlying=hedge.planned.underlying, purpose=hedge.planned.purpose, at_us=at_us)
     messages: list[Message] = []
-    number = hedge.orders
+    ahead: list[Order] = []
     for leg in hedge.legs[len(hedge.legs) - len(event.legs) :]:  # the others went on before
         instrument = instrument_of(book, leg.leg)
         if instrument is None:
             continue
-        part = due(hedge, leg)
-        quantity = ZERO if part.rests else sized(book, instrument, leg, part.quantity, leg.leg.reference)
+        part, prices = due(hedge, leg), (leg.leg.reference, in_usd(book, instrument.quote, leg.leg.reference))
+        quantity = ZERO if part.rests else sized(book, instrument, leg, part.quantity, prices)
         if quantity:
-            number += 1
-            placing = Placing(number=number, quantity=quantity, sources=event.sources)
+            placing = Placing(number=hedge.orders + len(ahead) + 1, quantity=quantity, sources=event.sources)
             intent = intents(book, hedge, leg, placing, at_us)
-            messages += [Record(each) for each in intent]
-        else:
-            wait_ms = 0 if part.rests else retry_ms(book)
-            messages.append(Arm(continuing(event.hedge_id, f"{hedge.rounds}|{leg.leg.key}", at_us, wait_ms)))
+            refusal = check_order(book, intent[0].order, sending, prices, tuple(ahead))
+            if refusal is None:
+                messages += [Record(each) for each in intent]
+                ahead.append(intent[0].order)
+                continue
+            messages += [Record(latched) for latched in latching(book, refusal)]
+        wait_ms = 0 if part.rests else retry_ms(book)
+        messages.append(Arm(continuing(event.hedge_id, f"{hedge.rounds}|{leg.leg.key}", at_us, wait_ms)))
     return tuple(messages)
 
 

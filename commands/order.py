@@ -265,9 +265,22 @@ def intend(
     time_in_force: TimeInForce = TimeInForce.IOC,
 ) -> tuple[OrderSubmissionRequested, OrderAttempted]:
     """Return the intent of a hedge's next order for a leg and its first attempt; `quantity` is signed base units."""
-    order_id = derive_id(hedge_id, f"order:{number}")
-    order = Order(
-        order_id=order_id,
+    order = order_of(hedge_id, leg, number, quantity=quantity, time_in_force=time_in_force)
+    attempted = OrderAttempted(
+        order_id=order.order_id,
+        attempt=1,
+        client_order_id=client_order_id(order.order_id, 1),
+        send_before_us=at_us + ATTEMPT_VALIDITY_MS * MILLISECOND_US,
+    )
+    return OrderSubmissionRequested(order=order, hedge_id=hedge_id, sources=sources), attempted
+
+
+def order_of(
+    hedge_id: UUID, leg: PlannedLeg, number: int, *, quantity: Num, time_in_force: TimeInForce = TimeInForce.IOC
+) -> Order:
+    """Return a hedge's next order for a leg, to be checked before it is intended; `quantity` is signed base units."""
+    return Order(
+        order_id=derive_id(hedge_id, f"order:{number}"),
         venue=leg.venue,
         account=leg.account,
         symbol=leg.symbol,
@@ -277,13 +290,6 @@ def intend(
         time_in_force=time_in_force,
         reduce_only=leg.reduce_only,
     )
-    attempted = OrderAttempted(
-        order_id=order_id,
-        attempt=1,
-        client_order_id=client_order_id(order_id, 1),
-        send_before_us=at_us + ATTEMPT_VALIDITY_MS * MILLISECOND_US,
-    )
-    return OrderSubmissionRequested(order=order, hedge_id=hedge_id, sources=sources), attempted
 
 
 def sendable(requested: OrderSubmissionRequested, attempted: OrderAttempted) -> Approved[Order]:

@@ -3,18 +3,19 @@
 import msgspec
 
 from commands.context import Context
-from commands.control import check_collar, check_delta
+from commands.control import Sending, check_collar, check_order, in_usd, order_max
+from commands.order import order_of
 from domain.book import Book, underlying_exposure
 from domain.certificate import Certificate, RoutedLeg
 from domain.consolidated import reach, way_limit
-from domain.event import Event
 from domain.execution import SWEEP, Style
 from domain.hedge import HedgePlanned, PlannedLeg, Purpose
 from domain.ids import derive_id, position_key
 from domain.internalisation import FlowInternalised, outside_band
-from domain.mode import Mode
+from domain.mode import Action, forbid
+from domain.order import Order
 from domain.policy import Pair
-from domain.quantity import ZERO, Num, add, divide, subtract
+from domain.quantity import ZERO, Num, Rounding, add, divide, round_to, subtract
 from domain.quote import Side, Source
 from domain.refusal import Reason, Refusal, least
 from domain.request import RequestAccepted
@@ -25,6 +26,8 @@ from domain.ways import Way, Ways, ways
 
 # These only give back what is there: a leg that closes may not open.
 CLOSING = frozenset({Purpose.CLOSE, Purpose.UNWIND})
+# These complete what was accepted; every other hedge brings delta back.
+ACCEPTED = frozenset({Purpose.OPEN, Purpose.CLOSE})
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -74,24 +77,47 @@ def plan(book: Book, wanted: Wanted, context: Context) -> Planned | Refusal:
     planned = found if isinstance(found, Refusal) else routed(book, wanted, found, context)
     if isinstance(planned, Refusal):
         return planned
-    return check_legs(book, planned) or planned
+    return check_legs(book, wanted.underlying, planned) or planned
 
 
 def open_ways(book: Book, wanted: Wanted, context: Context, judged: Ways | None = None) -> Ways | Refusal:
     """Return the ways on which what is wanted may be traded now, or why there is none; those judged are not again."""
     pair = wanted.pair
     scopes = (f"asset:{wanted.underlying}", *((f"pair:{pair.name}",) if pair is not None else ()))
-    if book.mode(*scopes) is Mode.HALTED:
-        return Refusal(reason=Reason.HALTED, text=f"halted: {wanted.underlying} stays open")
+    action = Action.COMPLETE if wanted.purpose in ACCEPTED else Action.REDUCE
+    stopped = forbid(book.mode(*scopes), action, f"halted: {wanted.underlying} stays open")
+    if stopped is not None:
+        return stopped
     found = judged or ways(
         book, wanted.underlying, context.evidence, context.witnesses, home=pair, without=wanted.without
     )
     return found.to_begin() if wanted.begins and isinstance(found, Ways) else found
 
 
-def check_legs(book: Book, planned: Planned) -> Refusal | None:
+def check_legs(book: Book, underlying: str, planned: Planned) -> Refusal | None:
     """Refuse legs whose limit price lies outside the collar."""
-    return least(*(check_collar(book, leg.limit_price, leg.reference) for leg in planned.legs))
+    return least(*(check_collar(book, leg, underlying) for leg in planned.legs))
+
+
+def check_first_orders(book: Book, planned: HedgePlanned, at_us: int) -> Refusal | None:
+    """Refuse a plan whose first orders could not be sent now: nothing is accepted whose hedge would wait."""
+    sending, ahead = Sending(underlying=planned.underlying, purpose=planned.purpose, at_us=at_us), list[Order]()
+    for leg in planned.legs:
+        instrument = book.instrument(leg.venue, leg.symbol)
+        limit, usd = order_max(book, planned.underlying, leg.venue), in_usd(book, instrument.quote, leg.reference)
+        if isinstance(limit, Refusal):
+            return limit
+        most = round_to(divide(limit.value, usd), instrument.lot, Rounding.DOWN)
+        quantity = min(abs(leg.quantity), most)
+        if quantity == 0:  # asked for again, aloud, until the limit allows the least order
+            continue
+        signed = quantity if leg.quantity > 0 else -quantity
+        order = order_of(planned.hedge_id, leg, len(ahead) + 1, quantity=signed)
+        refusal = check_order(book, order, sending, (leg.reference, usd), tuple(ahead))
+        if refusal is not None:
+            return refusal
+        ahead.append(order)
+    return None
 
 
 def routed(book: Book, wanted: Wanted, found: Ways, context: Context) -> Planned | Refusal:
@@ -172,11 +198,11 @@ def style_of(book: Book, purpose: Purpose) -> Style:
 
 def plan_hedge(
     book: Book, pair: Pair, accepted: RequestAccepted, context: Context, judged: Ways | None = None
-) -> tuple[Event, ...] | Refusal:
+) -> tuple[HedgePlanned, *tuple[FlowInternalised, ...]] | Refusal:
     """Plan the trade that keeps the book flat: a request's delta and what is carried, less what the band lets rest.
 
     Return the plan, and what it internalised. At acceptance the request's price was `judged` on these ways already:
-    then all of it must be routed, on those where a hedge may be begun, and the limit on net delta is tested with it.
+    then all of it must be routed, on those where a hedge may be begun, and its first orders must pass every control.
     """
     underlying, change = book.asset(pair.collateral).underlying, underlying_exposure(book, accepted)
     wanted = Wanted(
@@ -193,8 +219,7 @@ def plan_hedge(
     planned = routed(book, wanted, found, context)
     if isinstance(planned, Refusal):
         return planned
-    counted = check_delta(book, underlying, change, planned.quantity) if judged is not None else None
-    refusal = least(counted, check_legs(book, planned))
+    refusal = check_legs(book, underlying, planned)
     if refusal is not None:
         return refusal
     hedge = HedgePlanned(
@@ -211,6 +236,9 @@ def plan_hedge(
         style=style_of(book, wanted.purpose),
         certificate=planned.certificate,
     )
+    refusal = check_first_orders(book, hedge, context.at_us) if judged is not None else None
+    if refusal is not None:
+        return refusal
     return (hedge, *_internalised(book, wanted, planned, (hedge, found), context))
 
 

@@ -2,7 +2,7 @@
 
 from commands.admission import check_active, check_amounts, check_benefactor
 from commands.context import Context
-from commands.control import check_mode, check_notional
+from commands.control import check_asked, check_mode
 from commands.envelope import Command, command
 from domain.basis import rest_on
 from domain.book import Book
@@ -14,6 +14,7 @@ from domain.pricing import price
 from domain.quantity import Num, significant
 from domain.quote import QuoteIssued, Side
 from domain.refusal import Reason, Refusal, least
+from domain.soft_action import check_reach, soft_action
 
 
 @command("quote.issue")
@@ -66,11 +67,13 @@ def issue_quote(book: Book, command: IssueQuote, context: Context) -> tuple[Even
     basis = rest_on(book, pair, context.evidence, context.witnesses)
     if isinstance(basis, Refusal):
         return basis
-    priced = price(book, pair, side, command.size, basis)
+    priced = price(book, pair, side, command.size, basis, soft_action(book, pair, side).wider_bps)
     if isinstance(priced, Refusal):
         return priced
     refusal = least(
-        check_notional(book, priced.notional), check_amounts(book, pair, side, priced.collateral, priced.issued)
+        check_asked(book, pair, side, priced, context.at_us),
+        check_reach(book, pair, side, priced.notional),
+        check_amounts(book, pair, side, priced.collateral, priced.issued),
     )
     if refusal is not None:
         return refusal

@@ -18,7 +18,7 @@ from domain.event import Event
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned, Purpose
 from domain.ids import derive_id
 from domain.instant import MILLISECOND_US
-from domain.mode import Mode
+from domain.mode import Action, permits
 from domain.policy import Policy, PolicyAdopted
 from domain.quantity import ZERO, Num, add, multiply, subtract
 from domain.rebalancing import RebalanceHeld, RebalanceProposed, RebalanceStarted, day_of, rebalancing_id
@@ -82,7 +82,7 @@ def _ways(book: Book, policy: Policy, underlying: str, context: Context) -> Ways
     scopes = [f"asset:{underlying}"]
     scopes += [f"pair:{pair.name}" for pair in policy.pairs if book.asset(pair.collateral).underlying == underlying]
     mode = book.mode(*scopes)
-    if mode is not Mode.ACTIVE:
+    if not permits(mode, Action.MOVE):
         return f"{underlying} is {mode.value}: nothing is moved"
     found = ways(book, underlying, context.evidence, context.witnesses)
     return f"{found.reason.name}: {found.text}" if isinstance(found, Refusal) else found

@@ -4,14 +4,17 @@ from collections.abc import Iterator
 
 import msgspec
 
-from commands.control import check_collar, need_limit
+from commands.control import Sending, check_order, need_limit, order_max
+from commands.order import order_of
 from domain.account import account_key
 from domain.book import Book
 from domain.certificate import Certificate, RoutedLeg
 from domain.consolidated import limit_price
 from domain.exposure import exposure
-from domain.hedge import PlannedLeg
+from domain.hedge import PlannedLeg, Purpose
+from domain.ids import natural_id
 from domain.limit import Control
+from domain.order import Order
 from domain.policy import Policy
 from domain.quantity import BPS, ZERO, Num, Rounding, add, divide, multiply, round_to, subtract
 from domain.rebalancing import Move, day_of
@@ -33,9 +36,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def step_max(book: Book, terms: Rebalancing, found: Ways) -> Num | str:
     """Return how many base units one leg may be: one order, and within the limit on delta if it trades alone."""
-    notional = need_limit(book, Control.ORDER_NOTIONAL)
-    if isinstance(notional, Refusal):
-        return notional.text
+    largest: list[Num] = []
+    for venue in sorted({way.instrument.venue for way in found.open}):
+        limit = order_max(book, found.underlying, venue)
+        if isinstance(limit, Refusal):
+            return limit.text
+        largest.append(limit.value)
     delta = need_limit(book, Control.NET_DELTA, f"asset:{found.underlying}")
     if isinstance(delta, Refusal):
         return delta.text
@@ -44,7 +50,7 @@ def step_max(book: Book, terms: Rebalancing, found: Ways) -> Num | str:
         return f"the exposure of {found.underlying} is at its limit: no leg may trade alone"
     asked = (way.seen.asks[0].price for way in found.open)
     dearest = multiply(max(asked), max(Num(1), *(way.stable.mid for way in found.open)))
-    return min(room, divide(min(notional.value, terms.step_notional_max), dearest))
+    return min(room, divide(min(*largest, terms.step_notional_max), dearest))
 
 
 def standings(book: Book, policy: Policy, found: Ways) -> Iterator[Standing]:
@@ -70,7 +76,7 @@ def first_step(book: Book, policy: Policy, desk: Desk, assessment: Assessment, m
     """Return the first step of what was found, smaller where the day's budget asks for it; or why there is none."""
     terms = policy.rebalancing
     left = subtract(terms.cost_budget_per_day, book.rebalancing.spent_on(day_of(desk.now_us)))
-    step = _step(book, terms, assessment)
+    step = _step(book, terms, assessment, desk.now_us)
     if isinstance(step, Refusal):
         return step.text
     if step.worst <= left:
@@ -81,22 +87,27 @@ def first_step(book: Book, policy: Policy, desk: Desk, assessment: Assessment, m
     smaller = assess(desk, terms, min(most, divide(multiply(step.move.step, left), step.worst)))
     if smaller is None or not smaller.moves:
         return spent
-    step = _step(book, terms, smaller)
+    step = _step(book, terms, smaller, desk.now_us)
     if isinstance(step, Refusal):
         return step.text
     return step if step.worst <= left else spent
 
 
-def _step(book: Book, terms: Rebalancing, assessment: Assessment) -> Step | Refusal:
+def _step(book: Book, terms: Rebalancing, assessment: Assessment, at_us: int) -> Step | Refusal:
     move, legs, worst = assessment.moves[0], list[PlannedLeg](), ZERO
+    ahead: list[Order] = []
     for routed in (move.leave, move.enter):
         leg = _leg(book, routed, terms.slack_bps, reduce_only=routed is move.leave)
-        refused = check_collar(book, leg.limit_price, leg.reference)
+        instrument = book.instrument(routed.venue, routed.symbol)
+        order = order_of(natural_id("rebalance"), leg, len(ahead) + 1, quantity=leg.quantity)
+        sending = Sending(underlying=instrument.base, purpose=Purpose.REBALANCE, at_us=at_us)
+        prices = (leg.reference, multiply(leg.reference, routed.usd_per_quote))
+        refused = check_order(book, order, sending, prices, tuple(ahead))
         if refused is not None:
             return refused
         legs.append(leg)
-        fee_bps = book.instrument(routed.venue, routed.symbol).taker_fee_bps
-        worst = add(worst, multiply(_at_limit(leg, fee_bps), routed.usd_per_quote))
+        ahead.append(order)
+        worst = add(worst, multiply(_at_limit(leg, instrument.taker_fee_bps), routed.usd_per_quote))
     return Step(move=move, legs=tuple(legs), worst=round_to(worst, USD_STEP, Rounding.UP), proof=assessment.proof)
 
 

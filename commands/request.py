@@ -15,12 +15,12 @@ from commands.admission import (
 )
 from commands.chain_ports import Wallet
 from commands.context import Context
-from commands.control import check_backing, check_mode, check_notional
+from commands.control import Accepted, check_asked, check_backing, check_mode
 from commands.envelope import Command, command
 from commands.planning import plan_hedge
 from commands.settling import settles_first
 from domain.basis import rest_on
-from domain.book import Book
+from domain.book import Book, underlying_exposure
 from domain.event import Event
 from domain.ids import natural_id
 from domain.instant import MILLISECOND_US, SECOND_US
@@ -98,21 +98,22 @@ def _promise(
         return priced
     accepted = _accepted(quote, command, context)
     used = QuoteUsed(quote_id=quote.quote_id, request_id=accepted.request_id)
-    events: tuple[Event, ...] = (used, accepted)
+    planned = plan_hedge(book, pair, accepted, context, basis.ways) if pair.hedging is Hedging.PERPETUAL else None
+    hedge = planned[0] if isinstance(planned, tuple) else None
+    change = Accepted(change=underlying_exposure(book, accepted), hedge=hedge)
     refusal = least(
-        check_notional(book, priced.notional),
+        planned if isinstance(planned, Refusal) else None,
+        check_asked(book, pair, quote.side, priced, context.at_us, change),
         check_backing(book, quote.side, quote.collateral),
         check_amounts(book, pair, quote.side, quote.collateral, quote.issued),
         check_delegate(book, quote, accepted.signer),
         _last_look(policy, quote, priced),
     )
-    if pair.hedging is Hedging.PERPETUAL:
-        planned = plan_hedge(book, pair, accepted, context, basis.ways)
-        if isinstance(planned, Refusal):
-            return least(refusal, planned) or planned
-        if not settles_first(book, pair):  # else it is planned anew when the settlement stands in a block
-            events = (used, accepted, *planned)
-    return refusal or events
+    if refusal is not None or isinstance(planned, Refusal):
+        return refusal or ()
+    if planned is None or settles_first(book, pair):  # it is planned anew when the settlement stands in a block
+        return used, accepted
+    return used, accepted, *planned
 
 
 def find_pair(book: Book, collateral: str) -> Pair | Refusal:

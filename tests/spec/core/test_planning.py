@@ -13,6 +13,7 @@ from domain.book import Book
 from domain.execution import Style, StyleKind
 from domain.exposure import imbalance
 from domain.fill import Position
+from domain.folds_flow import recounted
 from domain.hedge import Purpose
 from domain.policy import BackTo, Band, Policy, Styles
 from domain.quantity import Num
@@ -141,6 +142,7 @@ class TestReducing:
         for venue in VENUES:
             desk.book.positions[key(venue)] = Position(venue, "main", SYMBOL, Num(-50), Num(2_000))
         desk.book.backing["WETH"] = 150 * 10**18
+        desk.book.flow = recounted(desk.book)
         desk.accept(desk.quote("80000", side="REDEEM"))
         first = {order.order.venue: order.order for order in desk.book.orders.values()}
         assert all(order.reduce_only for order in first.values())

@@ -114,6 +114,8 @@ class TestRefusals:
         desk.evidence = (a_book(age_ms=500),)
         told.append(ask(desk, size="0.0001"))
         told.append(ask(desk, size="1.5"))
+        for control in ("mint_per_block", "mint_per_day"):
+            desk.set_limit(control, "1000000")
         desk.set_limit("order_notional", "2999.99")
         told.append(ask(desk, size="1.5"))
         desk.set_limit("order_notional", "3000")
