@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from domain.controls import accounts, orders, positions, requests, rules
+from domain.controls import accounts, orders, positions, requests, rules, shares
 from domain.controls.meter import Meter
 from domain.controls.probe import Probe
 from domain.limits import Stage
@@ -43,11 +43,12 @@ def _request(meter: Meter) -> None:
     _quote(meter)
     requests.hold_slippage(meter)
     positions.hold_delta(meter)
-    if meter.probe.legs:
-        grown = positions.grown_by_legs(meter.book, meter.probe.legs)
+    grown = positions.grown_by_legs(meter.book, meter.probe.legs)
+    if grown:
         positions.hold_positions(meter, grown)
         accounts.hold_accounts(meter, grown)
         accounts.hold_unsettled(meter, grown)
+    shares.hold_shares(meter, grown)
 
 
 def _order(meter: Meter) -> None:
@@ -74,6 +75,7 @@ def _transfer(meter: Meter) -> None:
     rules.hold_own_token(meter, probe.asset)
     rules.hold_destination(meter)
     requests.hold_transfer(meter)
+    shares.hold_moved(meter)
 
 
 def _nothing(_meter: Meter) -> None:

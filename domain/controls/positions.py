@@ -44,24 +44,24 @@ def line_of(book: Book, what: Order | PlannedLeg) -> Line | None:
     return line if line is not None and line.base else None
 
 
-def grown_by_orders(book: Book, orders: tuple[Order, ...]) -> Iterable[Grown]:
+def grown_by_orders(book: Book, orders: tuple[Order, ...]) -> list[Grown]:
     """Return how lines would grow by orders."""
     found: dict[str, Grown] = {}
     for order in orders:
         line = line_of(book, order)
         if line is not None:
             _grown(found, line).add(order.quantity if order.side is OrderSide.BUY else -order.quantity)
-    return found.values()
+    return list(found.values())
 
 
-def grown_by_legs(book: Book, legs: tuple[PlannedLeg, ...]) -> Iterable[Grown]:
+def grown_by_legs(book: Book, legs: tuple[PlannedLeg, ...]) -> list[Grown]:
     """Return how lines would grow by the legs of a plan."""
     found: dict[str, Grown] = {}
     for leg in legs:
         line = line_of(book, leg)
         if line is not None:
             _grown(found, line).add(leg.quantity)
-    return found.values()
+    return list(found.values())
 
 
 def _grown(found: dict[str, Grown], line: Line) -> Grown:
