@@ -69,7 +69,7 @@ def _held(causes: dict[str, Mode], mode: Mode) -> tuple[str, ...]:
 
 def _check_over(book: Book, release: ModeRelease, at_us: int) -> Refusal | None:
     """Refuse to release what would be stopped again at once."""
-    holding = still_holds(book, usages(book, at_us), release.scope)
+    holding = still_holds(book, usages(book, at_us, standing=True), release.scope)
     held = _held(book.mode_causes.get(release.scope, {}), release.mode)
     still = [f"{name}: {holding[name]}" for name in held if name in holding]
     if not still:

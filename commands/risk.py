@@ -87,7 +87,7 @@ def survey(
     since = {each.key: each.since_us for each in remembered[:SINCE_MAX]}
     marked, unheard = _marked(book, policy, at_us, (witnesses, marks), since)
     seen = book if marked is None else msgspec.structs.replace(book, marks=after(book.marks, marked))
-    found = usages(seen, at_us)
+    found = usages(seen, at_us, standing=True)
     holding, risk = tripped(seen, found), policy.risk
     mended = sound(seen, found, holding, risk)
     leaving = receding(seen, found, risk.bands)
