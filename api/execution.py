@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 from collections.abc import Coroutine
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from api.execution_gate import Gate
@@ -55,6 +55,8 @@ from domain.venue import (
 ASK_PAUSE_S = 0.1
 ASK_PAUSE_S_MAX = 5.0
 PATROL_S = 1.0
+# An order that may rest waits so long for the venue's dead-man's switch.
+GUARD_S = 1.0
 # Who asks may not be who sent: after a restart it may be another machine, whose clock differs by up to this.
 CLOCK_SKEW_MS_MAX = 1_000
 # What the book has wrong about the account's stream for so long is told again: its fact was lost with a wiped inbox.
@@ -83,14 +85,30 @@ _TIME_IN_FORCE: dict[TimeInForce, Any] = {
 }
 
 
+class Guard(Protocol):
+    """Say whether the venue would cancel what rests if we died."""
+
+    async def holding(self, within_s: float) -> bool:
+        """Wait until it surely would, at most so long; say whether it does."""
+        ...
+
+
 class Execution:
     """Act on one venue account, as its only lease-holder.
 
-    Several accounts may share a replica: then somebody else follows the log for all of them and lets each `see`.
+    Several accounts may share a replica: then somebody else follows the log for all of them and lets each `see`. With a
+    guard, what may rest is sent only while it holds.
     """
 
     def __init__(
-        self, replica: Replica, follower: Follower | None, venue: Venue, facts: Facts, clock: Clock, lease: Lease
+        self,
+        replica: Replica,
+        follower: Follower | None,
+        venue: Venue,
+        facts: Facts,
+        clock: Clock,
+        lease: Lease,
+        guard: Guard | None = None,
     ) -> None:
         self.gate = Gate()
         self.reports = Reports(facts, venue.name)
@@ -100,6 +118,7 @@ class Execution:
         self._facts = facts
         self._clock = clock
         self._lease = lease
+        self._guard = guard
         self._requested: dict[UUID, OrderSubmissionRequested] = {}
         self._busy: set[UUID] = set()
         self._nudges: dict[UUID, asyncio.Event] = {}
@@ -183,6 +202,9 @@ class Execution:
         if not await self._may_send(attempted):
             await self._tell_not_sent(attempted)
             return
+        if not await self._is_guarded(intent.value, attempted):
+            await self.reports.rejected(*told, UNAVAILABLE, "not sent: the venue's dead-man's switch is not armed")
+            return
         self._lease.check()
         order = approve(
             venue_order(intent.value, attempted.client_order_id), intent.intent_id, attempted.send_before_us
@@ -209,6 +231,13 @@ class Execution:
         order = self._replica.book.orders.get(attempted.order_id)
         in_time = self._clock.now_us() < attempted.send_before_us
         return self.gate.is_open and in_time and order is not None and not order.cancelling
+
+    async def _is_guarded(self, order: Order, attempted: OrderAttempted) -> bool:
+        """Say whether an order may be left to itself at the venue: it cannot rest, or the venue would end it."""
+        if self._guard is None or order.time_in_force is TimeInForce.IOC:
+            return True
+        left_s = (attempted.send_before_us - self._clock.now_us()) / 1_000_000
+        return await self._guard.holding(min(left_s, GUARD_S))
 
     async def _tell_not_sent(self, attempted: OrderAttempted) -> None:
         """Tell that an attempt was sent by nobody, once nobody may send it any more; see above why that is certain."""

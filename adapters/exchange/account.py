@@ -91,6 +91,11 @@ class VenueAccount:
         return self._speaks.absence_after_ms(self._settings)
 
     @property
+    def switch_s(self) -> int | None:
+        """Return how long after its last arming the venue's dead-man's switch goes off; None where it has none."""
+        return self._speaks.switch_s(self._settings)
+
+    @property
     def instruments(self) -> Sequence[InstrumentReport]:
         """Return the listings of the symbols in the settings, as they were at `open`."""
         return tuple(self._listings.values())
@@ -155,6 +160,17 @@ class VenueAccount:
         if cancelled is None:
             raise Unknown("cancelled, but not to be found")
         return cancelled
+
+    async def arm(self) -> None:
+        """Arm the venue's dead-man's switch, or give it more time: without another call it cancels our orders.
+
+        Beside the order budget: venues count it apart, and it must not wait for orders, nor they for it.
+        """
+        await self._asked(self._dialect.arm())
+
+    async def disarm(self) -> None:
+        """Stop the venue's dead-man's switch: for when nothing is open any more."""
+        await self._asked(self._dialect.disarm())
 
     async def order_state(self, symbol: str, client_order_id: str) -> OrderReport | None:
         """Ask for the newest order with our id; None when the venue knows none now (see `absence_after_ms`)."""
@@ -244,6 +260,7 @@ class VenueAccount:
         await self._fill_in_margin_tiers()
         self._stream = AccountStream(self._dialect, self._failures)
         self._tasks.append(asyncio.create_task(self._stream.run(), name=f"{self.name} account stream"))
+        await self._dialect.settle()
 
     async def _listed_now(self, queries: Ccxt, others: Sequence[Ccxt], *, reload: bool) -> dict[str, InstrumentReport]:
         """Load the markets once, for every client."""

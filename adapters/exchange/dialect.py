@@ -237,6 +237,23 @@ class Dialect(ABC):
     def hear(self, message: Mapping[str, Any]) -> Iterable[Heard]:
         """Read a message of a private socket; anything raised makes the reader sweep."""
 
+    @classmethod
+    def switch_s(cls, settings: VenueSettings) -> int | None:  # noqa: ARG003 - most venues have one
+        """Return how long after the last sign of life the venue cancels our orders; None where it has no such switch.
+
+        It is how long what `arm` did may be believed, too.
+        """
+        return None
+
+    async def arm(self) -> None:  # noqa: B027 - some venues have no switch
+        """Arm the venue's dead-man's switch, or give it more time; anything raised says that it may not be armed."""
+
+    async def disarm(self) -> None:  # noqa: B027 - some switches go with their connection
+        """Stop the venue's dead-man's switch: nothing is open any more."""
+
+    async def settle(self) -> None:  # noqa: B027 - most venues need nothing
+        """Wait a little for what orders need beside the clients, once the account's tasks run."""
+
     def forget(self) -> None:  # noqa: B027 - most venues have nothing to forget
         """Forget what the lost socket had confirmed, and what ccxt must not use again."""
 

@@ -27,7 +27,8 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     `symbols` are unified (`ETH/USDT:USDT`). Without `loopback` the real venue is spoken to. A look-up that finds no
     order proves absence only `recv_window_ms + settling_ms` after the order was sent. `passphrase` is for venues that
     have one; `order_rate` None leaves our own order rate to the venue's dialect. `ccxt` is told to ccxt's class of a
-    venue that has no dialect of its own.
+    venue that has no dialect of its own. The venue's dead-man's switch, once armed, goes off `switch_s` after the last
+    sign of life.
     """
 
     account: str
@@ -45,6 +46,7 @@ class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive_ms: int = 15_000
     listen_key_renewal_ms: int = 5 * 60_000
     clock_skew_ms_max: int = 1_000
+    switch_s: int = 30
 
     def __repr__(self) -> str:
         """Name the account and nothing that is secret: a repr ends up in logs."""

@@ -55,7 +55,14 @@ class MarketKept(msgspec.Struct, frozen=True, kw_only=True, tag="market"):
     funded_until_ms: int
 
 
-Record = Opened | OrderKept | TradeKept | IncomeKept | LeverageKept | MarketKept
+class CountdownKept(msgspec.Struct, frozen=True, kw_only=True, tag="countdown"):
+    """Record until when a dead-man's switch counts down, 0 once it does not; a venue that restarts goes on counting."""
+
+    name: str
+    until_ms: int
+
+
+Record = Opened | OrderKept | TradeKept | IncomeKept | LeverageKept | MarketKept | CountdownKept
 _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 _ENCODER = msgspec.json.Encoder()
 

@@ -3,13 +3,21 @@
 from collections.abc import Iterable
 
 from adapters.simulators.exchange import Exchange
-from adapters.simulators.journal import IncomeKept, LeverageKept, MarketKept, OrderKept, Record, TradeKept
+from adapters.simulators.journal import (
+    CountdownKept,
+    IncomeKept,
+    LeverageKept,
+    MarketKept,
+    OrderKept,
+    Record,
+    TradeKept,
+)
 
 
 def compacted(records: Iterable[Record]) -> list[Record]:
     """Return the records without those that later ones overtook; they restore the same exchange.
 
-    Of an order, a leverage and a market only the last word counts. Fills and income are history and stay.
+    Of an order, a leverage, a market and a countdown only the last word counts. Fills and income are history and stay.
     """
     history: list[Record] = []
     orders: dict[int, Record] = {}
@@ -22,6 +30,8 @@ def compacted(records: Iterable[Record]) -> list[Record]:
                 lasting["leverage", symbol] = record
             case MarketKept(symbol=symbol):
                 lasting["market", symbol] = record
+            case CountdownKept(name=name):
+                lasting["countdown", name] = record
             case _:
                 history.append(record)
     # The account's opening is first in the history and stays first.

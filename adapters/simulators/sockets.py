@@ -75,9 +75,10 @@ class Hub:
         on_text: Callable[[Socket, str], None],
         *,
         on_open: Callable[[Socket], None] | None = None,
+        on_close: Callable[[Socket], None] | None = None,
         ping_every_s: float = PING_EVERY_S,
     ) -> web.WebSocketResponse:
-        """Serve a socket until its client leaves; `on_text` gets each text."""
+        """Serve a socket until its client leaves; `on_text` gets each text, `on_close` the socket that is gone."""
         response = web.WebSocketResponse(heartbeat=ping_every_s, compress=False)
         await response.prepare(request)
         socket = Socket(response)
@@ -93,6 +94,8 @@ class Hub:
                 writer.cancel()
         finally:
             self.sockets.discard(socket)
+            if on_close is not None:
+                on_close(socket)
         return response
 
     def send(self, socket: Socket, message: Any) -> None:

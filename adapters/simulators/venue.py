@@ -12,13 +12,14 @@ from aiohttp import web
 
 from adapters.simulators.admission import Policy
 from adapters.simulators.changes import Change, Changes, Snapshot, Top
+from adapters.simulators.countdowns import ALL, Countdowns
 from adapters.simulators.disturbance import Disturbance
 from adapters.simulators.exchange import Exchange
 from adapters.simulators.faults import Fault, Faults
 from adapters.simulators.happenings import Happening, Print
 from adapters.simulators.hindrances import Hindrances
 from adapters.simulators.instruments import Instrument
-from adapters.simulators.journal import Journal, MarketKept, Opened, Record
+from adapters.simulators.journal import CountdownKept, Journal, MarketKept, Opened, Record
 from adapters.simulators.market import Crowd, Step, shape_of
 from adapters.simulators.matching import Book, Side
 from adapters.simulators.recovery import compacted, restore
@@ -63,6 +64,10 @@ class SimulatedVenue(ABC):
         hindrances, deposited = Hindrances(self.faults, self.machine_ms), settings.deposited()
         self.exchange = Exchange(instruments, deposited, now_ms=now_ms, policy=self.policy, hindrances=hindrances)
         markets = restore(self.exchange, kept)
+        self.countdowns = Countdowns()
+        for record in kept:
+            if isinstance(record, CountdownKept):
+                self.countdowns.put(record.name, record.until_ms)
         if self.exchange.ledger.trades:
             # A machine's clock may have been set back a little meanwhile; a skewed trade is no reason to wait for it.
             newest_ms = self.exchange.ledger.trades[-1].time_ms
@@ -141,6 +146,11 @@ class SimulatedVenue(ABC):
         self._last_ms = max(self._last_ms, self._clock_ms())
         return self._last_ms
 
+    @property
+    def is_closed(self) -> bool:
+        """Say whether the venue is gone: its sockets may end a little later, and nothing follows from that."""
+        return self._journal.is_closed
+
     def open(self) -> None:
         """Open the markets and put restored orders back into them."""
         for symbol in self.exchange.instruments:
@@ -174,6 +184,20 @@ class SimulatedVenue(ABC):
             self.tell(happening)
         for made in out.prints:
             self.tell_print(made)
+
+    def count_down(self, name: str, for_ms: int) -> None:
+        """Cancel the orders of a symbol, or all of them, when nobody asks again within this time; 0 stops it."""
+        until_ms = self.machine_ms() + for_ms if for_ms else 0
+        if (until_ms or name in self.countdowns) and not self.is_closed:
+            self.countdowns.put(name, until_ms)
+            self._journal.append([CountdownKept(name=name, until_ms=until_ms)])
+
+    def _end_overdue(self, machine_ms: int) -> None:
+        """Cancel what was counted down to its end. A switch goes off once."""
+        for name in self.countdowns.due(machine_ms):
+            self.exchange.cancel_all(self.clock_ms(), None if name == ALL else name)
+            self.count_down(name, 0)
+            self.commit()
 
     def apply(self, symbol: str, step: Step) -> None:
         """Let a step of the rest of the market happen."""
@@ -235,6 +259,7 @@ class SimulatedVenue(ABC):
     def publish(self) -> None:
         """Send what changed in the markets since the last time."""
         now_ms, machine_ms = self.clock_ms(), self.machine_ms()
+        self._end_overdue(machine_ms)
         self._disturb_sockets(machine_ms)
         marks = machine_ms - self._marked_ms >= MARK_EVERY_MS
         for instrument in self.exchange.instruments.values():

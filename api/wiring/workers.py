@@ -13,6 +13,7 @@ from api.account_watch import AccountWatch
 from api.accounts import Accounts
 from api.execution import Execution
 from api.execution_numbers import ExecutionNumbers
+from api.execution_switch import Switch
 from api.feeding import Feeding
 from api.indicating import Indicating
 from api.market_numbers import MarketNumbers
@@ -76,12 +77,13 @@ def _account(
 
     async def work(opened: Callable[[], None]) -> None:
         async with open_venue(process, wanted) as venue:
-            execution = Execution(replica, None, venue, facts, process.clock, lease)
-            numbers.show(execution, venue.order_budget)
+            switch = Switch(venue, replica, facts, process.clock, lease)
+            execution = Execution(replica, None, venue, facts, process.clock, lease, switch)
+            numbers.show(execution, venue.order_budget, switch)
             watch = AccountWatch(venue, facts, process.clock, (VenueUnsuitable,))
             with accounts.showing(execution):
                 async with asyncio.TaskGroup() as tasks:
-                    for loop in (execution.run, watch.run, venue.failed):
+                    for loop in (execution.run, switch.run, watch.run, venue.failed):
                         tasks.create_task(loop())
                     opened()
 

@@ -129,7 +129,10 @@ class Rig:
         return len(self.simulated.exchange.orders)
 
     def drop_sockets(self) -> None:
-        self.simulated.hub.drop_all()
+        """Drop the streams; a connection whose end cancels orders is left alone: that is another story."""
+        for socket in tuple(self.simulated.hub.sockets):
+            if not socket.session.get("ends_orders"):
+                socket.drop()
 
     async def stop(self) -> None:
         await self._port.stop()

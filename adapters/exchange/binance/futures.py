@@ -137,6 +137,25 @@ class BinanceFutures(Dialect):
         answer = await self.orders.cancel_order("", symbol, {"clientOrderId": client_order_id})
         return parse.order(raw(answer), self.of)
 
+    @classmethod
+    def switch_s(cls, settings: VenueSettings) -> int | None:
+        """Return what the countdowns are set to."""
+        return settings.switch_s
+
+    async def arm(self) -> None:
+        """Set every listed symbol's countdown: each has its own."""
+        await self._count_down(self.settings.switch_s * 1_000)
+
+    async def disarm(self) -> None:
+        """Stop the countdowns."""
+        await self._count_down(0)
+
+    async def _count_down(self, for_ms: int) -> None:
+        for symbol in self.lines.listed:
+            market_id = self.of.named(symbol).market_id
+            ask = self.ask("PrivatePostCountdownCancelAll", self.orders)
+            parse.check_countdown(await ask({"symbol": market_id, "countdownTime": for_ms}), market_id, for_ms)
+
     async def order_state(self, symbol: str, client_order_id: str) -> OrderReport:
         """Ask for the newest order with our id."""
         answer = await self.queries.fetch_order("", symbol, {"clientOrderId": client_order_id})

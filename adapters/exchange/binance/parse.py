@@ -265,3 +265,10 @@ def _one_way(row: Payload, name: str) -> Payload:
     if row.get(name, "BOTH") != "BOTH":
         raise Unreadable(f"position side {row[name]!r}: the account must be in one-way mode")
     return row
+
+
+def check_countdown(answer: object, market_id: str, for_ms: int) -> None:
+    """Take it that a market's countdown is set only when the venue says so of that market and time."""
+    told = answer if isinstance(answer, dict) else {}
+    if told.get("symbol") != market_id or str(told.get("countdownTime")) != str(for_ms):  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - JSON
+        raise Unreadable("a countdown that was not confirmed")

@@ -32,6 +32,8 @@ from domain.venue import (
     PositionReport,
     Rejected,
     RejectReason,
+    Unavailable,
+    Unknown,
     VenueOrder,
 )
 
@@ -47,6 +49,9 @@ PAGES_MAX = 100
 CANCEL_LOOKS = 10
 CANCEL_PAUSE_S = 0.1
 TOPICS = 2
+# The protection against lost connections: its product, the topic by which a socket takes part, our name for asking.
+PRODUCT, GUARD_TOPIC, GUARD = "DERIVATIVES", "dcp.future", "guard"
+GUARD_S = 5.0
 
 
 class BybitDialect(Dialect):
@@ -65,6 +70,7 @@ class BybitDialect(Dialect):
         super().__init__(lines)
         self._history = History(self.queries, self.of)
         self._confirmed: set[str] = set()
+        self._guarded = asyncio.Event()
 
     @classmethod
     def own_settings(cls, settings: VenueSettings) -> dict[str, Any]:
@@ -160,6 +166,45 @@ class BybitDialect(Dialect):
             await asyncio.sleep(CANCEL_PAUSE_S)
         raise Unreadable("a cancel was heard, and the order is not over")
 
+    @classmethod
+    def switch_s(cls, settings: VenueSettings) -> int | None:
+        """Return how long the private stream may be lost before the venue cancels our orders."""
+        return settings.switch_s
+
+    async def arm(self) -> None:
+        """Let the loss of the private stream cancel our orders: the account's window, and the stream's taking part.
+
+        The venue must have set the account up for it; of one that it has not, it tells nothing.
+        """
+        await self._guard()
+        if not await self._is_protected():
+            window = {"product": PRODUCT, "timeWindow": self.settings.switch_s}
+            parse.result(await self.orders.privatePostV5OrderDisconnectedCancelAll(window))
+            if not await self._is_protected():
+                raise Rejected("venue_rule", "the account is not set up for protection against lost connections (DCP)")
+
+    async def _is_protected(self) -> bool:
+        told = parse.row_list(parse.result(await self.orders.privateGetV5AccountQueryDcpInfo()), "dcpInfos")
+        wanted = ("ON", str(self.settings.switch_s))
+        return any(
+            row.get("product") == PRODUCT and (row.get("dcpStatus"), str(row.get("timeWindow"))) == wanted
+            for row in told
+        )
+
+    async def _guard(self) -> None:
+        """Let the private stream take part, once it is up."""
+        if self._guarded.is_set():
+            return
+        sockets = [socket for url, socket in self.private.clients.items() if self.is_private(url)]
+        if not sockets or len(self._confirmed) < TOPICS:
+            raise Unavailable("the private stream is not up")
+        await sockets[0].send({"op": "subscribe", "req_id": GUARD, "args": [GUARD_TOPIC]})
+        try:
+            async with asyncio.timeout(GUARD_S):
+                await self._guarded.wait()
+        except TimeoutError:
+            raise Unknown("the venue did not confirm that the stream is protected") from None
+
     async def order_state(self, symbol: str, client_order_id: str) -> OrderReport | None:
         """Ask for the newest order with our id."""
         row = await self._order_row(self.queries, symbol, client_order_id)
@@ -227,6 +272,10 @@ class BybitDialect(Dialect):
                 return self._orders_told(message)
             case _, "auth" if message.get("success") is not True:
                 return (Dropped("the log-on was refused"),)
+            case _, "subscribe" if message.get("req_id") == GUARD:
+                if message.get("success") is True:
+                    self._guarded.set()
+                return ()
             case _, "subscribe" if message.get("success") is True:
                 self._confirmed.add(identity(message, "req_id"))
                 return (Listening(),) if len(self._confirmed) >= TOPICS else ()
@@ -236,6 +285,7 @@ class BybitDialect(Dialect):
     def forget(self) -> None:
         """Forget the confirmed subscriptions: a new socket has none."""
         self._confirmed.clear()
+        self._guarded.clear()
 
     def _fills(self, message: Mapping[str, Any]) -> list[Heard]:
         """Read the executions of our categories; funding is not a fill and is asked for instead."""

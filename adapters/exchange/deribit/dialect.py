@@ -1,6 +1,7 @@
 """Deribit in its own words: inverse perpetuals in dollars, orders that are GETs, a label for our order id.
 
-A label is not unique: every order under one is told, and only those that came over the API can be ours.
+Orders that may rest are given on a connection of their own, whose end cancels them: see `TradingSession`. A label is
+not unique: every order under one is told, and only those that came over the API can be ours.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from adapters.exchange.deribit.fields import answered_us
 from adapters.exchange.deribit.history import History
 from adapters.exchange.deribit.labels import ours
 from adapters.exchange.deribit.margin import margin_tiers
+from adapters.exchange.deribit.session import HEARTBEAT_S, TradingSession
 from adapters.exchange.dialect import Dialect, Dropped, Heard, Lines, Listening, Stream, Watch, acknowledge
 from adapters.exchange.failures import VenueUnsuitable
 from adapters.exchange.fields import Payload, Unreadable, flag, part
@@ -38,6 +40,8 @@ from domain.venue import (
     PositionReport,
     Rejected,
     RejectReason,
+    TimeInForce,
+    Unknown,
     VenueFailure,
     VenueOrder,
 )
@@ -52,6 +56,9 @@ HISTORY_ROWS = 1_000
 RENEWED_AFTER = 0.8
 LOOK_S = 1.0
 RENEWAL_S = 10.0
+RESTING: frozenset[TimeInForce] = frozenset({"gtc", "gtx"})
+# How long opening an account waits for the connection on which orders may rest.
+SESSION_S = 5.0
 
 
 class DeribitDialect(Dialect):
@@ -75,6 +82,7 @@ class DeribitDialect(Dialect):
         # Without this, an order whose answer is lost would be sent again.
         self.orders.open()
         self.orders.session = SendingOnce(self.orders.session)
+        self._session = TradingSession(self.orders.session, lines.settings, lines.failures)
 
     @classmethod
     def own_settings(cls, settings: VenueSettings) -> dict[str, Any]:
@@ -134,22 +142,46 @@ class DeribitDialect(Dialect):
         """Send an order. A post-only order says that it would rather be refused than moved behind the spread."""
         request: dict[str, Any] = {
             "instrument_name": self.of.named(order.symbol).market_id,
-            "amount": format(order.quantity, "f"),
+            "amount": order.quantity,
             "type": "market" if order.limit_price is None else "limit",
             "time_in_force": parse.TIMES_IN_FORCE[order.time_in_force],
             "label": order.client_order_id,
             "reduce_only": order.reduce_only,
         }
         if order.limit_price is not None:
-            request["price"] = format(order.limit_price, "f")
+            request["price"] = order.limit_price
         if order.time_in_force == "gtx":
             request |= {"post_only": True, "reject_post_only": True}
-        send = self.orders.privateGetBuy if order.side == "buy" else self.orders.privateGetSell
-        told = parse.row_of(parse.result(await send(request)))
+        told = parse.row_of(await self._send(order, request))
         report = parse.order(part(told, "order"), self.of)
         if report.symbol != order.symbol:
             raise Unreadable("the answer is about another order")
         return acknowledge(report)
+
+    async def _send(self, order: VenueOrder, request: Mapping[str, Any]) -> Any:
+        """Send what may rest where the end of the connection cancels it; the rest over REST, at once or never."""
+        if order.time_in_force in RESTING:
+            exact = {name: Decimal(value) if isinstance(value, Decimal) else value for name, value in request.items()}
+            return await self._session.call(f"private/{order.side}", exact)
+        send = self.orders.privateGetBuy if order.side == "buy" else self.orders.privateGetSell
+        words = {name: format(value, "f") if isinstance(value, Decimal) else value for name, value in request.items()}
+        return parse.result(await send(words))
+
+    @classmethod
+    def switch_s(cls, settings: VenueSettings) -> int | None:
+        """Return how long the venue takes to notice that nobody is there: heartbeat, question, and no answer."""
+        del settings
+        return 3 * HEARTBEAT_S
+
+    async def arm(self) -> None:
+        """Make sure that the connection is up on which our orders are made, and that its end cancels them."""
+        told = parse.row_of(await self._session.call("private/get_cancel_on_disconnect", {"scope": "connection"}))
+        if told.get("enabled") is not True:
+            raise Unknown("cancel-on-disconnect is not on")
+
+    async def settle(self) -> None:
+        """Wait for the connection on which orders may rest; without it, those are refused, and `arm` tells so."""
+        await self._session.wait(SESSION_S)
 
     async def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
         """Cancel every open order under our id and tell of the newest: nothing of it may be left standing."""
@@ -251,6 +283,12 @@ class DeribitDialect(Dialect):
         self.private.orderbooks.clear()
 
     async def tend(self, stream: Stream) -> None:
+        """Keep the trading connection, and the stream's log-on."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._session.run())
+            tasks.create_task(self._renew(stream))
+
+    async def _renew(self, stream: Stream) -> None:
         """Renew the log-on before its token ends: what happens to a stream after that, the venue does not say."""
         while True:
             await asyncio.sleep(LOOK_S)

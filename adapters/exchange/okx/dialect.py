@@ -45,6 +45,8 @@ SUFFIX = "-SWAP"
 ACCOUNT_LEVEL = "2"
 CANCEL_TRIES = 5
 CANCEL_PAUSE_S = 0.1
+# The venue takes a countdown once a second.
+COUNTDOWN_EVERY_S = 1.1
 
 
 class OkxDialect(Dialect):
@@ -64,6 +66,7 @@ class OkxDialect(Dialect):
         super().__init__(lines)
         self._history = History(self.queries, self.of)
         self._references: dict[str, Decimal] = {}
+        self._counted_s = 0.0
 
     @classmethod
     def own_settings(cls, settings: VenueSettings) -> dict[str, Any]:
@@ -167,6 +170,31 @@ class OkxDialect(Dialect):
                 return found
             await asyncio.sleep(CANCEL_PAUSE_S)
         raise Unreadable("said to be cancelled, and still open")
+
+    @classmethod
+    def switch_s(cls, settings: VenueSettings) -> int | None:
+        """Return what the countdown is set to."""
+        return settings.switch_s
+
+    async def arm(self) -> None:
+        """Set the account's countdown."""
+        await self._count_down(self.settings.switch_s)
+
+    async def disarm(self) -> None:
+        """Stop the countdown."""
+        await self._count_down(0)
+
+    async def _count_down(self, for_s: int) -> None:
+        """Ask for it at most once a second, as the venue wants it."""
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._counted_s + COUNTDOWN_EVERY_S - loop.time()))
+        self.orders.headers = {}
+        try:
+            answer = await self.orders.privatePostTradeCancelAllAfter({"timeOut": str(for_s)})
+        finally:
+            self._counted_s = loop.time()
+        if (only(data(answer)).get("triggerTime") in {"0", "", None}) == (for_s > 0):
+            raise Unreadable("a countdown that was not confirmed")
 
     async def order_state(self, symbol: str, client_order_id: str) -> OrderReport:
         """Ask for the newest order with our id."""

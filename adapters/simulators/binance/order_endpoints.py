@@ -42,6 +42,10 @@ class Venue(Protocol):
         """Return a book."""
         ...
 
+    def count_down(self, name: str, for_ms: int) -> None:
+        """Cancel a symbol's orders when nobody asks again within this time; 0 stops it."""
+        ...
+
 
 class Endpoint(msgspec.Struct, frozen=True):
     """Describe an endpoint: who may call it, what it weighs, what it does."""
@@ -124,6 +128,16 @@ def cancel_all_orders(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
     """Cancel every open order of a symbol: that there is none is no refusal."""
     venue.exchange.cancel_all(now_ms, venue.exchange.instrument(parameters.get("symbol")).symbol)
     return {"code": 200, "msg": "The operation of cancel all open order is done."}
+
+
+def count_down(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
+    """Cancel a symbol's orders after a countdown, unless it is asked for again; 0 stops it."""
+    symbol = venue.exchange.instrument(parameters.get("symbol")).symbol
+    for_ms = integer(parameters, "countdownTime")
+    if for_ms is None:
+        raise Refused(Refusal.MISSING, "countdownTime")
+    venue.count_down(symbol, for_ms)
+    return {"symbol": symbol, "countdownTime": str(for_ms)}
 
 
 def open_orders(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:

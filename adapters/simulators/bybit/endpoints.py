@@ -39,6 +39,8 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "GET /v5/position/list": Endpoint("signed", account.positions),
     "POST /v5/position/set-leverage": Endpoint("signed", account.set_leverage),
     "POST /v5/position/switch-mode": Endpoint("signed", account.switch_mode),
+    "POST /v5/order/disconnected-cancel-all": Endpoint("signed", account.set_protection),
+    "GET /v5/account/query-dcp-info": Endpoint("signed", account.protection_told),
     "GET /v5/account/wallet-balance": Endpoint("signed", account.wallet),
     "GET /v5/account/info": Endpoint("signed", account.account_info),
     "GET /v5/account/fee-rate": Endpoint("signed", account.fee_rate),

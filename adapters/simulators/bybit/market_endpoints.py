@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from adapters.simulators.bybit.executions import Executions
+from adapters.simulators.bybit.protection import Protection
 from adapters.simulators.changes import Snapshot
 from adapters.simulators.exchange import Exchange
 from adapters.simulators.instruments import Instrument, plain
@@ -30,6 +31,7 @@ class Desk(Protocol):
     exchange: Exchange
     executions: Executions
     world: World
+    protection: Protection
 
     def snapshot(self, symbol: str, limit: int) -> Snapshot:
         """Return a book."""

@@ -9,6 +9,7 @@ from adapters.simulators.bybit.errors import BybitError
 from adapters.simulators.bybit.executions import Execution
 from adapters.simulators.bybit.identities import order_number, order_word
 from adapters.simulators.bybit.market_endpoints import Desk, Parameters, category, listed, named, whole
+from adapters.simulators.bybit.protection import PRODUCTS, WINDOW_S_MAX, WINDOW_S_MIN
 from adapters.simulators.bybit.statement import position_row, wallet_row
 from adapters.simulators.bybit.wire import LIFETIMES, execution_row, order_row
 from adapters.simulators.instruments import parse_decimal, plain
@@ -164,6 +165,26 @@ def switch_mode(desk: Desk, parameters: Parameters, _now_ms: int) -> Json:
     if parameters.get("mode") == "0":
         raise BybitError(110025, "Position mode is not modified")
     raise BybitError(110029, f"Hedge mode is not available for {len(desk.exchange.instruments)} symbols")
+
+
+def set_protection(desk: Desk, parameters: Parameters, _now_ms: int) -> Json:
+    """Set how long after the last private connection was lost everything of a product is cancelled."""
+    if not desk.protection.allowed:
+        raise BybitError(10005, "Permission denied, please check your API key permissions.")
+    product = parameters.get("product", "OPTIONS")
+    window_s = whole(parameters, "timeWindow") or 0
+    if product not in PRODUCTS:
+        raise Refused(Refusal.MALFORMED, "product")
+    if not WINDOW_S_MIN <= window_s <= WINDOW_S_MAX:
+        raise Refused(Refusal.MALFORMED, "timeWindow")
+    desk.protection.windows_s[product] = window_s
+    return {}
+
+
+def protection_told(desk: Desk, _parameters: Parameters, _now_ms: int) -> Json:
+    """Tell which products are protected; nothing of an account that was never set up for it."""
+    windows = desk.protection.windows_s.items()
+    return {"dcpInfos": [{"product": name, "dcpStatus": "ON", "timeWindow": str(each)} for name, each in windows]}
 
 
 def wallet(desk: Desk, parameters: Parameters, _now_ms: int) -> Json:

@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 
 from adapters.simulators.bybit.gate import Gate
+from adapters.simulators.bybit.protection import GUARDS
 from adapters.simulators.sockets import Hub, Json, Socket
 
-PRIVATE_TOPICS = frozenset({"order", "execution", "position", "wallet"})
+PRIVATE_TOPICS = frozenset({"order", "execution", "position", "wallet", *GUARDS})
 TOPICS_MAX = 300
 AUTH_ARGS = 3
 

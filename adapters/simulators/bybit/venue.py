@@ -16,10 +16,12 @@ from adapters.simulators.bybit.identities import print_word
 from adapters.simulators.bybit.instruments import PERPETUALS
 from adapters.simulators.bybit.market_endpoints import ticker_row
 from adapters.simulators.bybit.order_endpoints import execution_told
+from adapters.simulators.bybit.protection import DERIVATIVES, Protection
 from adapters.simulators.bybit.statement import position_told, wallet_row
 from adapters.simulators.bybit.streams import Streams
 from adapters.simulators.bybit.wire import order_row
 from adapters.simulators.changes import Change, Top
+from adapters.simulators.countdowns import ALL
 from adapters.simulators.happenings import AccountChanged, FundingPaid, Happening, OrderChanged, Print
 from adapters.simulators.instruments import Instrument, plain
 from adapters.simulators.refusals import Refusal, Refused
@@ -50,6 +52,7 @@ class BybitVenue(SimulatedVenue):
         super().__init__(settings, PERPETUALS, world, clock_ms)
         self._gate = Gate(settings.keys(), settings.limits)
         self.executions = Executions(self.exchange)
+        self.protection = Protection()
         self._books = {
             symbol: books.ShownBook(symbol, changes.last_id, self._whole_book(symbol))
             for symbol, changes in self.changes.items()
@@ -93,7 +96,9 @@ class BybitVenue(SimulatedVenue):
         """Serve public topics of a category, or the account's."""
         opened = self._streams.opened
         if request.path == PRIVATE_PATH:
-            return await self.hub.serve(request, self._streams.hear_private, on_open=opened)
+            return await self.hub.serve(
+                request, self._streams.hear_private, on_open=opened, on_close=self._left_private
+            )
         category = PUBLIC_PATHS.get(request.path)
         if category is not None:
             return await self.hub.serve(request, self._streams.listener(category), on_open=opened)
@@ -181,6 +186,8 @@ class BybitVenue(SimulatedVenue):
         """Send what a subscription begins with: a book or a ticker as it stands."""
         kind, _, symbol = topic.rpartition(".")
         now_ms = self.clock_ms()
+        if topic == DERIVATIVES.topic:
+            self.count_down(ALL, 0)
         if kind.startswith("orderbook"):
             # Whoever listens already is told first what is pending; what comes next then follows this snapshot.
             self.flush_book(symbol)
@@ -190,6 +197,12 @@ class BybitVenue(SimulatedVenue):
             self._tell_ticker(self.exchange.instruments[symbol], now_ms)
             message = {"topic": topic, "type": "snapshot", "data": self._tickers[symbol], "ts": now_ms}
             self.hub.send(socket, message)
+
+    def _left_private(self, socket: Socket) -> None:
+        """Count down once nobody is left on a protected connection."""
+        window_s = self.protection.windows_s.get(DERIVATIVES.product, 0)
+        if DERIVATIVES.topic in socket.topics and window_s and not self.hub.listeners(DERIVATIVES.topic):
+            self.count_down(ALL, window_s * 1_000)
 
     def _tell_ticker(self, instrument: Instrument, now_ms: int, *, always: bool = False) -> None:
         """Tell which fields of a ticker changed; once a second the mark, changed or not."""

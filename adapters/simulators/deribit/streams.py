@@ -1,4 +1,8 @@
-"""The simulated Deribit's WebSocket side: JSON-RPC in, answers out; heartbeats that a client has to answer."""
+"""The simulated Deribit's WebSocket side: JSON-RPC in, answers out; heartbeats that a client has to answer.
+
+Every method of REST can be called here too, once logged on. With cancel-on-disconnect, the end of a connection cancels
+the orders that were made on it, and no others.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +18,10 @@ PRIVATE_PREFIX = "user."
 HEARTBEAT_MIN_S = 10
 TOKEN_S = 900
 CHANNELS_MAX = 500
+
+
+class Unanswered(Exception):
+    """Say that a call gets no answer."""
 
 
 class Call(msgspec.Struct):
@@ -37,8 +45,11 @@ class Streams:
         known: frozenset[str],
         greet: Callable[[Socket, str], None],
         clock_ms: Callable[[], int],
+        act: Callable[[Socket, Call], Any],
     ) -> None:
         self._hub = hub
+        self._act = act
+        self._ends_orders = False
         self._gate = gate
         self._known = known
         self._greet = greet
@@ -52,6 +63,9 @@ class Streams:
             "public/subscribe": self._subscribe,
             "public/unsubscribe": self._unsubscribe,
             "private/subscribe": self._subscribe,
+            "private/enable_cancel_on_disconnect": lambda socket, call: self._end_orders(socket, call, wanted=True),
+            "private/disable_cancel_on_disconnect": lambda socket, call: self._end_orders(socket, call, wanted=False),
+            "private/get_cancel_on_disconnect": self._tell_ending,
             "private/unsubscribe": self._unsubscribe,
         }
 
@@ -68,11 +82,17 @@ class Streams:
         except Refused as error:
             self._say(socket, call.id, error=refused(error)[1])
             return
+        except Unanswered:
+            return
         self._say(socket, call.id, result=result)
         if call.method.endswith("/subscribe"):
             for channel in result:
                 self._greet(socket, channel)
                 socket.topics.add(channel)
+
+    def opened(self, socket: Socket) -> None:
+        """Begin a connection as the account is set up."""
+        socket.session |= {"ends_orders": self._ends_orders, "orders": set[int]()}
 
     def beat(self, now_ms: int) -> None:
         """Ask those who are quiet whether they are there, and hang up on those who did not answer."""
@@ -88,10 +108,26 @@ class Streams:
             self._hub.send(socket, {"jsonrpc": "2.0", "method": "heartbeat", "params": {"type": kind}})
 
     def _method(self, call: Call) -> Callable[[Socket, Call], Any]:
-        found = self._methods.get(call.method)
-        if found is None:
-            raise Refused(Refusal.UNKNOWN_PATH, call.method)
-        return found
+        return self._methods.get(call.method, self._act)
+
+    def _end_orders(self, socket: Socket, call: Call, *, wanted: bool) -> str:
+        """Let the end of this connection, or of every one that is opened from now on, cancel its orders, or not."""
+        if not socket.session.get("known"):
+            raise Refused(Refusal.NO_SESSION)
+        match call.params.get("scope", "connection"):
+            case "connection":
+                socket.session["ends_orders"] = wanted
+            case "account":
+                self._ends_orders = wanted
+            case _:
+                raise Refused(Refusal.MALFORMED, "scope")
+        return "ok"
+
+    def _tell_ending(self, socket: Socket, call: Call) -> Json:
+        if not socket.session.get("known"):
+            raise Refused(Refusal.NO_SESSION)
+        scope = call.params.get("scope", "connection")
+        return {"scope": scope, "enabled": self._ends_orders if scope == "account" else socket.session["ends_orders"]}
 
     def _log_on(self, socket: Socket, call: Call) -> Json:
         asked = call.params

@@ -1,6 +1,7 @@
 """The simulated Deribit: JSON-RPC's words, over GET and one WebSocket, for what the shared engine does."""
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -12,11 +13,13 @@ from adapters.simulators.deribit.endpoints import MATCHING, METHODS, PUBLIC
 from adapters.simulators.deribit.errors import TOO_MANY, envelope, refused
 from adapters.simulators.deribit.gate import Gate
 from adapters.simulators.deribit.instruments import PERPETUALS
-from adapters.simulators.deribit.market_endpoints import index_price, ticker_row
+from adapters.simulators.deribit.market_endpoints import Parameters, index_price, ticker_row
 from adapters.simulators.deribit.order_endpoints import told_trade
 from adapters.simulators.deribit.statement import summary_row
-from adapters.simulators.deribit.streams import Streams
-from adapters.simulators.deribit.wire import number, order_row, word
+from adapters.simulators.deribit.streams import Call, Streams, Unanswered
+from adapters.simulators.deribit.wire import identity_of, number, order_row, word
+from adapters.simulators.faults import AFTER, BEFORE, Fault
+from adapters.simulators.faults import ORDERS as ANY_ORDER
 from adapters.simulators.happenings import AccountChanged, Happening, OrderChanged, Print
 from adapters.simulators.instruments import Instrument
 from adapters.simulators.refusals import Refusal, Refused
@@ -56,7 +59,7 @@ class DeribitVenue(SimulatedVenue):
         names = [f"{kind}.{each}.{INTERVAL}" for each in self._books for kind in ("book", "trades", "ticker")]
         portfolios = [f"{PORTFOLIO}{each}" for each in self.exchange.ledger.wallets]
         known = frozenset({*names, *portfolios, ORDERS, TRADES})
-        self._streams = Streams(self.hub, self._gate, known, self._greet, self.clock_ms)
+        self._streams = Streams(self.hub, self._gate, known, self._greet, self.clock_ms, self._act)
 
     def answer(self, request: web.Request, body: str) -> Answer:
         """Do what a REST request asks."""
@@ -77,7 +80,7 @@ class DeribitVenue(SimulatedVenue):
         """Serve the one stream."""
         if request.path != STREAM_PATH:
             return web.Response(status=404, text="no such path here")
-        return await self.hub.serve(request, self._streams.hear)
+        return await self.hub.serve(request, self._streams.hear, on_open=self._streams.opened, on_close=self._left)
 
     def tell(self, happening: Happening) -> None:
         """Tell the account what happened to it; funding is told in the log only."""
@@ -135,19 +138,58 @@ class DeribitVenue(SimulatedVenue):
 
     def _do(self, request: web.Request, body: str, now_ms: int) -> object:
         name = request.path.removeprefix(API)
-        method = METHODS.get(name)
-        if method is None or request.method != "GET" or not request.path.startswith(API):
+        if name not in METHODS or request.method != "GET" or not request.path.startswith(API):
             raise Refused(Refusal.UNKNOWN_PATH, name)
         if name not in PUBLIC:
             header = request.headers.get("Authorization", "")
             self._gate.check_signed(header, request.method, request.raw_path, body, now_ms)
+        return self._done(name, dict(parse_qsl(request.rel_url.raw_query_string)), now_ms)
+
+    def _done(self, name: str, parameters: Parameters, now_ms: int) -> Any:
         if name in MATCHING:
             self._gate.count_order(now_ms)
         else:
             self._gate.count(now_ms)
-        result = method(self, dict(parse_qsl(request.rel_url.raw_query_string)), now_ms)
+        result = METHODS[name](self, parameters, now_ms)
         self.commit()
         return result
+
+    def _act(self, socket: Socket, call: Call) -> object:
+        """Do over a socket what REST does, with the same faults; what would break an answer breaks the connection."""
+        if call.method not in METHODS:
+            raise Refused(Refusal.UNKNOWN_PATH, call.method)
+        if call.method not in PUBLIC and not socket.session.get("known"):
+            raise Refused(Refusal.NO_SESSION)
+        name = f"GET {API}{call.method}"
+        names = (name, ANY_ORDER) if name in self.new_orders else (name,)
+        early = self.faults.take(BEFORE, names, self.machine_ms())
+        if early is not None and early.kind == "rate_limited":
+            raise Refused(Refusal.TOO_MANY_REQUESTS)
+        if early is not None:
+            socket.drop()
+            raise Unanswered
+        result = self._done(call.method, {key: _word(value) for key, value in call.params.items()}, self.clock_ms())
+        if name in self.new_orders:
+            socket.session["orders"].add(identity_of(result["order"]["order_id"]))
+        late = self.faults.take(AFTER, names, self.machine_ms())
+        if late is None:
+            return result
+        if late.kind == "vanish":
+            self.faults.arm(Fault(kind="lost", for_ms=late.delay_ms), self.machine_ms())
+            self.hub.drop_all()
+        elif late.kind != "timeout":
+            socket.drop()
+        raise Unanswered
+
+    def _left(self, socket: Socket) -> None:
+        """Cancel what was ordered on a connection that ended, where that was asked for."""
+        if self.is_closed or not socket.session["ends_orders"]:
+            return
+        for order_id in sorted(socket.session["orders"]):
+            order = self.exchange.orders[order_id]
+            if order.is_open:
+                self.exchange.cancel(order.symbol, order_id, None, self.clock_ms())
+        self.commit()
 
     def _greet(self, socket: Socket, channel: str) -> None:
         """Send what a subscription begins with: a book or a ticker as it stands."""
@@ -168,6 +210,11 @@ class DeribitVenue(SimulatedVenue):
 
     def _tell_account(self, channel: str, name: str, data: object) -> None:
         self.hub.tell_account(channel, name, _notification(channel, data))
+
+
+def _word(value: object) -> str:
+    """Return a JSON value as a query would spell it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _notification(channel: str, data: object) -> Json:

@@ -212,4 +212,5 @@ SIGNED: Mapping[str, Answer] = {
 }
 PLACING = frozenset({"/api/v5/trade/order", "/api/v5/trade/batch-orders"})
 CANCELLING = frozenset({"/api/v5/trade/cancel-order", "/api/v5/trade/cancel-batch-orders"})
+CANCEL_AFTER = "/api/v5/trade/cancel-all-after"
 LEVERAGE = "/api/v5/account/set-leverage"

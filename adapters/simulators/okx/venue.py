@@ -7,10 +7,19 @@ from aiohttp import web
 
 from adapters.simulators.admission import Policy
 from adapters.simulators.changes import Change, Top
+from adapters.simulators.countdowns import ALL
 from adapters.simulators.happenings import AccountChanged, FundingPaid, Happening, OrderChanged, Print
 from adapters.simulators.instruments import Instrument
 from adapters.simulators.okx import feeds, orders, wire
-from adapters.simulators.okx.endpoints import BOOK_LEVELS_MAX, CANCELLING, LEVERAGE, PLACING, PUBLIC, SIGNED
+from adapters.simulators.okx.endpoints import (
+    BOOK_LEVELS_MAX,
+    CANCEL_AFTER,
+    CANCELLING,
+    LEVERAGE,
+    PLACING,
+    PUBLIC,
+    SIGNED,
+)
 from adapters.simulators.okx.errors import OkxError, worded
 from adapters.simulators.okx.gate import Gate
 from adapters.simulators.okx.instruments import SWAPS, family
@@ -27,6 +36,9 @@ REST_HOST = "www.okx.com"
 STREAM_HOST = "ws.okx.com"
 # A book that does not change is said to be alive this often.
 HEARTBEAT_MS = 60_000
+# How long "cancel all after" may count, in seconds, and how far apart it may be asked for.
+COUNTDOWN_S_MIN, COUNTDOWN_S_MAX = 10, 120
+COUNTDOWN_EVERY_MS = 1_000
 READS = frozenset({*PUBLIC, *SIGNED})
 
 
@@ -49,6 +61,7 @@ class OkxVenue(SimulatedVenue):
         self.sockets = Streams(known, self.hub, self._gate, self._standing, self.clock_ms)
         self.modes = {"acctLv": "2", "posMode": "net_mode"}
         self.quiet_since_ms = dict.fromkeys(self.exchange.instruments, 0)
+        self._counted_ms = 0
 
     def answer(self, request: web.Request, body: str) -> Answer:
         """Do what a REST request asks."""
@@ -127,12 +140,14 @@ class OkxVenue(SimulatedVenue):
 
     def _act(self, request: web.Request, body: str, now_ms: int) -> Json:
         path = request.path
-        if path not in PLACING | CANCELLING | {LEVERAGE}:
+        if path not in PLACING | CANCELLING | {CANCEL_AFTER, LEVERAGE}:
             raise Refused(Refusal.UNKNOWN_PATH)
         self._gate.check_signed(request.headers, "POST" + request.raw_path + body, now_ms)
         items = orders.read_items(body)
         if path == LEVERAGE:
             answer = self._set_leverage(items[0])
+        elif path == CANCEL_AFTER:
+            answer = self._cancel_after(items[0], now_ms)
         else:
             if path in PLACING:
                 self._gate.count_orders(len(items), now_ms)
@@ -150,6 +165,19 @@ class OkxVenue(SimulatedVenue):
         self.exchange.set_leverage(symbol, int(lever) if lever.isascii() and lever.isdigit() else 0)
         told = {"instId": symbol, "lever": lever, "mgnMode": "cross", "posSide": "net"}
         return wire.envelope([told])
+
+    def _cancel_after(self, item: orders.Item, now_ms: int) -> Json:
+        """Cancel everything after a countdown, unless it is asked for again; 0 stops it."""
+        if now_ms - self._counted_ms < COUNTDOWN_EVERY_MS:
+            raise Refused(Refusal.TOO_MANY_REQUESTS)
+        told = str(item.get("timeOut") or "")
+        seconds = int(told) if told.isascii() and told.isdigit() and len(told) <= len(str(COUNTDOWN_S_MAX)) else -1
+        if seconds and not COUNTDOWN_S_MIN <= seconds <= COUNTDOWN_S_MAX:
+            raise Refused(Refusal.MALFORMED, "timeOut")
+        self._counted_ms = now_ms
+        self.count_down(ALL, seconds * 1_000)
+        triggers = str(now_ms + seconds * 1_000) if seconds else "0"
+        return wire.envelope([{"triggerTime": triggers, "tag": str(item.get("tag") or ""), "ts": str(now_ms)}])
 
     def _standing(self, channel: str, name: str) -> Json | None:
         """Return how things stand, which a channel begins with."""
