@@ -59,12 +59,10 @@ def set_mark(data_dir: Path, content: dict[str, str]) -> str:
     try:
         mark.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not mark.exists():
-            with mark.open("x") as file:
+            with mark.open("w") as file:
                 file.write(json.dumps(content))
                 file.flush()
                 os.fsync(file.fileno())
-    except FileExistsError:
-        return ""
     except OSError as error:
         return f"{mark}: {error.strerror}"
     return ""
