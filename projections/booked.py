@@ -12,13 +12,16 @@ import msgspec
 from domain.account import AccountObserved, account_key
 from domain.book import Book, evolve
 from domain.catalogue import EVENTS
+from domain.claims import stables
 from domain.event import Event
 from domain.fill import FillRecorded
 from domain.indicative import IndicativeSampled
 from domain.policy import PolicyAdopted
 from domain.quote import QuoteIssued, QuoteUsed
 from domain.rebalancing import RebalanceHeld, RebalanceProposed, RebalanceStarted
+from domain.settlement import SettlementSubmissionRequested
 from domain.stable import StableHeld, StableProposed
+from domain.treasury import CustodyProposed
 from domain.vault import CustodyBalanceObserved
 from domain.watch import AlertAcknowledged, AlertRaised, AlertResolved, ControlRefused
 from projections.view import Row, Rows, Shared
@@ -95,12 +98,11 @@ def _policy(seen: Seen, event: PolicyAdopted, position: int, at_us: int) -> None
     _seen(seen, event, position, at_us)
     policy = event.policy
     seen.adopted_position = seen.adopted_position or position
-    stables = {item.quote for item in policy.instruments}
     named = {asset.underlying for asset in policy.assets} | {item.base for item in policy.instruments}
     for known, names in (
         (seen.assets, {asset.symbol for asset in policy.assets}),
         (seen.underlyings, named),
-        (seen.stables, stables),
+        (seen.stables, stables(policy)),
         (seen.venues, {item.venue for item in policy.instruments}),
         (seen.accounts, {account_key(item.venue, item.account) for item in policy.instruments}),
         (seen.custodians, {each.address for each in policy.custodians}),
@@ -115,16 +117,24 @@ def _dealt(seen: Seen, event: AccountObserved | FillRecorded, position: int, at_
     seen.accounts.setdefault(account_key(event.venue, event.account), position)
 
 
-def _custody(seen: Seen, event: CustodyBalanceObserved, position: int, at_us: int) -> None:
+def _kept(seen: Seen, event: CustodyBalanceObserved, position: int, at_us: int) -> None:
     _seen(seen, event, position, at_us)
     seen.custodians.setdefault(event.custodian, position)
+
+
+def _sent(seen: Seen, event: SettlementSubmissionRequested | CustodyProposed, position: int, at_us: int) -> None:
+    _seen(seen, event, position, at_us)
+    for custodian in event.custodians:
+        seen.custodians.setdefault(custodian, position)
 
 
 _OWN: dict[type[Event], Callable[[Seen, Any, int, int], None]] = {
     PolicyAdopted: _policy,
     AccountObserved: _dealt,
     FillRecorded: _dealt,
-    CustodyBalanceObserved: _custody,
+    CustodyBalanceObserved: _kept,
+    SettlementSubmissionRequested: _sent,
+    CustodyProposed: _sent,
 }
 
 

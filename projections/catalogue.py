@@ -5,7 +5,8 @@ Of a view named `limit_history` the path is `/v1/limits/history`: what it is the
 
 from projections.alerts import ALERTS
 from projections.approvals import APPROVALS
-from projections.balances import BALANCES, MARGIN
+from projections.backing import BACKING
+from projections.balances import BALANCES
 from projections.contract import CONTRACT
 from projections.costs import COSTS
 from projections.dependencies import DEPENDENCIES
@@ -17,6 +18,7 @@ from projections.instruments import INSTRUMENTS
 from projections.internalised import INTERNALISED
 from projections.limit_history import LIMIT_HISTORY
 from projections.limits import LIMITS
+from projections.margin import MARGIN
 from projections.modes import MODES
 from projections.orders import ORDERS
 from projections.parties import PARTIES
@@ -25,6 +27,7 @@ from projections.positions import POSITIONS
 from projections.quotes import QUOTES
 from projections.rebalancing import REBALANCING
 from projections.requests import REQUESTS
+from projections.stress import STRESS
 from projections.suspensions import SUSPENSIONS
 from projections.transactions import TRANSACTIONS
 from projections.treasury import TREASURY
@@ -50,6 +53,8 @@ VIEWS: dict[str, View] = {
         INSTRUMENTS,
         BALANCES,
         MARGIN,
+        BACKING,
+        STRESS,
         FUNDING,
         TRANSACTIONS,
         CONTRACT,

@@ -38,6 +38,8 @@ READ_MODELS = (
     "instruments",
     "balances",
     "margin",
+    "backing",
+    "stress",
     "funding",
     "transactions",
     "contract",

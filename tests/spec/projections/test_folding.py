@@ -190,7 +190,8 @@ def test_a_run_cut_anywhere_gives_the_same_rows(view: View):
 
 def test_a_policy_alone_gives_the_exposure_its_lines():
     fold = folded(EXPOSURE, logged(halted(), PolicyAdopted(policy=policy())))
-    assert [(row.key, row.sort, row.position) for row in fold.changed.values()] == [("ETH", 2, 2), ("USDT", 2, 2)]
+    told = [(row.key, row.sort, row.position) for row in fold.changed.values()]
+    assert told == [(key, 2, 2) for key in ("ETH", "USDT", "venue:binanceusdm", "stable:USDT", "total")]
 
 
 def test_views_at_one_position_fold_what_they_share_once():

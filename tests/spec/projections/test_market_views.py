@@ -18,9 +18,10 @@ from domain.suspension import (
     VenueResumed,
     VenueSuspended,
 )
-from projections.balances import BALANCES, MARGIN
+from projections.balances import BALANCES
 from projections.funding import FUNDING
 from projections.instruments import INSTRUMENTS
+from projections.margin import MARGIN
 from projections.suspensions import SUSPENSIONS
 from tests.support.told import lines, table
 

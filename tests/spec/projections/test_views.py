@@ -165,7 +165,7 @@ SETTLING = SettlementSubmissionRequested(
 def test_every_view_is_in_the_catalogue_under_its_name_and_needs_known_topics():
     expected = "portfolio exposure positions orders fills quotes requests limits mode alerts dependencies "
     expected += "suspensions instruments balances margin funding transactions contract parties treasury hedges costs "
-    expected += "internalised rebalancing limit_history approvals"
+    expected += "internalised rebalancing limit_history approvals backing stress"
     assert set(VIEWS) == set(expected.split())
     for name, view in VIEWS.items():
         assert view.name == name
@@ -442,7 +442,7 @@ NET_DELTA = LimitSet(
 
 
 def test_exposure_spans_what_may_happen_beside_its_limit():
-    (eth, usdt) = lines(EXPOSURE, PolicyAdopted(policy=policy()), NET_DELTA, accepted(), planned(), order())
+    (eth, usdt, *_) = lines(EXPOSURE, PolicyAdopted(policy=policy()), NET_DELTA, accepted(), planned(), order())
     assert (eth["underlying"], usdt["underlying"]) == ("ETH", "USDT")
     assert (eth["low"], eth["high"], eth["worst"], eth["certain"]) == ("-2", "2", "2", "0")
     assert (eth["limit"], eth["within"]) == ("3", True)
@@ -451,7 +451,7 @@ def test_exposure_spans_what_may_happen_beside_its_limit():
 
 def test_exposure_outside_its_limit_says_so():
     sold = fill(1, OrderSide.SELL, "3.5", "3000", None)
-    (eth, _) = lines(EXPOSURE, PolicyAdopted(policy=policy()), NET_DELTA, sold)
+    (eth, *_) = lines(EXPOSURE, PolicyAdopted(policy=policy()), NET_DELTA, sold)
     assert (eth["position"], eth["worst"], eth["within"], eth["updated_at"]) == ("-3.5", "3.5", False, TWO)
 
 
@@ -516,5 +516,6 @@ def test_documents_have_no_numbers_that_javascript_could_bend():
         "surprises",
     }
     whole |= {"horizon_ms", "rest_ms", "over_ms", "slices", "jitter_bps", "share_bps", "band"}
+    whole |= {"orders", "flat_ms", "rehedge_ms"}
     for view in VIEWS.values():
         assert numbers(view.document) <= whole, view.name
