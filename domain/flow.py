@@ -6,6 +6,7 @@ past, so that a count is never less than what was sent within the window. Bounde
 """
 
 from bisect import bisect_right
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -13,11 +14,15 @@ import msgspec
 from domain.ids import position_key
 from domain.mode import GLOBAL
 from domain.order import Order
-from domain.quantity import ZERO, Num
+from domain.quantity import ZERO, Num, plain
 
 SLOTS = 60
 DAY_US = 86_400_000_000
 LINEAR, INVERSE = "linear", "inverse"
+
+
+# The same sizes and prices are ordered again and again.
+_text = lru_cache(maxsize=4_096)(plain)
 
 
 class Line(msgspec.Struct, kw_only=True):
@@ -237,7 +242,7 @@ def scopes_of(venue: str, underlying: str) -> tuple[str, ...]:
 def alike_key(order: Order) -> str:
     """Return the key that orders share which are alike in instrument, side, quantity and price.
 
-    Equal decimals have the same hash, however they are written; two orders that share one by chance count as alike.
+    Equal decimals are written alike, whatever zeros they carry.
     """
     where = f"{order.venue}|{order.account}|{order.symbol}|{order.side.value}"
-    return f"{where}|{hash(order.quantity)}|{hash(order.limit_price)}"
+    return f"{where}|{_text(order.quantity)}|{_text(order.limit_price)}"
