@@ -1,6 +1,6 @@
 """Dead-man's switches that count down: what is cancelled when nobody asks for more time, by whose order."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 ALL = ""
 """The name under which the whole account is counted down."""
@@ -23,6 +23,6 @@ class Countdowns:
         else:
             self._until_ms.pop(name, None)
 
-    def due(self, now_ms: int) -> Iterable[str]:
+    def due(self, now_ms: int) -> Sequence[str]:
         """Return whose time is over."""
         return [name for name, until_ms in self._until_ms.items() if until_ms <= now_ms]
