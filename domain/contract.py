@@ -14,11 +14,15 @@ REMEMBERED_MAX = 4_096
 
 
 class Contract(msgspec.Struct, frozen=True, gc=False):
-    """Hold what is traded, and how quantity becomes delta: `kind` is linear, inverse or spot."""
+    """Hold what is traded, and how quantity becomes delta: `kind` is linear, inverse or spot.
+
+    `paid_in` is what it settles in where that is neither of what its kind says.
+    """
 
     kind: str
     base: str
     quote: str
+    paid_in: str = ""
 
     @property
     def inverse(self) -> bool:
@@ -28,7 +32,7 @@ class Contract(msgspec.Struct, frozen=True, gc=False):
     @property
     def settle(self) -> str:
         """Return the asset that its profit is paid in."""
-        return self.base if self.kind == INVERSE else self.quote
+        return self.paid_in or (self.base if self.kind == INVERSE else self.quote)
 
 
 @lru_cache(maxsize=REMEMBERED_MAX)
@@ -39,4 +43,6 @@ def contract_of(symbol: str) -> Contract:
     if not settled:
         return Contract(SPOT if quote else LINEAR, base, quote)
     settle = settled.partition("-")[0]
-    return Contract(INVERSE if settle == base else LINEAR, base, quote)
+    if settle == base:
+        return Contract(INVERSE, base, quote)
+    return Contract(LINEAR, base, quote, "" if settle == quote else settle)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from domain import rebalancing_terms
+from domain import rebalancing_terms, risk_terms
 from domain.carry import FundingTerms
+from domain.contract import INVERSE, LINEAR, SPOT, contract_of
 from domain.execution import Style, StyleKind
 from domain.policy import Policy
 from domain.quantity import BPS, Num
@@ -22,9 +23,8 @@ def policy_faults(policy: Policy) -> str:
 
 
 def _faults(policy: Policy) -> Iterator[str]:
-    inverse = next((item.symbol for item in policy.instruments if item.kind not in {"linear", "spot"}), "")
-    if inverse:
-        yield f"{inverse} is not linear: sizes and exposure are counted in base units, so it cannot be hedged on"
+    yield from _own_tokens(policy)
+    yield from _units(policy)
     keys = [item.key for item in policy.instruments]
     if len(set(keys)) < len(keys):
         yield "an instrument stands in the policy twice"
@@ -37,9 +37,41 @@ def _faults(policy: Policy) -> Iterator[str]:
     yield from _bands(policy)
     if not all(_followed(getattr(policy.styles, name)) for name in policy.styles.__struct_fields__):
         yield f"a style has one to {SLICES_MAX} slices, a time where it needs one, and shows something of an iceberg"
-    wrong = rebalancing_terms.faults(policy.rebalancing)
-    if wrong:
-        yield wrong
+    for wrong in (rebalancing_terms.faults(policy.rebalancing), risk_terms.faults(policy.risk)):
+        if wrong:
+            yield wrong
+
+
+def _own_tokens(policy: Policy) -> Iterator[str]:
+    """Refuse to rest on ourselves: what we issued, or what stands or falls with it, is no collateral and no margin."""
+    own = {policy.issued, *policy.risk.own_tokens}
+    for asset in policy.assets:
+        if not own.isdisjoint({asset.symbol, asset.underlying}):
+            yield f"{asset.symbol} is our own token, or follows one: it cannot be collateral"
+    for item in policy.instruments:
+        if not own.isdisjoint({item.base, item.quote, contract_of(item.symbol).settle}):
+            yield f"{item.symbol} is paid in our own token, or hedges one: it cannot be margin"
+
+
+def _units(policy: Policy) -> Iterator[str]:
+    """Refuse what is in other units than hedges are planned and counted in."""
+    for item in policy.instruments:
+        if item.kind == INVERSE:
+            yield (
+                f"{item.symbol} is not linear but inverse: exposure counts it exactly, but legs, slices, the rest of "
+                "an order and the carry are base units while its orders are in quote units, so nothing is hedged on it"
+            )
+        elif item.kind not in {LINEAR, SPOT}:
+            yield f"{item.symbol} is not linear nor spot: nobody knows what delta it has"
+    paired = {pair.collateral for pair in policy.pairs}
+    for asset in policy.assets:
+        if asset.ratio <= 0:
+            yield f"{asset.symbol} stands for some of its underlying: its ratio is above zero"
+        elif asset.ratio != 1 and asset.symbol in paired:
+            yield (
+                f"{asset.symbol} stands for {asset.ratio} {asset.underlying} and its own price is not watched: it "
+                "counts where it is held, but nothing is minted or redeemed for it"
+            )
 
 
 def _routing(policy: Policy) -> Iterator[str]:

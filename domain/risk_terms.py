@@ -2,7 +2,7 @@
 
 import msgspec
 
-from domain.quantity import ZERO, Num
+from domain.quantity import BPS, ZERO, Num
 
 
 class StableDiscount(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,3 +73,29 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     windows: Windows = Windows()
     triggers: Triggers = Triggers()
     approval_ms: int = 24 * 3_600_000
+
+
+def faults(terms: Risk) -> str:
+    """Say what is wrong with terms, "" when they can be followed."""
+    money = (terms.reserve, terms.concentration_floor, terms.price_shock_bps, terms.funding_worst_per_year)
+    if min(*money, terms.mark_move_bps, terms.backing_resume) < ZERO:
+        return "amounts of risk are not negative"
+    if not ZERO <= terms.venue_recovery <= 1 or not ZERO < terms.triggers.resume_share <= 1:
+        return "what a venue gives back, and within what a mode returns, are parts of one"
+    discounts = (terms.stable_discount_bps, *(each.bps for each in terms.stable_discounts))
+    if min(discounts) < ZERO or max(discounts) > BPS:
+        return "a stable falls by no less than nothing, and by no more than all"
+    if min(terms.mark_every_ms, terms.mark_age_ms_max, terms.approval_ms, terms.triggers.resume_after_ms) <= 0:
+        return "times of risk are above zero"
+    if min(getattr(terms.windows, name) for name in terms.windows.__struct_fields__) <= 0:
+        return "a control that counts looks back for some time"
+    return _band_faults(terms.bands)
+
+
+def _band_faults(bands: tuple[Band, ...]) -> str:
+    before = 0
+    for band in bands:
+        if not before < band.at_bps <= BPS or band.wider_bps < ZERO or not ZERO < band.size_share <= 1:
+            return "bands of warning rise up to their limit; quotes grow wider in them, and no larger"
+        before = band.at_bps
+    return ""

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from domain import risk_terms
 from domain.carry import FundingTerms
 from domain.codec import decode_event, encode
 from domain.execution import Style, StyleKind
@@ -12,10 +13,13 @@ from domain.policy import Band, PolicyAdopted, Styles
 from domain.policy_faults import WAYS_MAX, policy_faults
 from domain.quantity import Num
 from domain.rebalancing_terms import Rebalancing
+from domain.risk_terms import Risk, StableDiscount, Triggers, Windows
 from domain.routing_terms import RankStep, Routing, ShareStep, VenueCap
 from tests.support.desk import Desk, a_policy, reason
+from tests.support.worlds import STAKED
 
 FIRST = a_policy().instruments[0]
+ASSETS, RISKY = a_policy().assets, risk_terms.Band(at_bps=7_000)
 HALF, MORE = ShareStep(share=Num("0.5"), bps=Num(1)), ShareStep(share=Num("0.7"), bps=Num(3))
 
 
@@ -26,7 +30,20 @@ def venues(count: int) -> tuple[Any, ...]:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"instruments": (msgspec.structs.replace(FIRST, kind="inverse"),)}, "is not linear"),
+        ({"instruments": (msgspec.structs.replace(FIRST, kind="inverse"),)}, "is not linear but inverse"),
+        ({"instruments": (msgspec.structs.replace(FIRST, kind="option"),)}, "is not linear nor spot"),
+        ({"assets": (*ASSETS, msgspec.structs.replace(STAKED, ratio=Num(0)))}, "above zero"),
+        ({"assets": (msgspec.structs.replace(ASSETS[0], ratio=Num("1.2")), ASSETS[1])}, "own price is not watched"),
+        ({"risk": Risk(reserve=Num(-1))}, "not negative"),
+        ({"risk": Risk(venue_recovery=Num("1.1"))}, "parts of one"),
+        ({"risk": Risk(triggers=Triggers(resume_share=Num(0)))}, "parts of one"),
+        ({"risk": Risk(stable_discount_bps=Num(10_001))}, "by no more than all"),
+        ({"risk": Risk(stable_discounts=(StableDiscount(asset="USDT", bps=Num(-1)),))}, "by no more than all"),
+        ({"risk": Risk(mark_every_ms=0)}, "times of risk"),
+        ({"risk": Risk(windows=Windows(collar_ms=0))}, "looks back"),
+        ({"risk": Risk(bands=(RISKY, RISKY))}, "bands of warning rise"),
+        ({"risk": Risk(bands=(msgspec.structs.replace(RISKY, at_bps=10_001),))}, "bands of warning rise"),
+        ({"risk": Risk(bands=(msgspec.structs.replace(RISKY, size_share=Num(2)),))}, "no larger"),
         ({"instruments": (FIRST, FIRST)}, "stands in the policy twice"),
         ({"instruments": (msgspec.structs.replace(FIRST, lot=Num(0)),)}, "above zero"),
         ({"instruments": (msgspec.structs.replace(FIRST, tick=Num(0)),)}, "above zero"),
@@ -73,6 +90,8 @@ def test_what_could_not_be_followed_is_refused(wrong: dict[str, Any], told: str)
     [
         {},
         {"instruments": venues(WAYS_MAX)},
+        {"assets": (*ASSETS, STAKED)},
+        {"risk": Risk(bands=())},
         {"routing": Routing(concentration=(HALF, MORE), ranks=(RankStep(rank=Num(0), bps=Num(0)),))},
         {"routing": Routing(margin_rate=Num("0.2"), margin_floor=Num("0.99"))},
         {"bands": (Band(underlying="ETH", width=Num(0)),)},
@@ -84,6 +103,22 @@ def test_what_could_not_be_followed_is_refused(wrong: dict[str, Any], told: str)
 def test_what_can_be_followed_is_adopted(right: dict[str, Any]):
     assert policy_faults(a_policy(**right)) == ""
     assert reason(Desk().do("policy.adopt", {"policy": a_policy(**right)}, actor="system")) == ""
+
+
+@pytest.mark.control("own_token")
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"assets": (*ASSETS, msgspec.structs.replace(STAKED, symbol="sUSDe"))}, "cannot be collateral"),
+        ({"assets": (*ASSETS, msgspec.structs.replace(STAKED, underlying="ENA"))}, "cannot be collateral"),
+        ({"instruments": (msgspec.structs.replace(FIRST, quote="USDe"),)}, "cannot be margin"),
+        ({"instruments": (msgspec.structs.replace(FIRST, base="ENA"),)}, "cannot be margin"),
+        ({"instruments": (msgspec.structs.replace(FIRST, symbol="ETH/USDT:USDe"),)}, "cannot be margin"),
+        ({"issued": "USDT", "risk": Risk(own_tokens=())}, "USDT is our own token"),
+    ],
+)
+def test_nothing_of_ours_backs_or_margins(wrong: dict[str, Any], told: str):
+    assert told in policy_faults(a_policy(**wrong))
 
 
 def test_a_band_of_no_width_is_none():
