@@ -14,13 +14,10 @@ from typing import TypeVar
 import aiohttp
 from ccxt.base.errors import ExchangeError, OperationFailed
 
+from adapters.exchange.secrecy import redacted
 from domain.venue import Rejected, RejectReason, Unavailable, Unknown, VenueFailure
 
-TEXT_MAX = 300
 UNPROVEN = "unproven for hedging until it passes the venue contract tests"
-_QUERY = re.compile(r"\?[^\s\"'<>]+")
-# Listen keys, tokens and signatures; nothing that we name is as long.
-_OPAQUE = re.compile(r"[A-Za-z0-9+=_-]{40,}")
 
 T = TypeVar("T")
 Reason = Callable[[str, str], RejectReason | None]
@@ -51,9 +48,7 @@ class Failures:
 
     def redacted(self, text: str) -> str:
         """Return a text without what nobody may read."""
-        for secret in self._secrets:
-            text = text.replace(secret, "(secret)")
-        return _OPAQUE.sub("(opaque)", _QUERY.sub("?(query)", text))[:TEXT_MAX]
+        return redacted(text, self._secrets)
 
     def classify(self, error: Exception) -> VenueFailure:
         """Say what an error out of a ccxt call means."""

@@ -47,6 +47,8 @@ PRICED_S_MAX = 25.0
 # What it looks like when a server is away that is asked.
 LOST = (*AWAY, nats.errors.Error, Unavailable, Unknown)
 
+# Whose key the card does not show: it is the kill's alone.
+KILLER = "kill"
 # Who holds which key: two risk officers are two people.
 PEOPLE: dict[str, tuple[str, Role]] = {
     "viewer": ("vera", Role.VIEWER),
@@ -54,7 +56,7 @@ PEOPLE: dict[str, tuple[str, Role]] = {
     "risk": ("rita", Role.RISK),
     "risk2": ("rolf", Role.RISK),
     "auditor": ("anna", Role.AUDITOR),
-    "kill": ("kim", Role.RISK),
+    KILLER: ("kim", Role.RISK),
 }
 
 
@@ -84,7 +86,7 @@ def demo_settings(asked: DemoSettings, base: Settings, wallets: Sequence[Wallet]
         base,
         services=replace(base.services, data_dir=str(asked.data_dir.absolute())),
         http=replace(base.http, port=asked.port, keys_file=str(asked.data_dir.absolute() / "keys.json")),
-        kill=replace(base.kill, api_key=keys["kill"], postgres=""),
+        kill=replace(base.kill, api_key=keys[KILLER], postgres=""),
         policy=replace(base.policy, benefactors=tuple(wallet.address for wallet in wallets)),
         simulator=replace(
             base.simulator,
@@ -120,7 +122,8 @@ async def run_demo(asked: DemoSettings, base: Settings) -> int:
     keys_of = [private_key(asked.seed, number) for number in range(BENEFACTORS)]
     wallets = [Wallet(address=address_of(key), private_key=key) for key in keys_of]
     keys = _keys(asked.data_dir)
-    card, stop = Card(asked.data_dir, wallets, keys), asyncio.Event()
+    shown = {name: keys[name] for name in keys.keys() - {KILLER}}
+    card, stop = Card(asked.data_dir, wallets, shown), asyncio.Event()
     failed: list[str] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

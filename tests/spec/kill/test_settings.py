@@ -77,7 +77,7 @@ def test_no_key_stands_in_a_repr() -> None:
 
 def test_it_starts_without_loading_what_may_be_dead_or_slow() -> None:
     code = (
-        "import sys, api.cli, api.wiring.kill\n"
+        "import sys, api.cli, api.wiring.kill, adapters.exchange.sweep\n"
         "heavy = ('asyncpg', 'nats', 'ccxt', 'web3', 'litestar', 'eventsourcing')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
