@@ -17,7 +17,15 @@ from api.http.placing import OrderPending
 from api.http.roles import PUBLIC, ROUTES
 from api.http.sending import Waiting
 from domain.indicative import Ladder
+from projections.approvals import ApprovalLine
+from projections.backing import BackingLine
+from projections.exposure import ExposureLine
 from projections.hedge_lines import HedgeLine
+from projections.limit_history import LimitChangeLine
+from projections.limits import LimitLine
+from projections.margin import MarginLine
+from projections.modes import ModeLine
+from projections.stress import StressLine
 
 _REF = "#/components/schemas/{name}"
 _ERROR = {
@@ -59,6 +67,17 @@ _ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
     "/v1/market": ("market", {"type": "array", "items": {"$ref": _REF.format(name="SourceRow")}}),
 }
 """What a read answers under its own name, where a struct says it."""
+_ROWS: dict[str, type[msgspec.Struct]] = {
+    "/v1/exposure": ExposureLine,
+    "/v1/margin": MarginLine,
+    "/v1/limits": LimitLine,
+    "/v1/limits/history": LimitChangeLine,
+    "/v1/mode": ModeLine,
+    "/v1/backing": BackingLine,
+    "/v1/stress": StressLine,
+    "/v1/approvals": ApprovalLine,
+}
+"""What the rows of a read are."""
 _EXAMPLES = {
     "/v1/limits": _LIMIT_EXAMPLE,
     "/v1/limits/apply": _APPLY_EXAMPLE,
@@ -158,6 +177,9 @@ def _completed(path: str, method: str, operation: dict[str, Any]) -> None:
     responses.update(_errors(method, path))
     if path in _ANSWERS:
         responses["200"]["content"] = {"application/json": _answer(*_ANSWERS[path])}
+    if method == "GET" and path in _ROWS:
+        rows = {"type": "array", "items": {"$ref": _REF.format(name=_ROWS[path].__name__)}}
+        responses["200"]["content"] = {"application/json": _answer(path.rpartition("/")[2], rows)}
     if path in _FOLLOWED:
         responses["200"].setdefault("content", {})["text/event-stream"] = {"schema": {"type": "string"}}
     if path == "/schema":
@@ -179,7 +201,7 @@ def document(app: Litestar) -> dict[str, Any]:
     wanted = [OrderBody, *_UNDER_WAY.values(), *BODIES.values(), Waiting]
     _, described = msgspec.json.schema_components(wanted, ref_template=_REF)
     schemas.update(described)
-    schemas.update({shown.__name__: _shown(shown) for shown in (HedgeLine, Ladder, SourceRow)})
+    schemas.update({shown.__name__: _shown(shown) for shown in (HedgeLine, Ladder, SourceRow, *_ROWS.values())})
     schemas["Error"] = _ERROR
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, operations in whole["paths"].items():
