@@ -2,7 +2,8 @@
 
 An accepted request spans {its collateral moves or not}, an open order {what is left of it fills or not}; an order whose
 outcome is unknown counts like an open one until the venue was asked. What is held at a venue that is not heard of may
-be gone: it was closed there and nobody told. Limits test the worst corner.
+be gone: it was closed there and nobody told. What a venue says again and again that we hold, and no fill explains, may
+be so. Limits test the worst corner.
 
 A token stands for its ratio of the underlying. Contracts count in base units: a linear one by its quantity, an inverse
 one by what it was at its entry price, with the coins that it won (`domain.inverse` has the formula and its trap).
@@ -15,6 +16,7 @@ import msgspec
 from domain.account import account_key
 from domain.book import Book, position_key, underlying_exposure
 from domain.contract import INVERSE, Contract
+from domain.difference import BREAKS_AFTER
 from domain.flow import Line
 from domain.instant import SECOND_US
 from domain.inverse import contracts_delta
@@ -70,7 +72,8 @@ def exposure(book: Book, underlying: str) -> Exposure:
     position, beside = ZERO, ZERO
     buying, selling = arriving, leaving
     coins: dict[str, Num] = {}
-    for line in flow.lines.values():
+    doubted = bool(book.dependencies or book.differences)
+    for key, line in flow.lines.items():
         hedged = line.base == underlying and line.kind != INVERSE
         if not hedged and not (_beside(book, line, underlying)):
             continue
@@ -83,8 +86,9 @@ def exposure(book: Book, underlying: str) -> Exposure:
             owner = settled_key(line.venue, line.account, underlying)
             coins[owner] = coins.get(owner, ZERO) + won
         buying, selling = buying + bought, selling + sold
-        if delta and book.dependencies and stale(book, line.venue, line.account):
-            buying, selling = (buying + abs(delta), selling) if delta < ZERO else (buying, selling + delta)
+        if doubted:
+            more, less = _doubt(book, key, line, delta)
+            buying, selling = buying + more, selling + less
     for owner, won in coins.items():  # what a venue has not paid out it may never pay
         selling += max(won - book.vault.settled.get(owner, ZERO), ZERO)
     certain = backing + position + beside
@@ -104,6 +108,21 @@ def stale(book: Book, venue: str, account: str) -> bool:
         return False
     seen = book.outside.accounts.get(account_key(venue, account))
     return seen is None or book.at_us - seen.observed_at_us > UNSEEN_US
+
+
+def _doubt(book: Book, key: str, line: Line, delta: Num) -> tuple[Num, Num]:
+    """Return by how much more and less of a line may be held than the log says.
+
+    What a venue told time and again beside it may be so, and where it is away all of it may be gone.
+    """
+    change = ZERO
+    standing = book.differences.get(key)
+    if standing is not None and standing.times >= BREAKS_AFTER and line.kind != INVERSE:
+        change = standing.amount
+    more, less = max(change, ZERO), max(-change, ZERO)
+    if delta and stale(book, line.venue, line.account):
+        more, less = more + max(-delta, ZERO), less + max(delta, ZERO)
+    return more, less
 
 
 def _beside(book: Book, line: Line, underlying: str) -> bool:
@@ -129,7 +148,10 @@ def _elsewhere(book: Book, line: Line) -> tuple[Num, Num, Num, Num]:
 
 
 def _inverse_orders(book: Book, line: Line, what: Contract) -> tuple[Num, Num]:
-    """Return what orders in quote units may come to in base units: what is sold trades at no less than its limit."""
+    """Return what orders in quote units may come to in base units: what is sold trades at no less than its limit.
+
+    Without any price a unit of quote counts as one of base: too much rather than too little.
+    """
     prices = mark(book, line.venue, line.symbol, what)
     lowest = prices.low if prices is not None else None
     for order in book.orders.values():
@@ -137,7 +159,7 @@ def _inverse_orders(book: Book, line: Line, what: Contract) -> tuple[Num, Num]:
         if (asked.venue, asked.account, asked.symbol) == (line.venue, line.account, line.symbol):
             lowest = asked.limit_price if lowest is None else min(lowest, asked.limit_price)
     if lowest is None or lowest <= ZERO:
-        return ZERO, ZERO
+        return line.buying, line.selling
     return divide(line.buying, lowest), divide(line.selling, lowest)
 
 

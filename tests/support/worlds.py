@@ -131,7 +131,9 @@ class Worlds:
             )
         )
 
-    def order(self, venue: str, quantity: Num, limit_price: Num = AT, *, unknown: bool = False) -> Order:
+    def order(
+        self, venue: str, quantity: Num, limit_price: Num = AT, *, unknown: bool = False, symbol: str = LINEAR
+    ) -> Order:
         """Let an order (signed quantity) be at its venue, or nobody know whether it is."""
         hedge_id, order_id = self._id("hedge"), self._id("order")
         self.tell(
@@ -150,7 +152,7 @@ class Worlds:
             order_id=order_id,
             venue=venue,
             account="main",
-            symbol=LINEAR,
+            symbol=symbol,
             side=OrderSide.BUY if quantity > 0 else OrderSide.SELL,
             quantity=abs(quantity),
             limit_price=limit_price,
