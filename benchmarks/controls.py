@@ -5,6 +5,7 @@
 
 import argparse
 
+from benchmarks import controls_alert
 from benchmarks.controls_check import FULL, QUICK, checking
 from benchmarks.report import machine, report
 
@@ -15,7 +16,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few probes: does it run")
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     asked = parser.parse_args()
-    report([checking(QUICK if asked.quick else FULL)], machine(), as_json=asked.json)
+    about = machine()
+    groups = [
+        checking(QUICK if asked.quick else FULL),
+        controls_alert.alerting(controls_alert.QUICK if asked.quick else controls_alert.FULL),
+    ]
+    report(groups, about, as_json=asked.json)
 
 
 if __name__ == "__main__":

@@ -62,17 +62,29 @@ def _price(oracle: str, base: str, sequence: int, now_us: int) -> OraclePrice:
     )
 
 
-async def speak(bus: Connection, prefix: str) -> None:
-    """Publish what every source says until cancelled."""
-    signals, sequence = Signals(bus, prefix), 0
-    instruments = [_instrument(venue, base) for venue in VENUES for base in ("BTC", "ETH")]
-    while True:
-        sequence, now_us = sequence + 1, time.time_ns() // 1_000
-        for instrument in instruments:
-            book = book_message(_book(instrument, sequence, now_us), instrument)
-            signals.publish_market(instrument.venue, instrument.symbol, BOOK, encode(book))
+class Speaker:
+    """Say what every source says, when asked to; `DOLLARS` may be changed between two words."""
+
+    def __init__(self, bus: Connection, prefix: str) -> None:
+        self._signals = Signals(bus, prefix)
+        self._instruments = [_instrument(venue, base) for venue in VENUES for base in ("BTC", "ETH")]
+        self._sequence = 0
+
+    def say(self) -> None:
+        """Publish one word of everybody."""
+        self._sequence, now_us = self._sequence + 1, time.time_ns() // 1_000
+        for instrument in self._instruments:
+            book = book_message(_book(instrument, self._sequence, now_us), instrument)
+            self._signals.publish_market(instrument.venue, instrument.symbol, BOOK, encode(book))
         for oracle in ORACLES:
             for base in DOLLARS:
-                price = price_message(_price(oracle, base, sequence, now_us))
-                signals.publish_market(oracle, base, PRICE, encode(price))
+                price = price_message(_price(oracle, base, self._sequence, now_us))
+                self._signals.publish_market(oracle, base, PRICE, encode(price))
+
+
+async def speak(bus: Connection, prefix: str) -> None:
+    """Publish what every source says until cancelled."""
+    speaker = Speaker(bus, prefix)
+    while True:
+        speaker.say()
         await asyncio.sleep(EVERY_S)
