@@ -5,6 +5,7 @@ It is run in a process of its own, so that what it loads and waits for costs the
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from domain.gatekeeping import Caps
 from domain.refusal import Rejected, Unavailable
 
 POLL_S = 0.25
+BESIDE = 10
 TIMEOUT_MS = 3_000
 
 
@@ -120,6 +122,7 @@ def _told(caps: Caps) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Answer one request in JSON on standard output: `CONFIG DATA_DIR shut|look REASON`."""
     config, data_dir, errand, reason = arguments
+    os.nice(BESIDE)  # the venues come first
     folder = Path(config).parent
     try:
         gate = ContractKill(read_document(Path(config), data_dir), folder)

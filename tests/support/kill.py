@@ -12,7 +12,9 @@ from uuid import uuid4
 
 import msgspec
 
+from adapters.exchange.connection import loopback_session
 from adapters.exchange.settings import Loopback, VenueSettings
+from adapters.exchange.signed import SignedDeribit
 from adapters.exchange.venues import open_account
 from api.settings import Settings, read_settings
 from domain.approval import approve
@@ -57,20 +59,32 @@ async def _rest(settings: Settings, name: str, symbol: str, each: int) -> None:
         (listed,) = opened.instruments
         told = (await opened.mark(symbol)).mark_price
         price = (told * BELOW / listed.tick).to_integral_value(ROUND_FLOOR) * listed.tick
-        quantity = listed.step * 1_000 if name != "deribit" else listed.step * 100
+        if name == "deribit":
+            # Not over the account: what is placed there goes with its connection.
+            await _rest_at_deribit(account, price, each)
+            return
         for _ in range(each):
             order = VenueOrder(
                 venue=name,
                 account=venue.account,
                 symbol=symbol,
                 side="buy",
-                quantity=quantity,
+                quantity=listed.step * 1_000,
                 limit_price=price,
                 time_in_force="gtc",
                 reduce_only=False,
                 client_order_id=f"t{uuid4().hex[:20]}",
             )
             await opened.submit(approve(order, uuid4(), time.time_ns() // 1_000 + 60_000_000))
+
+
+async def _rest_at_deribit(account: VenueSettings, price: Decimal, each: int) -> None:
+    assert account.loopback is not None
+    asked = {"instrument_name": "ETH-PERPETUAL", "amount": 100, "type": "limit", "price": f"{price:f}"}
+    async with loopback_session(account.loopback, frozenset({SignedDeribit.host})) as session:
+        venue = SignedDeribit(account, session)
+        for _ in range(each):
+            await venue.get("/api/v2/private/buy", asked)
 
 
 def run_kill(config: Path, *options: str) -> Killed:
