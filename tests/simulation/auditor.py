@@ -30,6 +30,7 @@ from tests.simulation.appraiser import Appraiser
 from tests.simulation.log import LogStore
 from tests.simulation.model_chain import ModelChain
 from tests.simulation.model_contract import SENDER
+from tests.simulation.modes import Modes
 from tests.simulation.sim import Sim
 from tests.simulation.trades import Trades
 from tests.simulation.venue import VenueServer
@@ -84,6 +85,7 @@ class Auditor:
         }
         self.trades = Trades(self.book, venues, self.check)
         self.trades.on_filled = self._contained
+        self.modes = Modes(self.sim, self.book, self.check)
         self._appraiser = Appraiser({name: venue.market for name, venue in venues.items()}, self.check)
         store.on_commit.append(self._committed)
         chain.on_broadcast.append(self._broadcast)
@@ -137,7 +139,7 @@ class Auditor:
 
     def _before(self, event: Event, stored: StoredEvent) -> None:
         """Check one event against what was and what is true outside, before it is folded."""
-        for rules in (self._rules, self.trades.rules, self._appraiser.rules):
+        for rules in (self._rules, self.trades.rules, self._appraiser.rules, self.modes.rules):
             rule = rules.get(type(event))
             if rule is not None:
                 rule(event, stored)

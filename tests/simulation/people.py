@@ -15,6 +15,8 @@ from tests.simulation.sim import Sim
 TICK_S = 1.0
 HELD_S = (1.0, 8.0)
 SCOPES = ("global", "venue:binanceusdm", "asset:ETH", "pair:WETH/USDe")
+OTHERS = ("venue:bybit", "venue:okx", "asset:USDT")
+"""What only triggers stop."""
 TIGHTER = (
     ("order_notional", "global", ("0", "15", "900", "4000", "20000")),
     ("net_delta", "asset:ETH", ("0", "2", "6")),
@@ -67,14 +69,18 @@ class People:
         """Release a scope as the second person."""
         await self._ask("mode.change", {"scope": scope, "mode": "ACTIVE", "reason": "calm"}, "risk2")
 
-    async def _ask(self, kind: str, body: object, actor: str) -> None:
+    async def _ask(self, kind: str, body: object, actor: str) -> UUID:
         self._count += 1
-        await self._door.ask(kind, body, natural_id("people", str(self._count)), actor)
+        command_id = natural_id("people", str(self._count))
+        await self._door.ask(kind, body, command_id, actor)
+        return command_id
 
     async def calm(self) -> None:
-        """Release every scope."""
-        for scope in SCOPES:
-            await self.release(scope)
+        """Release every scope; what a trigger holds is granted by the first person, where it is asked for."""
+        for scope in (*SCOPES, *OTHERS):
+            body = {"scope": scope, "mode": "ACTIVE", "reason": "calm"}
+            asked = approval_id(await self._ask("mode.change", body, "risk2"))
+            await self._ask("approval.decide", {"approval_id": asked, "decision": "grant"}, "risk")
 
 
 def loosen(core: Core, stamp: int) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 import api.core
 import api.replica
+import api.risk_watch
 from api.accounts import Accounts
 from api.boot import begin
 from api.contract_watch import ContractWatch, Watched
@@ -20,6 +21,7 @@ from api.core import Core, restore
 from api.doors import CommandDoor, InboxDoor
 from api.execution import Execution
 from api.replica import Replica, restore_replica
+from api.risk_watch import RiskWatch
 from api.settings import LimitSettings, PolicySettings, Settings
 from api.settling_on_chain import Chain, ChainSettling
 from commands.ports import AppendFailed, Fenced
@@ -58,6 +60,9 @@ REST_S_MAX = 420.0
 """How long a healed world may take to come to rest: more than the memory of the inbox for message ids."""
 LAST_S = 10.0
 """How long a world must stay at rest: longer than the latest message can be on its way."""
+
+LOOK_EVERY_S = 0.4
+"""How often risk is looked at: as seldom as a busy machine would, so that a world is over sooner."""
 
 SECOND_US = (500_000, 6_000_000)
 """How long a second core stays."""
@@ -115,6 +120,7 @@ def small_bounds() -> Generator[None]:
     with (
         patch.multiple(api.core, ARRIVED_MAX=16, PAGE=16, RECENT_MAX=6, GROUP_MAX=3, SNAPSHOT_EVERY_EVENTS=40),
         patch.multiple(api.replica, PAGE=16),
+        patch.multiple(api.risk_watch, LOOK_EVERY_S=LOOK_EVERY_S),
     ):
         yield
 
@@ -167,7 +173,8 @@ class World:
         head = await log.take_over()
         handler = await restore(log, head)
         relay = self.parts.relay(sim, process, self.events, log, head.position)
-        core = self.parts.core(handler, log, clock, Feed(sim, self.venues), relay)
+        feed = Feed(sim, self.venues)
+        core = self.parts.core(handler, log, clock, feed, relay)
         commands, facts = CommandDoor(core.offer), InboxDoor(core.offer)
         server = RequestServer(self.requests, process, commands, auditor)
         inbox = InboxReader(sim, process, self.inbox, facts, auditor)
@@ -177,11 +184,12 @@ class World:
             await begin(core, self.settings)
             server.start()
             reading = tasks.create_task(inbox.run())
+            looking = tasks.create_task(RiskWatch(core, feed, clock).run())
             if process.name == "core":
                 self.core = core
             await running
-            reading.cancel()
-            relaying.cancel()
+            for task in (reading, relaying, looking):
+                task.cancel()
         self._stopped.set()
         await log.close()
         await asyncio.Event().wait()
