@@ -68,7 +68,8 @@ class SwitchContract(RiggedContract):
     async def test_a_switch_that_cannot_be_armed_says_so(self, rig: Rig) -> None:
         async with rig.account() as account:
             await armed(account)
-            rig.drop_sockets()
             rig.arm("maintenance", for_ms=60_000)
+            rig.simulated.publish()
+            await until(lambda: not rig.simulated.hub.sockets)
             with pytest.raises(VenueFailure):
                 await account.arm()
