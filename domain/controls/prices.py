@@ -22,7 +22,8 @@ class Prices:
         self._book = book
         self._known: dict[str, Decimal | None] = {USD: PAR}
         if underlying and reference_usd is not None:
-            self._known[underlying] = reference_usd
+            sound = reference_usd.is_finite() and reference_usd > 0
+            self._known[underlying] = reference_usd if sound else None
 
     def of(self, unit: str) -> Decimal | None:
         """Return what a unit of an underlying or a stable is worth; None when nobody can tell."""
