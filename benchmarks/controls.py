@@ -1,11 +1,11 @@
-"""The controls: how long all of them take before a decision, and how soon a breach is told.
+"""The controls: how long all take before a decision, how soon a breach is told, how soon a kill has all orders gone.
 
 `python -m benchmarks.controls [--quick] [--json]`.
 """
 
 import argparse
 
-from benchmarks import controls_alert
+from benchmarks import controls_alert, controls_kill
 from benchmarks.controls_check import FULL, QUICK, checking
 from benchmarks.report import machine, report
 
@@ -20,6 +20,7 @@ def main() -> None:
     groups = [
         checking(QUICK if asked.quick else FULL),
         controls_alert.alerting(controls_alert.QUICK if asked.quick else controls_alert.FULL),
+        controls_kill.killing(controls_kill.QUICK if asked.quick else controls_kill.FULL),
     ]
     report(groups, about, as_json=asked.json)
 
