@@ -8,7 +8,10 @@ from domain.limit import Control, LimitExpired, LimitRemoved, LimitSet, limit_ke
 from domain.limits import CONTROLS, Bound
 from domain.quantity import Num
 from projections.booked import SEEN, Booked
+from projections.figures import DOWN, UP, figure
 from projections.view import Row, View
+
+USED_STEP = Num("0.00000001")
 
 
 class LimitLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -110,7 +113,7 @@ def _used(state: Limits) -> Written:
         usage = nearest[key]
         line = msgspec.structs.replace(
             row.document,
-            used=usage.used,
+            used=figure(usage.used, USED_STEP, UP if usage.bound is Bound.MAXIMUM else DOWN),
             share_bps=usage.share_bps,
             subject="" if usage.subject == usage.scope else usage.subject,
             band=state.book.approached.get(key, 0),

@@ -5,7 +5,15 @@
   const KEY = "ballast-key";
   const $ = (id) => document.getElementById(id);
   const COLUMNS = {
-    exposure: ["underlying", "worst", "limit", "share", "within", "certain", "low", "high", "backing", "position"],
+    modes: ["scope", "mode", "held_by", "latched_controls", "author", "reason", "since"],
+    approvals: ["text", "reason", "author", "expires_at", "decide"],
+    limits: ["control", "scope", "use", "used", "value", "unit", "bound", "subject", "author", "approved_by", "expires_at", "since"],
+    exposure: ["scope", "unit", "use", "worst", "limit", "within", "certain", "low", "high", "backing", "position", "unsettled"],
+    backing: ["asset", "certain", "units_low", "units_high", "value_low", "value_high"],
+    stress: ["scope", "loss", "use", "text"],
+    margin: ["venue", "account", "equity", "maintenance", "ratio", "leverage", "liquidation_distance_bps", "nearest", "rank", "unsettled", "unknown_prices", "observed_at"],
+    evacuation: ["scope", "notional", "orders", "flat_s", "flat_cost", "rehedge_s", "rehedge_cost", "unplaced"],
+    history: ["since", "until", "control", "scope", "what", "previous", "value", "unit", "author", "approved_by", "reason", "expires_at"],
     alerts: ["severity", "action", "area", "text", "raised_at"],
     requests: ["accepted_at", "state", "side", "pair", "issued_dollars", "hedge_filled", "hedge_quantity", "tx", "benefactor", "order_id"],
     hedges: ["planned_at", "look", "state", "purpose", "quantity", "filled", "underlying", "where", "expected", "realised", "slippage_bps", "gap", "rounds_told", "text"],
@@ -20,7 +28,6 @@
     balances: ["venue", "account", "asset", "wallet", "margin", "available", "initial_margin", "maintenance_margin", "observed_at"],
     contract: ["address", "active", "stable", "hot_balance", "max_mint_dollars", "max_redeem_dollars", "block_number"],
     treasury: ["proposed_at", "direction", "asset", "amount", "state", "text"],
-    limits: ["control", "scope", "value", "unit", "in_force", "author", "reason"],
     dependencies: ["dependency", "degraded", "text", "since"],
   };
   const PARTS = {
@@ -30,12 +37,16 @@
     orders: ["requested_at", "round", "venue", "symbol", "side", "quantity", "limit_price", "time_in_force", "state", "ending", "filled", "average_price", "text"],
     fills: ["traded_at", "venue", "symbol", "quantity", "price", "fee", "fee_asset", "kind"],
   };
-  const NEWEST = { hedges: "?newest_first=true&limit=20", costs: "?newest_first=true&limit=50", internalised: "?newest_first=true&limit=20", rebalancing: "?newest_first=true&limit=20", requests: "?newest_first=true&limit=50", transactions: "?newest_first=true&limit=50", alerts: "?newest_first=true&limit=50", portfolio: "?limit=500" };
+  const NEWEST = { hedges: "?newest_first=true&limit=20", costs: "?newest_first=true&limit=50", internalised: "?newest_first=true&limit=20", rebalancing: "?newest_first=true&limit=20", requests: "?newest_first=true&limit=50", transactions: "?newest_first=true&limit=50", alerts: "?newest_first=true&limit=50", portfolio: "?limit=500", limits: "?limit=500", approvals: "?open=true", history: "?newest_first=true&limit=50" };
+  const PATHS = { modes: "mode", history: "limits/history", evacuation: "stress" };
   const TONES = {
     critical: "bad", warning: "warn", HALTED: "bad", REDUCE_ONLY: "warn", ACTIVE: "good", completed: "good",
     final: "good", abandoned: "bad", adl: "bad", liquidation: "bad", unknown: "bad", failed: "bad", replaced: "warn", dropped: "warn", cancelled: "warn", settlement_failed: "bad", hedge_abandoned: "bad", reverted: "bad",
   };
+  const WARNED = 0.7;
   const PLACES = 6;
+  const CENTS = 2;
+  const DOLLARS = new Set(["value_low", "value_high", "loss", "equity", "maintenance", "unsettled", "notional", "flat_cost", "rehedge_cost", "unplaced"]);
   let chosen = "";
   let timer = 0;
   let round = 0;
@@ -61,15 +72,34 @@
     return body;
   }
 
+  // Which part of its limit a row uses; null where nobody can tell. A float is good enough to draw with.
+  function used(row) {
+    if (typeof row.share_bps === "number") return row.share_bps / 10000; // of a limit
+    if (row.loss !== undefined) return row.share_bps === null ? null : Number(row.share_bps) / 10000; // of the reserve
+    if (!row.limit || row.worst === null || row.worst === undefined || Number(row.limit) <= 0) return null;
+    return Number(row.worst) / Number(row.limit);
+  }
+
+  // A limit of which something is used that nobody can value now; others are of single orders only.
+  const unmeasured = (row) => row.in_force === true && row.used === null && Boolean(row.subject);
+  const nearness = (row) => used(row) ?? (unmeasured(row) ? WARNED : -1);
+
   const numeric = (text) => /^-?\d+(\.\d+)?$/.test(text);
 
   // The issued dollar has 18 decimals by its contract; the text is cut, never rounded through a float.
   const dollars = (atoms) => `${atoms.padStart(19, "0").slice(0, -18)}.${atoms.padStart(19, "0").slice(-18, -16)}`;
 
+  const seconds = (ms) => (ms === null ? "–" : `${(ms / 1000).toFixed(1)} s`);
+
   function shown(row, column) {
     if (column === "issued_dollars") return dollars(row.issued_atoms);
     if (column === "max_mint_dollars") return dollars(row.max_mint_per_block);
     if (column === "max_redeem_dollars") return dollars(row.max_redeem_per_block);
+    if (column === "held_by") return row.causes.map((each) => `${each.trigger || "people"}: ${each.mode}`).join(", ") || "–";
+    if (column === "latched_controls") return row.latched.map((each) => `${each.control}: ${each.value} over ${each.limit}`).join(", ") || "–";
+    if (column === "unknown_prices") return row.unknown.join(", ") || "–";
+    if (column === "flat_s") return seconds(row.flat_ms);
+    if (column === "rehedge_s") return seconds(row.rehedge_ms);
     if (column === "standing") return row.suspended ? `suspended: ${row.reason}` : row.lost ? `lost: ${row.lost}` : "believed";
     const value = row[column];
     if (value === null || value === undefined || value === "") return "–";
@@ -90,15 +120,27 @@
   }
 
   function cell(row, column) {
-    if (column === "share") {
-      const made = element("td");
-      const limit = Number(row.limit);
-      if (row.limit !== null && limit > 0) {
+    if (column === "use") {
+      const part = used(row);
+      const made = element("td", part === null && unmeasured(row) ? "unknown" : undefined, part === null ? "warn" : "");
+      if (part !== null) {
         const bar = element("progress");
         bar.max = 1;
-        bar.value = Math.min(1, Number(row.worst) / limit);
-        bar.title = `${((100 * Number(row.worst)) / limit).toFixed(1)} % of the limit`;
-        made.append(bar);
+        bar.value = Math.min(1, part);
+        bar.title = `${(100 * part).toFixed(1)} %`;
+        made.append(bar, element("span", ` ${(100 * part).toFixed(0)} %`, part >= 1 ? "bad" : part >= WARNED ? "warn" : ""));
+      }
+      return made;
+    }
+    if (column === "decide") {
+      const made = element("td");
+      for (const [decision, text] of [["grant", "Grant"], ["deny", "Deny"]]) {
+        const button = element("button", text, decision === "grant" ? "danger" : "");
+        button.type = "button";
+        button.addEventListener("click", () => {
+          if (window.confirm(`${text}: ${row.text}?`)) command(`/v1/approvals/${encodeURIComponent(row.approval_id)}`, { decision, change_sha256: row.change_sha256 });
+        });
+        made.append(button, " ");
       }
       return made;
     }
@@ -124,14 +166,15 @@
       return made;
     }
     const text = shown(row, column);
-    if (column === "symbol" && text.length > 24) {
+    if (["symbol", "scope", "subject"].includes(column) && text.length > 32) {
       const made = element("td", `${text.slice(0, 10)}…${text.slice(-6)}`);
       made.title = text;
       return made;
     }
     const point = text.indexOf(".");
-    if (numeric(text) && point >= 0 && text.length - point - 1 > PLACES) {
-      const made = element("td", `${text.slice(0, point + 1 + PLACES)}…`, "number"); // cut, never rounded through a float
+    const places = row.unit === "USD" || DOLLARS.has(column) ? CENTS : PLACES;
+    if (numeric(text) && point >= 0 && text.length - point - 1 > places) {
+      const made = element("td", `${text.slice(0, point + 1 + places)}…`, "number"); // cut, never rounded through a float
       made.title = text;
       return made;
     }
@@ -189,6 +232,44 @@
   }
 
   const SHAPES = { hedges: flatHedge, costs: costed };
+  const say = (id, text, className) => {
+    $(id).textContent = text;
+    $(id).className = className;
+  };
+  const within = (row) => ({ true: "good", false: "bad" })[row.within] || "quiet";
+
+  function backed(rows) {
+    const total = rows.find((row) => row.kind === "total");
+    if (total) {
+      const left = total.unknown.length ? `no price for ${total.unknown.join(", ")}` : "nothing is issued";
+      const ratio = total.ratio === null ? left : `ratio ${total.ratio} (at middles ${total.middle}, without unsettled profit ${total.at_risk}), bound ${total.limit}`;
+      say("backed", `${total.supply} issued; ${ratio}; reserve ${total.reserve}`, within(total));
+    }
+    return rows.filter((row) => row.kind === "asset");
+  }
+
+  function stressed(rows) {
+    const worst = rows.find((row) => row.kind === "worst");
+    if (worst) {
+      const missing = worst.unknown.length ? `; not known: ${worst.unknown.join(", ")}` : "";
+      say("stressed", (worst.scope ? `worst: ${worst.scope} takes ${worst.loss} of a reserve of ${worst.reserve}` : "nothing can be told yet") + missing, within(worst));
+    }
+    return rows.filter((row) => row.loss !== undefined && !["worst", "evacuation"].includes(row.kind)).sort((a, b) => (used(b) || 0) - (used(a) || 0));
+  }
+
+  function waiting(rows) {
+    $("waiting").hidden = !rows.length;
+    return rows;
+  }
+
+  const ARRANGED = {
+    contract: (rows) => rows.flatMap((row) => row.assets.map((asset) => ({ ...asset, block_number: row.block_number }))),
+    limits: (rows) => rows.sort((a, b) => nearness(b) - nearness(a)),
+    approvals: waiting,
+    backing: backed,
+    stress: stressed,
+    evacuation: (rows) => rows.filter((row) => row.kind === "evacuation"),
+  };
   const flat = (row) => (row.position && typeof row.position === "object" ? { ...row.position, kind: row.kind, asset: row.position.symbol, units: row.position.quantity } : row);
 
   function lags(text) {
@@ -219,8 +300,9 @@
   // One board that cannot be read now leaves the others to be seen.
   async function rowsOf(name) {
     try {
-      const rows = (await ask(`/v1/${name}${NEWEST[name] || ""}`))[name].map(SHAPES[name] || flat);
-      return name === "contract" ? rows.flatMap((row) => row.assets.map((asset) => ({ ...asset, block_number: row.block_number }))) : rows;
+      const path = PATHS[name] || name;
+      const rows = (await ask(`/v1/${path}${NEWEST[name] || ""}`))[path.split("/").pop()].map(SHAPES[name] || flat);
+      return ARRANGED[name] ? ARRANGED[name](rows) : rows;
     } catch (error) {
       if (error.status === 503) return null;
       throw error;
