@@ -7,6 +7,7 @@ from commands.latch import check_reason
 from domain.approvals import DestinationAdded
 from domain.book import Book
 from domain.event import Event
+from domain.limit import Control
 from domain.refusal import Reason, Refusal
 from domain.vault import DestinationAdmitted, DestinationRemoved, destination_key
 
@@ -54,10 +55,13 @@ def check_place(text: str) -> Refusal | None:
 
 
 def check_asset(book: Book, asset: str) -> Refusal | None:
-    """Refuse an asset that the policy does not know: neither collateral nor what a hedge is paid in."""
+    """Refuse a token of our own, and what the policy does not know: neither collateral nor what a hedge is paid in."""
     policy = book.policy
     if policy is None:
         return Refusal(reason=Reason.POLICY_MISSING, text="the book has no policy yet")
+    if asset == policy.issued or asset in policy.risk.own_tokens:
+        text = f"{asset} is a token of our own: it is no collateral, and never moved as one"
+        return Refusal(reason=Reason.OWN_TOKEN, text=text, control=Control.OWN_TOKEN, scope=f"asset:{asset}")
     known = {each.symbol for each in policy.assets} | {each.quote for each in policy.instruments}
     if asset in known:
         return None

@@ -364,7 +364,7 @@ _ALL = (
         _SENT,
         (_R.DUPLICATE_ORDERS, "orders alike in instrument, side, quantity and price within a moment"),
         ("15c3-5(c)(1)(ii) (duplicate orders)",),
-        "8",
+        "64",
     ),
     _spec(
         Control.REPEATED_EXECUTION,

@@ -11,7 +11,7 @@ from commands.envelope import COMMANDS
 from domain import book
 from domain.catalogue import EVENTS
 from domain.codec import UPCASTERS
-from domain.limits import CONTROLS
+from domain.limits import CONTROLS, Stage
 from domain.refusal import SEVERE, TRANSIENT, Reason
 from tests.golden.write import FOLDER
 from tests.house.source import PRODUCT, called, files, nodes, text
@@ -100,13 +100,8 @@ def test_every_reason_has_its_public_code():
 # Codes of the public API that nothing here can bring about yet: addresses are judged at the edge as malformed, assets
 # become inactive on chain, orders are looked up in a read model.
 RESERVED = {"ADDRESS_INVALID", "ASSET_INACTIVE", "UNKNOWN_ORDER"}
-# Of controls that are catalogued and decide soon: this empties as their deciders come.
-CATALOGUED = {spec.reason.name for spec in CONTROLS.values()} | {
-    "APPROVAL_OWN",
-    "APPROVAL_OVER",
-    "CONTROL_LATCHED",
-    "VALUE_UNKNOWN",
-}
+# Of states, which nobody decides: beyond their limits a mode reduces what may be done, and tells why.
+STATES = {spec.reason.name for spec in CONTROLS.values() if spec.stages == {Stage.STATE}}
 
 
 def test_every_reason_is_given_by_someone():
@@ -115,12 +110,12 @@ def test_every_reason_is_given_by_someone():
         for where, node in nodes("commands", "domain", "api", "adapters")
         if isinstance(node, ast.Attribute) and not where.startswith("api/http/codes.py")
     }
-    assert {reason.name for reason in Reason} - given <= RESERVED | CATALOGUED
+    assert {reason.name for reason in Reason} - given <= RESERVED
 
 
 def test_every_reason_is_reached_by_a_spec_of_the_core():
     told = " ".join(text(path) for path in files("tests") if path.parts[:3] == ("tests", "spec", "core"))
-    assert {reason.name for reason in Reason if reason.name not in told} <= RESERVED | CATALOGUED
+    assert {reason.name for reason in Reason if reason.name not in told} <= RESERVED | STATES
 
 
 def test_only_a_recorded_intent_is_approved():
