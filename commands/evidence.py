@@ -10,7 +10,7 @@ from commands.quote import IssueQuote
 from commands.rebalance import LookAtHedges
 from commands.rehedge import Rehedge, UnwindHedge
 from commands.request import AcceptRequest, find_pair
-from commands.risk import LookAtRisk
+from commands.risk import LookAtRisk, assets_to_mark
 from domain.book import Book
 from domain.carry import MarkEvidence
 from domain.depth import BookEvidence
@@ -99,7 +99,7 @@ def trim(
 
 def _of_everything(policy: Policy, witnesses: tuple[Witness, ...], marks: tuple[MarkEvidence, ...]) -> Seen:
     """Return what everything is valued by: no books, only who vouches, and the marks of what is traded."""
-    rules, assets = policy.integrity, policy.valued
+    rules, assets = policy.integrity, assets_to_mark(policy)
     named = {(each.source, each.symbol) for asset in assets for each in needed(asset, witnesses, rules)}
     traded = {(each.venue, each.symbol) for each in policy.instruments}
     return (

@@ -123,7 +123,7 @@ def _marked(
     risk, before = policy.risk, book.marks
     told = _references(policy, heard[0], policy.integrity, book.outside.suspended)
     instruments = tuple(_instrument_marks(policy, heard[1]))
-    unheard = frozenset(f"unheard|{asset}" for asset in policy.valued if asset not in told)
+    unheard = frozenset(f"unheard|{asset}" for asset in (*policy.valued, *before.assets) if asset not in told)
     lost_us = at_us - risk.mark_age_ms_max * MILLISECOND_US
     lost = tuple(
         asset
@@ -144,14 +144,19 @@ def _marked(
     return RiskMarked(assets=tuple(told.values()), instruments=instruments, lost=lost, marked_at_us=at_us), unheard
 
 
+def assets_to_mark(policy: Policy) -> tuple[str, ...]:
+    """Return what is marked where somebody vouches for it: accounts may hold stables that nothing is traded in."""
+    return tuple(sorted({*policy.valued, *policy.integrity.stables}))
+
+
 def _references(
     policy: Policy, witnesses: tuple[Witness, ...], rules: Integrity, suspended: Iterable[str]
 ) -> dict[str, Mark]:
-    """Return what each asset is worth by those who may be believed."""
+    """Return what each asset is worth by those who may be believed: what the policy values, and every stable."""
     believable = believed(witnesses, rules, frozenset(suspended))
     quotes = worth({each.quote for each in believable}, believable, rules)
     told: dict[str, Mark] = {}
-    for asset in policy.valued:
+    for asset in assets_to_mark(policy):
         found = quotes.get(asset) or valued(asset, believable, rules, quotes)
         if isinstance(found, Reference):
             told[asset] = Mark(asset=asset, low=found.lower, mid=found.mid, high=found.upper)

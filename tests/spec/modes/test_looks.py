@@ -80,6 +80,15 @@ class TestMarks:
         assert [(each.venue, each.price) for each in marked.instruments] == [("binanceusdm", Num("2000.05"))]
         assert desk.book.marks.marked_at_us == desk.now_us
 
+    def test_a_stable_that_nothing_is_traded_in_is_marked_too(self):
+        desk = Desk()
+        desk.heard = (*desk.witnesses, *pegged("0.9990", "USDC"))
+        (marked,) = look(desk)
+        assert {each.asset: each.mid for each in marked.assets}["USDC"] == Num("0.999")
+        desk.heard = None
+        watch = Watch(desk)
+        assert [each.lost for each in watch.looks(16_000, 500) if each.lost] == [("USDC",)]
+
     def test_what_hardly_moved_is_not_marked_again_until_it_is_old(self):
         desk = Desk()
         look(desk)
