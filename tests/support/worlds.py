@@ -245,11 +245,13 @@ class Worlds:
         )
         self.tell(RiskMarked(assets=marks, instruments=told, marked_at_us=self.at_us))
 
-    def seen(self, venue: str, balances: tuple[Balance, ...], positions: tuple[Held, ...] = ()) -> None:
+    def seen(
+        self, venue: str, balances: tuple[Balance, ...], positions: tuple[Held, ...] = (), *, account: str = "main"
+    ) -> None:
         """Let a sweep see an account."""
         self.tell(
             AccountObserved(
-                venue=venue, account="main", balances=balances, positions=positions, observed_at_us=self.at_us
+                venue=venue, account=account, balances=balances, positions=positions, observed_at_us=self.at_us
             )
         )
 
