@@ -106,7 +106,7 @@ def _worth(book: Book, command: PlanTransfer) -> Num | Refusal:
     unit, ratio = _followed(book, command.asset)
     marked = book.marks.assets.get(unit)
     price = marked.high if marked is not None else Prices(book).of(unit)
-    if price is None:
+    if price is None or price <= 0:
         return Refusal(
             reason=Reason.VALUE_UNKNOWN,
             text=f"nobody can tell what {command.asset} is worth",

@@ -22,7 +22,10 @@ RETRY_AFTER_S_MAX = 60
 
 
 class ErrorDetail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Say what was wrong: a code to branch on, its meaning, and what of this request it was about."""
+    """Say what was wrong: a code to branch on, its meaning, and what of this request it was about.
+
+    What a control refused to a key names the control, its scope and limit, the value, and the version of the policy.
+    """
 
     error_code: str
     error_name: str
@@ -32,6 +35,7 @@ class ErrorDetail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     scope: str = ""
     limit: str = ""
     value: str = ""
+    policy_version: int = 0
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +104,7 @@ def keyed_refusal(reply: Reply) -> ApiError:
         scope=reply.scope,
         limit=reply.limit,
         value=reply.value,
+        policy_version=reply.policy_version,
     )
     return ApiError(status, detail, edge=False)
 
