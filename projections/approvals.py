@@ -1,5 +1,7 @@
 """Approvals: what one person asked for, and what another said to it. Open ones wait."""
 
+from uuid import UUID
+
 import msgspec
 
 from domain.approvals import (
@@ -9,7 +11,6 @@ from domain.approvals import (
     ApprovalRequested,
     Change,
     Decided,
-    DestinationAdded,
     LatchRelease,
     LimitChange,
     LimitsFile,
@@ -73,19 +74,17 @@ def _limit(change: LimitChange) -> ChangedLine:
 
 def changed(change: Change) -> tuple[ChangedLine, ...]:
     """Return what a change would make, one by one."""
-    match change:
-        case LimitChange():
-            return (_limit(change),)
-        case LimitsFile():
-            return tuple(map(_limit, change.changes))
-        case ModeRelease():
-            line = ChangedLine(scope=change.scope, control="", before=change.before.value, after=change.mode.value)
-        case LatchRelease():
-            line = ChangedLine(scope=change.scope, control=change.control, before="latched", after="enabled")
-        case DestinationAdded():
-            scope = f"{change.asset} to {change.destination}"
-            line = ChangedLine(scope=scope, control="", before="refused", after="admitted")
-    return (line,)
+    if isinstance(change, LimitChange):
+        return (_limit(change),)
+    if isinstance(change, LimitsFile):
+        return tuple(map(_limit, change.changes))
+    if isinstance(change, ModeRelease):
+        return (ChangedLine(scope=change.scope, control="", before=change.before.value, after=change.mode.value),)
+    if isinstance(change, LatchRelease):
+        return (ChangedLine(scope=change.scope, control=change.control, before="latched", after="enabled"),)
+    return (
+        ChangedLine(scope=f"{change.asset} to {change.destination}", control="", before="refused", after="admitted"),
+    )
 
 
 def _told(line: ChangedLine) -> str:
@@ -117,19 +116,26 @@ def _requested(state: Approvals, event: ApprovalRequested, position: int, _at_us
     return state.keep(line.approval_id, position, line)
 
 
+def _granted(state: Approvals, event: ApprovalGranted, position: int, at_us: int) -> tuple[Row[ApprovalLine], ...]:
+    return _ended(state, event.approval_id, position, (Decided.GRANTED, event.author, "", rfc3339(at_us)))
+
+
+def _denied(state: Approvals, event: ApprovalDenied, position: int, at_us: int) -> tuple[Row[ApprovalLine], ...]:
+    return _ended(state, event.approval_id, position, (Decided.DENIED, event.author, "", rfc3339(at_us)))
+
+
+def _expired(state: Approvals, event: ApprovalExpired, position: int, at_us: int) -> tuple[Row[ApprovalLine], ...]:
+    how = Decided.VOID if event.void else Decided.EXPIRED
+    return _ended(state, event.approval_id, position, (how, "", event.text, rfc3339(at_us)))
+
+
 def _ended(
-    state: Approvals, end: ApprovalGranted | ApprovalDenied | ApprovalExpired, position: int, at_us: int
+    state: Approvals, approval_id: UUID, position: int, end: tuple[Decided, str, str, str]
 ) -> tuple[Row[ApprovalLine], ...]:
-    key = str(end.approval_id)
+    key = str(approval_id)
     line = state.rows[key].document  # a log is folded from its beginning: what ends was asked for
-    match end:
-        case ApprovalGranted():
-            told, who, text = Decided.GRANTED, end.author, ""
-        case ApprovalDenied():
-            told, who, text = Decided.DENIED, end.author, ""
-        case ApprovalExpired():
-            told, who, text = Decided.VOID if end.void else Decided.EXPIRED, "", end.text
-    over = msgspec.structs.replace(line, state=told.value, decided_by=who, decided_at=rfc3339(at_us), ending=text)
+    how, who, text, at = end
+    over = msgspec.structs.replace(line, state=how.value, decided_by=who, decided_at=at, ending=text)
     return state.close(key, position, over)
 
 
@@ -139,9 +145,9 @@ APPROVALS = View(
     state=Approvals,
     steps={
         ApprovalRequested: _requested,
-        ApprovalGranted: _ended,
-        ApprovalDenied: _ended,
-        ApprovalExpired: _ended,
+        ApprovalGranted: _granted,
+        ApprovalDenied: _denied,
+        ApprovalExpired: _expired,
     },
     lookups=frozenset({"kind", "state", "author"}),
 )
