@@ -1,4 +1,4 @@
-"""Watching a venue account: its money, positions, funding payments and what it lists, asked again and again.
+"""Watching a venue account: its money, positions, funding payments, what it lists and how much of it is held by all.
 
 Each answer is a fact under its own key; the book records what differs from what it knew.
 """
@@ -6,11 +6,13 @@ Each answer is a fact under its own key; the book records what differs from what
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 from typing import Protocol
 
 from api.telling import tell
 from commands.account import ObserveAccount
 from commands.funding import RecordFunding
+from commands.interest import ObserveInterest
 from commands.listing import ObserveInstrument
 from commands.ports import Clock, Facts
 from domain.account import Balance, Held
@@ -30,6 +32,7 @@ from domain.venue import (
 WATCH_EVERY_S = 20.0
 WATCH_AGAIN_S = 2.0
 LISTINGS_EVERY_S, LISTINGS_AGAIN_S = 3_600.0, 60.0
+INTEREST_EVERY_S, INTEREST_AGAIN_S = 60.0, 5.0
 # What the venue books late is still found: payments are told once, whatever how often.
 FUNDING_OVERLAP_US = 2 * 3_600 * 1_000_000
 FUNDING_LOOKBACK_US = 7 * 24 * 3_600 * 1_000_000
@@ -74,6 +77,10 @@ class Account(Protocol):
         """Return what the account pays for trades in a symbol."""
         ...
 
+    async def open_interest(self, symbol: str) -> Decimal | None:
+        """Return what all traders hold of a contract; None where nothing is held."""
+        ...
+
 
 class AccountWatch:
     """Tell what one venue account holds, is paid, and may trade."""
@@ -86,6 +93,8 @@ class AccountWatch:
         self._clock = clock
         self._no_news = (Rejected, Unavailable, Unknown, *unsuitable)
         self._funded_us: int | None = None
+        self._listed = asyncio.Event()
+        self._symbols: tuple[str, ...] = ()
 
     async def run(self) -> None:
         """Watch until cancelled; sooner again after a venue that did not answer."""
@@ -93,6 +102,7 @@ class AccountWatch:
             tasks.create_task(self._every(WATCH_EVERY_S, WATCH_AGAIN_S, self._observe))
             tasks.create_task(self._every(WATCH_EVERY_S, WATCH_AGAIN_S, self._fundings))
             tasks.create_task(self._every(LISTINGS_EVERY_S, LISTINGS_AGAIN_S, self._listings))
+            tasks.create_task(self._every(INTEREST_EVERY_S, INTEREST_AGAIN_S, self._interests))
 
     async def _every(self, pause_s: float, again_s: float, ask: Ask) -> None:
         while True:
@@ -134,11 +144,23 @@ class AccountWatch:
         self._funded_us = asked_us
 
     async def _listings(self) -> None:
-        for report in await self._account.relist():
+        reports = await self._account.relist()
+        self._symbols = tuple(report.symbol for report in reports)
+        self._listed.set()
+        for report in reports:
             fees = await self._account.fee_rates(report.symbol)
             at_us = self._clock.now_us()
             observed = ObserveInstrument(listing=listing(report, fees), at_us=at_us)
             await self._tell(observed.KIND, f"{report.venue}|{report.symbol}|{at_us}", observed)
+
+    async def _interests(self) -> None:
+        await self._listed.wait()
+        for symbol in self._symbols:
+            quantity = await self._account.open_interest(symbol)
+            if quantity is not None:
+                at_us = self._clock.now_us()
+                told = ObserveInterest(venue=self._account.name, symbol=symbol, quantity=num(quantity), at_us=at_us)
+                await self._tell(told.KIND, f"{self._account.name}|{symbol}|{at_us}", told)
 
     @property
     def _of(self) -> str:

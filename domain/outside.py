@@ -41,6 +41,7 @@ class Outside(msgspec.Struct, kw_only=True):
     accounts: dict[str, AccountObserved] = {}
     sampled_us: dict[str, int] = {}
     interest: dict[str, Num] = {}  # open interest by `venue|symbol`, in its units
+    interest_us: dict[str, int] = {}  # and when it was told
     ratios: dict[str, RatioObserved] = {}  # of tokens that stand for an underlying, by asset
 
 
@@ -70,7 +71,9 @@ def _sampled(outside: Outside, event: IndicativeSampled) -> None:
 
 
 def _interest(outside: Outside, event: InterestObserved) -> None:
-    outside.interest[instrument_key(event.venue, event.symbol)] = event.quantity
+    key = instrument_key(event.venue, event.symbol)
+    outside.interest[key] = event.quantity
+    outside.interest_us[key] = event.observed_at_us
 
 
 FOLDS: dict[type[Event], Callable[[Outside, Any], None]] = {

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
+from decimal import Decimal
 from typing import Self, TypeVar
 
 import aiohttp
@@ -208,6 +209,11 @@ class VenueAccount:
         """Return mark, index and funding of a symbol."""
         self._listed(symbol)
         return await self._asked(self._dialect.mark(symbol))
+
+    async def open_interest(self, symbol: str) -> Decimal | None:
+        """Return what all traders hold of a contract, in units (base; quote on inverse); None where nothing is held."""
+        self._listed(symbol)
+        return await self._asked(self._dialect.open_interest(symbol))
 
     async def fee_rates(self, symbol: str) -> FeeRates:
         """Return what the account pays for trades in a symbol."""

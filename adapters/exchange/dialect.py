@@ -221,6 +221,10 @@ class Dialect(ABC):
     async def mark(self, symbol: str) -> MarkReport:
         """Return mark, index and funding of a symbol."""
 
+    async def open_interest(self, symbol: str) -> Decimal | None:  # noqa: ARG002 - some markets have none
+        """Return what all traders hold of a contract, in units (base; quote on inverse); None where nothing is held."""
+        return None
+
     @abstractmethod
     async def fee_rates(self, symbol: str) -> FeeRates:
         """Return what the account pays for trades in a symbol."""

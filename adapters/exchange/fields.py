@@ -53,6 +53,14 @@ def number(row: Payload, name: str) -> Decimal:
     return decimal({name: repr(value)} if isinstance(value, float) else row, name)
 
 
+def not_negative(row: Payload, name: str) -> Decimal:
+    """Return an amount that cannot be below zero, given as text."""
+    found = decimal(row, name)
+    if found < 0:
+        raise Unreadable(f"{name} is {found}")
+    return found
+
+
 def part(row: Payload, name: str) -> Payload:
     """Return a nested object."""
     value = row.get(name)

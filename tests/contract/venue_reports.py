@@ -11,6 +11,7 @@ import pytest
 from adapters.exchange.account import VenueAccount
 from adapters.exchange.failures import VenueUnsuitable
 from adapters.exchange.venues import listings
+from adapters.simulators.interest import open_interest
 from domain.venue import Connected, Disconnected, FillReport, Rejected, VenueFailure
 from tests.contract.venue_orders import MINUTE_US, RiggedContract
 from tests.contract.venue_rig import ASK, BID, PASSPHRASE, Bench, Rig, rigged
@@ -75,6 +76,14 @@ class ReportsContract(RiggedContract):
         assert await venue.fundings_since(paid.at_us + 1_000_000) == []
         fills = await venue.fills_since(rig.symbol, time.time_ns() // 1_000 - MINUTE_US)
         assert len(fills) == 1, "funding is no fill"
+
+    async def test_open_interest_is_in_units(self, rig: Rig, venue: VenueAccount) -> None:
+        if rig.is_spot:
+            assert await venue.open_interest(rig.symbol) is None
+            return
+        told = open_interest(rig.simulated.exchange, rig.listed)
+        assert told > 0
+        assert await venue.open_interest(rig.symbol) == told * rig.listed.contract_size
 
     async def test_listings_are_whole(self, rig: Rig, venue: VenueAccount) -> None:
         (listed,) = venue.instruments

@@ -5,6 +5,7 @@ them Unknown: they are told by their codes.
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import ClassVar
 
 from adapters.exchange.binance import parse
@@ -47,6 +48,11 @@ class BinanceCoinmDialect(BinanceFutures):
             if row["symbol"] == market_id:
                 return parse.mark(row, self.of, self.lines.listed[symbol].funding_interval_ms)
         raise Unreadable(f"no mark of {market_id} in the answer")
+
+    async def open_interest(self, symbol: str) -> Decimal:
+        """Return the open interest, which is told in contracts."""
+        row = await self.queries.dapiPublicGetOpenInterest({"symbol": self.of.named(symbol).market_id})
+        return parse.open_interest(row, self.of, symbol)
 
     def is_private(self, url: str) -> bool:
         """Say whether a socket carries the account's events: public ones are numbered, this one is named by its key."""

@@ -16,6 +16,7 @@ from adapters.exchange.fields import (
     flag,
     identity,
     instant_us,
+    not_negative,
     number,
     part,
     side,
@@ -191,6 +192,13 @@ def mark(row: Payload, of: Account, funding_interval_ms: int) -> MarkReport:
         next_funding_us=instant_us(row, "nextFundingTime"),
         at_us=instant_us(row, "time"),
     )
+
+
+def open_interest(row: Payload, of: Account, symbol: str) -> Decimal:
+    """Read the open interest, in contracts (a unit each on linear ones), of the symbol that was asked for."""
+    if of.symbol(row.get("symbol")) != symbol:
+        raise Unreadable(f"the open interest of {row.get('symbol')}")
+    return not_negative(row, "openInterest") * of.named(symbol).contract_size
 
 
 def fee_rates(row: Payload, of: Account) -> FeeRates:

@@ -1,6 +1,7 @@
 """Binance USD-M: linear perpetuals and futures that settle in stablecoins."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import ClassVar
 
 from adapters.exchange.binance import parse
@@ -38,6 +39,11 @@ class BinanceUsdmDialect(BinanceFutures):
         """Return mark, index and funding."""
         row = await self.queries.fapiPublicGetPremiumIndex({"symbol": self.of.named(symbol).market_id})
         return parse.mark(row, self.of, self.lines.listed[symbol].funding_interval_ms)
+
+    async def open_interest(self, symbol: str) -> Decimal:
+        """Return the open interest."""
+        row = await self.queries.fapiPublicGetOpenInterest({"symbol": self.of.named(symbol).market_id})
+        return parse.open_interest(row, self.of, symbol)
 
     def is_private(self, url: str) -> bool:
         """Say whether a socket carries the account's events."""

@@ -6,6 +6,7 @@ Nothing that is asked for changes the account's modes: what would be misread is 
 import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import msgspec
@@ -246,6 +247,10 @@ class BybitDialect(Dialect):
         """Return mark, index and funding."""
         answer = await self.queries.publicGetV5MarketTickers(self._naming(symbol))
         return parse.mark(_only(answer), self.of.named(symbol).kind, self.of, parse.answered_us(answer))
+
+    async def open_interest(self, symbol: str) -> Decimal:
+        """Return the open interest, which its ticker tells."""
+        return parse.open_interest(_only(await self.queries.publicGetV5MarketTickers(self._naming(symbol))))
 
     async def fee_rates(self, symbol: str) -> FeeRates:
         """Return what the account pays."""

@@ -10,7 +10,7 @@ from typing import Literal
 
 from adapters.exchange.bybit.codes import REFUSED_LATER
 from adapters.exchange.bybit.listing import HOUR_MS, interval_ms
-from adapters.exchange.fields import Payload, Unreadable, decimal, flag, identity, instant_us, part
+from adapters.exchange.fields import Payload, Unreadable, decimal, flag, identity, instant_us, not_negative, part
 from adapters.exchange.naming import Account
 from domain.venue import (
     BalanceReport,
@@ -222,6 +222,11 @@ def mark(row: Payload, category: str, of: Account, at_us: int) -> MarkReport:
         next_funding_us=instant_us(row, "nextFundingTime"),
         at_us=at_us,
     )
+
+
+def open_interest(row: Payload) -> Decimal:
+    """Read the open interest out of a ticker: base units, dollars on inverse contracts."""
+    return not_negative(row, "openInterest")
 
 
 def fee_rates(row: Payload, category: str, of: Account) -> FeeRates:

@@ -234,6 +234,11 @@ class DeribitDialect(Dialect):
         answer = await self.queries.publicGetTicker({"instrument_name": self.of.named(symbol).market_id})
         return parse.mark(parse.row_of(parse.result(answer)), self.of)
 
+    async def open_interest(self, symbol: str) -> Decimal:
+        """Return the open interest, which its ticker tells."""
+        answer = await self.queries.publicGetTicker({"instrument_name": self.of.named(symbol).market_id})
+        return parse.open_interest(parse.row_of(parse.result(answer)))
+
     async def fee_rates(self, symbol: str) -> FeeRates:
         """Return what the account pays."""
         market = self.of.named(symbol)

@@ -195,6 +195,14 @@ def mark(row: Payload, of: Account) -> MarkReport:
     )
 
 
+def open_interest(row: Payload) -> Decimal:
+    """Read the open interest out of a ticker: dollars on inverse contracts, base units on linear ones."""
+    found = number(row, "open_interest")
+    if found < 0:
+        raise Unreadable(f"an open interest of {found}")
+    return found
+
+
 def fee_rates(row: Payload, market: Market, listing: Payload, venue: str) -> FeeRates:
     """Read what the account pays: the listing's commissions, unless its summary names fees of its own."""
     told = row.get("fees")

@@ -240,6 +240,11 @@ class OkxDialect(Dialect):
         funded = await self.queries.publicGetPublicFundingRate({"instId": market.market_id})
         return parse.mark(marked, only(data(indexed)), only(data(funded)), self.of)
 
+    async def open_interest(self, symbol: str) -> Decimal:
+        """Return the open interest."""
+        asked = {"instType": "SWAP", "instId": self.of.named(symbol).market_id}
+        return parse.open_interest(only(data(await self.queries.publicGetPublicOpenInterest(asked))), self.of, symbol)
+
     async def fee_rates(self, symbol: str) -> FeeRates:
         """Return what the account pays in a swap."""
         market = self.of.named(symbol)

@@ -30,6 +30,7 @@ from adapters.exchange.okx.fields import (
     text,
     units,
 )
+from domain.quantity import EXACT
 from domain.venue import (
     BalanceReport,
     FillReport,
@@ -162,6 +163,16 @@ def mark(marked: Payload, indexed: Payload, funding_row: Payload, of: Account) -
         next_funding_us=instant_us(funding_row, "fundingTime"),
         at_us=instant_us(marked, "ts"),
     )
+
+
+def open_interest(row: Payload, of: Account, symbol: str) -> Decimal:
+    """Read the open interest, told in contracts, of the symbol that was asked for."""
+    if of.symbol(row.get("instId")) != symbol:
+        raise Unreadable(f"the open interest of {row.get('instId')}")
+    contracts = number(row, "oi")
+    if contracts < 0:
+        raise Unreadable(f"an open interest of {contracts}")
+    return EXACT.multiply(contracts, of.named(symbol).contract_size)
 
 
 def mark_price(row: Payload) -> Decimal:

@@ -29,6 +29,7 @@ from adapters.simulators.binance.statement import (
     position_rows,
 )
 from adapters.simulators.instruments import EIGHT_HOURS_MS, plain
+from adapters.simulators.interest import open_interest
 
 HOUR_MS = 3_600_000
 TOP_TIER_END = 1_000_000_000
@@ -86,6 +87,13 @@ def _premium_row(venue: Venue, symbol: str, now_ms: int) -> wire.Json:
         "nextFundingTime": instrument.next_funding_ms(now_ms),
         "time": now_ms,
     }
+
+
+def _open_interest(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
+    instrument = venue.exchange.instrument(parameters.get("symbol"))
+    own = {"pair": wire.pair(instrument), "contractType": "PERPETUAL"} if instrument.kind == "inverse" else {}
+    told = plain(open_interest(venue.exchange, instrument))
+    return own | {"symbol": instrument.symbol, "openInterest": told, "time": now_ms}
 
 
 def _premium_index(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
@@ -245,6 +253,7 @@ _COMMON: Mapping[str, Endpoint] = {
     "GET v1/userTrades": Endpoint("signed", 5, user_trades),
     "GET v1/income": Endpoint("signed", 30, income),
     "GET v1/commissionRate": Endpoint("signed", 20, _commission_rate),
+    "GET v1/openInterest": Endpoint("open", 1, _open_interest),
     "GET v1/positionSide/dual": Endpoint("signed", 30, _position_mode),
     "POST v1/leverage": Endpoint("signed", 1, _leverage),
     "POST v1/listenKey": Endpoint("key", 1, _open_listen_key),

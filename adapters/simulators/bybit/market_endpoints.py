@@ -9,6 +9,7 @@ from adapters.simulators.bybit.protection import Protection
 from adapters.simulators.changes import Snapshot
 from adapters.simulators.exchange import Exchange
 from adapters.simulators.instruments import Instrument, plain
+from adapters.simulators.interest import open_interest
 from adapters.simulators.refusals import Refusal, Refused
 from adapters.simulators.sockets import Json, rows
 from adapters.simulators.world import World
@@ -143,6 +144,7 @@ def ticker_row(desk: Desk, instrument: Instrument, now_ms: int) -> Json:
     mark = desk.exchange.mark(instrument.symbol)
     index = desk.world.pair(instrument.base, instrument.quote).quantize(instrument.tick)
     (bid, bid_size), (ask, ask_size) = _top(book.bids), _top(book.asks)
+    interest = open_interest(desk.exchange, instrument)
     return {
         "symbol": instrument.symbol,
         "lastPrice": plain(mark),
@@ -153,8 +155,8 @@ def ticker_row(desk: Desk, instrument: Instrument, now_ms: int) -> Json:
         "highPrice24h": plain(mark),
         "lowPrice24h": plain(mark),
         "prevPrice1h": plain(mark),
-        "openInterest": "0",
-        "openInterestValue": "0",
+        "openInterest": plain(interest),
+        "openInterestValue": plain(interest if instrument.kind == "inverse" else interest * mark),
         "turnover24h": "0",
         "volume24h": "0",
         "fundingRate": plain(instrument.funding_rate),

@@ -9,6 +9,7 @@ from adapters.simulators.deribit.instruments import CONTRACTS
 from adapters.simulators.deribit.wire import number
 from adapters.simulators.exchange import Exchange
 from adapters.simulators.instruments import Instrument
+from adapters.simulators.interest import open_interest
 from adapters.simulators.refusals import Refusal, Refused
 from adapters.simulators.sockets import Json
 from adapters.simulators.world import World
@@ -158,7 +159,7 @@ def ticker_row(desk: Desk, instrument: Instrument, now_ms: int) -> Json:
         "current_funding": number(instrument.funding_rate),
         "funding_8h": number(instrument.funding_rate),
         "interest_value": number(Decimal(0)),
-        "open_interest": number(Decimal(0)),
+        "open_interest": number(open_interest(desk.exchange, instrument)),
         "min_price": number((mark * instrument.band_down).quantize(instrument.tick)),
         "max_price": number((mark * instrument.band_up).quantize(instrument.tick)),
         "best_bid_price": number(bid),

@@ -71,6 +71,12 @@ def _funding_rate(venue: Venue, parameters: Parameters, now_ms: int) -> list[Jso
     return [feeds.funding_row(venue.exchange.instrument(parameters.get("instId")), now_ms)]
 
 
+def _open_interest(venue: Venue, parameters: Parameters, now_ms: int) -> list[Json]:
+    if not parameters.get("instType"):
+        raise Refused(Refusal.MISSING, "instType")
+    return [wire.interest_row(each, venue.exchange, now_ms) for each in _listed(venue, parameters)]
+
+
 def _index_tickers(venue: Venue, parameters: Parameters, now_ms: int) -> list[Json]:
     asked = parameters.get("instId")
     found = [each for each in venue.exchange.instruments.values() if family(each) == asked]
@@ -190,6 +196,7 @@ PUBLIC: Mapping[str, Answer] = {
     "/api/v5/public/instruments": _instruments,
     "/api/v5/public/mark-price": _mark_price,
     "/api/v5/public/funding-rate": _funding_rate,
+    "/api/v5/public/open-interest": _open_interest,
     "/api/v5/public/position-tiers": _position_tiers,
     "/api/v5/market/index-tickers": _index_tickers,
     "/api/v5/market/ticker": _tickers,

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from adapters.simulators.changes import Levels
+from adapters.simulators.exchange import Exchange
 from adapters.simulators.instruments import Instrument, plain
+from adapters.simulators.interest import open_interest
 from adapters.simulators.ledger import Ending, Income, Order, Origin, Trade
 from adapters.simulators.okx.instruments import family
 from adapters.simulators.refusals import Refusal, Refused
@@ -209,3 +211,17 @@ def _cancel_source(order: Order) -> str:
     if order.ending == "lifetime" and order.time_in_force == "FOK":
         return "13"
     return _ENDINGS.get(order.ending, "0")
+
+
+def interest_row(instrument: Instrument, exchange: Exchange, now_ms: int) -> Json:
+    """Tell a swap's open interest: in contracts, in coins, and in dollars."""
+    contracts, mark = open_interest(exchange, instrument), exchange.mark(instrument.symbol)
+    dollars = instrument.notional(contracts, mark)
+    return {
+        "instType": "SWAP",
+        "instId": instrument.symbol,
+        "oi": plain(contracts),
+        "oiCcy": plain((dollars / mark).quantize(Decimal("0.00000001"))),
+        "oiUsd": plain(dollars),
+        "ts": str(now_ms),
+    }

@@ -6,7 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from api.account_watch import FUNDING_OVERLAP_US, LISTINGS_AGAIN_S, WATCH_AGAIN_S, WATCH_EVERY_S, AccountWatch
+from api.account_watch import (
+    FUNDING_OVERLAP_US,
+    INTEREST_EVERY_S,
+    LISTINGS_AGAIN_S,
+    WATCH_AGAIN_S,
+    WATCH_EVERY_S,
+    AccountWatch,
+)
 from domain.venue import (
     BalanceReport,
     FeeRates,
@@ -51,7 +58,8 @@ class Clock:
 class Account:
     name, account = "okx", "main"
 
-    def __init__(self, *, failures: int = 0, delisted: bool = False) -> None:
+    def __init__(self, *, failures: int = 0, delisted: bool = False, interested: bool = True) -> None:
+        self.interested = interested
         self.failures = failures
         self.delisted = delisted
         self.funded_since: list[int] = []
@@ -100,6 +108,10 @@ class Account:
             raise Delisted(ETH.symbol)
         return [ETH]
 
+    async def open_interest(self, symbol: str) -> Decimal | None:
+        assert symbol == ETH.symbol
+        return Decimal("1234.5") if self.interested else None
+
     async def fee_rates(self, symbol: str) -> FeeRates:
         return FeeRates(venue="okx", symbol=symbol, maker=Decimal("0.0002"), taker=Decimal("0.0005"))
 
@@ -130,6 +142,12 @@ def watched(account: Account, seconds: float) -> ToldFacts:
     loop.run_until_complete(main())
     loop.close()
     return facts
+
+
+def test_what_everybody_holds_of_a_listed_contract_is_told_and_asked_again() -> None:
+    told = watched(Account(), INTEREST_EVERY_S * 1.5).bodies("instrument.observe_interest")
+    assert [(each["symbol"], each["quantity"]) for each in told] == [(ETH.symbol, "1234.5")] * 2
+    assert watched(Account(interested=False), INTEREST_EVERY_S).bodies("instrument.observe_interest") == []
 
 
 def test_what_an_account_holds_is_told_in_a_fixed_order() -> None:
