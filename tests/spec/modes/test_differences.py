@@ -74,3 +74,38 @@ def test_what_the_policy_does_not_trade_is_not_compared(symbol: str, venue: str)
     for _ in range(BREAKS_AFTER):
         observe(desk, "-2", symbol, venue)
     assert (desk.book.modes, desk.book.differences) == ({}, {})
+
+
+def surprise(desk: Desk, venue: str, kind: str = "trade") -> list[Any]:
+    """Let a venue tell of a fill that no order of ours asked for."""
+    body = {
+        "venue": venue,
+        "account": "main",
+        "symbol": SYMBOL,
+        "trade_id": "t9",
+        "venue_order_id": "v9",
+        "client_order_id": "somebody",
+        "side": "sell",
+        "price": "2000",
+        "quantity": "1",
+        "fee_asset": "USDT",
+        "fee": "0",
+        "kind": kind,
+        "source": "stream",
+        "traded_at_us": desk.now_us,
+    }
+    return [event for event in desk.do("fill.recorded", body).events if event.TOPIC.startswith("mode.changed")]
+
+
+def test_a_fill_that_nobody_asked_for_reduces_its_venue_at_once():
+    (event,) = surprise(Desk(), "binanceusdm")
+    assert (event.scope, event.trigger, event.mode) == ("venue:binanceusdm", "reconciliation", Mode.REDUCE_ONLY)
+    assert "for no order of ours" in event.reason
+
+
+def test_what_a_venue_closed_by_force_is_no_break():
+    assert surprise(Desk(), "binanceusdm", "adl") == []
+
+
+def test_a_venue_that_nothing_is_traded_on_has_no_mode():
+    assert surprise(Desk(), "elsewhere") == []

@@ -279,6 +279,24 @@ class TestWarnings:
         moved_to(desk, "1800")
         assert ("global", "limit:gross_notional", Mode.ACTIVE) in changed(watch.looks(2 * RESUME_MS, 500))
 
+    @pytest.mark.parametrize(
+        "changes",
+        [{"band": 7_000}, {"control": "order_rate"}, {"band": 8_500, "before": 9_500}, {"band": 0, "before": 7_000}],
+    )
+    def test_one_that_does_not_lets_them_be(self, changes: dict[str, object]):
+        desk = Desk(policy=msgspec.structs.replace(with_risk(), rebalancing=Rebalancing(every_ms=300_000)))
+        later = desk.book.wakes["rebalance.look|ETH"].at_us
+        body = {"control": "position_notional", "scope": "global", "subject": "asset:ETH", "unit": "USD"}
+        record(desk, "limit.approached.v1", body | {"band": 8_500, "before": 0, "used": "9", "limit": "10"} | changes)
+        assert desk.book.wakes["rebalance.look|ETH"].at_us == later
+
+    def test_a_policy_without_bands_asks_for_nothing(self):
+        desk = Desk(policy=msgspec.structs.replace(with_risk(bands=()), rebalancing=Rebalancing(every_ms=300_000)))
+        later = desk.book.wakes["rebalance.look|ETH"].at_us
+        body = {"control": "position_notional", "scope": "global", "subject": "asset:ETH", "unit": "USD"}
+        record(desk, "limit.approached.v1", body | {"band": 10_000, "before": 0, "used": "9", "limit": "10"})
+        assert desk.book.wakes["rebalance.look|ETH"].at_us == later
+
     def test_a_band_that_asks_for_it_has_the_hedges_looked_at(self):
         desk = Desk(policy=msgspec.structs.replace(with_risk(), rebalancing=Rebalancing(every_ms=300_000)))
         key = "rebalance.look|ETH"

@@ -54,6 +54,13 @@ class TestWhatPeopleStopped:
         assert reason(grant(desk, approval)) == "APPROVAL_OVER"
         assert desk.book.modes == {"global": Mode.HALTED}
 
+    def test_what_is_in_another_mode_than_was_asked_about_is_not_granted(self):
+        desk = Desk()
+        desk.change_mode("REDUCE_ONLY")
+        approval = asked(desk)
+        hold(desk, "latch", Mode.HALTED)  # as if its own event had not ended the approval
+        assert reason(grant(desk, approval)) == "APPROVAL_OVER"
+
     def test_stopping_never_waits_for_anybody(self):
         desk = Desk()
         hold(desk, "backing")

@@ -99,6 +99,13 @@ class TestWhatTrips:
     def test_too_little_backing_reduces_everything(self):
         assert told(Desk(), BACKING_SHORT) == [("backing", "global", Mode.REDUCE_ONLY)]
 
+    @pytest.mark.control("stress_loss")
+    def test_a_stress_that_the_reserve_would_not_bear_reduces_everything_until_people_release_it(self):
+        beyond = usage(Control.STRESS_LOSS, "10001", "10000", 10_001, subject="venue:elsewhere")
+        assert told(Desk(), beyond) == [("limit:stress_loss", "global", Mode.REDUCE_ONLY)]
+        assert told(Desk(), usage(Control.STRESS_LOSS, "10000", "10000", 10_000)) == []
+        assert not returns("limit:stress_loss")
+
     @pytest.mark.parametrize("control", [each for each in Control if Stage.STATE in CONTROLS[each].stages])
     def test_every_control_that_is_watched_all_the_time_trips(self, control: Control):
         spec = CONTROLS[control]
@@ -216,8 +223,9 @@ class TestBands:
             usage(Control.MARGIN_RATIO, "0.4", "0.5", 8_000),
             usage(Control.MARGIN_RATIO, None, "0.5", None, subject="venue:bybit"),
         )
-        (event,) = entered(Desk().book, used, BANDS)
-        assert (event.subject, event.band, event.before) == ("venue:binanceusdm", 7_000, 0)
+        for order in (used, used[::-1]):
+            (event,) = entered(Desk().book, order, BANDS)
+            assert (event.subject, event.band, event.before) == ("venue:binanceusdm", 7_000, 0)
 
     def test_a_band_is_told_once_and_the_next_one_again(self):
         desk = Desk()
