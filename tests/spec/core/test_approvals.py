@@ -20,6 +20,8 @@ from domain.approvals import (
     subjects,
 )
 from domain.ids import natural_id
+from domain.latch import Latch
+from domain.limit import Control, limit_key
 from domain.mode import Mode
 from domain.quantity import Num
 from tests.support.desk import Desk, reason, tags
@@ -82,6 +84,18 @@ class TestGrant:
             desk.book.approvals[asked.approval_id], requested=asked
         )
         assert tags(decide(desk, asked, change_sha256=asked.change_sha256).events)[:1] == ["approval.granted"]
+
+    def test_what_cannot_be_made_any_more_is_refused_and_waits_on(self):
+        desk = Desk()
+        key = limit_key(Control.REPEATED_EXECUTION, "asset:ETH")
+        desk.book.latches[key] = Latch(Control.REPEATED_EXECUTION, "asset:ETH", 1, "a loop")
+        body = {"control": "repeated_execution", "scope": "asset:ETH", "reason": "the loop was found"}
+        (asked,) = desk.do("control.release", body, actor="ada").events
+        assert isinstance(asked, ApprovalRequested)
+        desk.book.latches[key] = Latch(Control.REPEATED_EXECUTION, "asset:ETH", 2, "it is back")
+        assert reason(decide(desk, asked)) == "APPROVAL_OVER"
+        assert key in desk.book.latches
+        assert asked.approval_id in desk.book.approvals
 
     def test_nobody_knows_of_any_other(self):
         desk = Desk()
