@@ -11,11 +11,8 @@ from domain.controls.reading import Gauge, Look, Reading
 from domain.limit import Control
 from domain.margin import Margin, margins
 from domain.mode import GLOBAL
-from domain.quantity import ZERO, Num, divide, multiply
+from domain.quantity import ZERO, Num
 from domain.stress import stress
-
-
-PAR = Num(1)
 
 
 def _accounts(look: Look) -> tuple[Margin, ...]:
@@ -66,18 +63,11 @@ def _share(party: Party) -> Gauge:
 
 
 def _backing(look: Look, scope: str) -> Iterable[Reading]:
-    """Measure what backs the dollar: what is missing is counted of at least the floor of concentration.
-
-    Of the first dollars any spread in flight would be a large part; in dollars it is as much as ever.
-    """
-    found, policy = backing(look.book), look.book.policy
+    """Measure the least ratio; what is missing counts as a part of no less than the floor: first dollars are few."""
+    found = backing(look.book)
     if found.ratio is None and not found.unknown:
         return ()  # nothing was issued: there is nothing to back
-    floor = policy.risk.concentration_floor if policy is not None else ZERO
-    whole = max(found.supply, floor)
-    if found.ratio is None or found.ratio >= 1 or whole <= 0:
-        return (Reading(scope, found.ratio),)
-    return (Reading(scope, PAR - divide(multiply(PAR - found.ratio, found.supply), whole)),)
+    return (Reading(scope, found.held),)
 
 
 def _stress(look: Look, scope: str) -> Iterable[Reading]:

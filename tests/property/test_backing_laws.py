@@ -6,8 +6,9 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.backing import backing, least_ratio
+from domain.backing import backing
 from domain.claims import Party, claims
+from domain.least_ratio import Stake, least_ratio, shortfall
 from domain.quantity import Num
 from domain.quote import Side
 from tests.support.desk import CUSTODIANS
@@ -22,28 +23,35 @@ def dollars(units: Fraction) -> int:
     return int(units * 10**18)
 
 
-@given(MONEY, FLOWS, st.integers(0, 1_000_000))
-def test_the_least_ratio_is_that_of_the_worst_set_of_flows(
-    assets: Num, drawn: list[tuple[int, int, bool]], beside: int
+STAKED_ENDS = st.sampled_from([(1, 1), (1, 2), (0, 3)])
+
+
+@given(MONEY, st.integers(-1_000, 1_000), FLOWS, STAKED_ENDS, st.integers(0, 1_000_000))
+def test_the_least_ratio_is_that_of_the_worst_price_and_set_of_flows(
+    sure: Num, units: int, drawn: list[tuple[int, int, bool]], ends: tuple[int, int], beside: int
 ):
     """Redeems take no more than was issued; a set that leaves no supply leaves nobody to whom anything is owed."""
-    taken = [(value, issued) for value, issued, mint in drawn if not mint]
-    supply = Num(sum(issued for _, issued in taken) + beside)
+    supply = Num(sum(issued for _, issued, mint in drawn if not mint) + beside)
     flows = tuple((Num(value), Num(issued)) if mint else (Num(-value), Num(-issued)) for value, issued, mint in drawn)
-    truths: list[Fraction] = []
-    for world in product((False, True), repeat=len(flows)):
-        happens = [flow for flow, chosen in zip(flows, world, strict=True) if chosen]
-        value = Fraction(assets) + sum(Fraction(each[0]) for each in happens)
-        issued = Fraction(supply) + sum(Fraction(each[1]) for each in happens)
+    stakes = (Stake(Num(units), Num(ends[0]), Num(ends[1]), flows[::2]), Stake(Num(units), Num(1), Num(2), flows[1::2]))
+    ratios: list[Fraction] = []
+    missing = Fraction(0)
+    for first, second, world in product(ends, (1, 2), product((False, True), repeat=len(flows))):
+        value, issued = Fraction(sure) + units * (first + second), Fraction(supply)
+        for number, (flow, happens) in enumerate(zip(flows, world, strict=True)):
+            value += happens * Fraction(flow[0]) * (second if number % 2 else first)
+            issued += happens * Fraction(flow[1])
+        missing = max(missing, issued - value)
         if issued > 0:
-            truths.append(max(value, Fraction(0)) / issued)
-    told = least_ratio(assets, supply, flows)
-    if not truths:
+            ratios.append(max(value, Fraction(0)) / issued)
+    assert Fraction(shortfall(sure, supply, stakes)) == missing
+    told = least_ratio(sure, supply, stakes)
+    if not ratios:
         assert told is None
         return
     assert told is not None
-    assert Fraction(told) <= min(truths)
-    assert min(truths) - Fraction(told) < NOTHING
+    assert Fraction(told) <= min(ratios)
+    assert min(ratios) - Fraction(told) < NOTHING
 
 
 REQUESTS = st.lists(
@@ -81,8 +89,10 @@ def test_no_world_has_less_behind_a_dollar_than_is_told(
     told = backing(worlds.book)
     assert told.unknown == ()
     assert told.ratio is not None
+    middle, peg = Fraction(price + high) / 2, Fraction("0.9995")
+    away = Fraction(price) * peg / middle  # the venue marks by so much of what ether is worth there, wherever that is
     for ether_price, stable in product((Fraction(price), Fraction(high)), (Fraction("0.998"), Fraction("1.001"))):
-        mark = ether_price / stable
+        mark = ether_price / stable * away
         won = (100 * (Fraction(entry) - mark) - 10 + funding * 1_000) * stable
         if coins:
             short = Fraction(coins * 100)
@@ -97,6 +107,8 @@ def test_no_world_has_less_behind_a_dollar_than_is_told(
     assert told.at_risk is not None
     assert told.ratio <= told.middle or flows
     assert told.at_risk <= told.ratio
+    assert told.held is not None
+    assert min(told.ratio, Num(1)) <= told.held
 
 
 @given(st.integers(1, 1_000), st.integers(0, 1_000), st.integers(0, 500), st.booleans())

@@ -8,6 +8,7 @@ from domain.limit import Control, LimitSet
 from domain.mark import RiskMarked
 from domain.mode import Mode, ModeChanged
 from domain.quantity import ZERO, Num
+from domain.quote import Side
 from domain.risk_terms import Risk
 from domain.state import Book
 from domain.stress import stress
@@ -107,9 +108,61 @@ def test_an_underlying_without_a_price_is_named_where_something_of_it_is_open():
     told = stress(worlds.book)
     assert told.unknown == ("price_down ETH",)
     behind = backing(worlds.book)
-    assert (behind.ratio, behind.value, behind.unknown) == (None, None, ("WETH",))
+    assert (behind.ratio, behind.value, behind.unknown) == (None, None, ("ETH",))
     worlds.fill(HOME, Num(-1), AT)
-    assert backing(worlds.book).unknown == ("ETH/USDT:USDT", "WETH")
+    worlds.tell(RiskMarked(assets=(), lost=("USDT",)))
+    assert backing(worlds.book).unknown == ("ETH", "USDT")
+
+
+def test_what_may_arrive_needs_a_price_too():
+    worlds = Worlds()
+    worlds.request(Side.MINT, "WETH", 10**18, 2_000 * 10**18)
+    assert backing(worlds.book).unknown == ("ETH",)
+    worlds.marked({"ETH": (AT, AT)})
+    behind = backing(worlds.book)
+    assert (behind.ratio, behind.middle, behind.supply) == (1, None, 0)
+
+
+def test_collateral_and_its_hedges_have_one_price():
+    """Spread of the marks is no loss of what is hedged, however wide it is."""
+    worlds = Worlds(two_venues())
+    worlds.held(10 * 10**18, 20_000 * 10**18)
+    worlds.fill(HOME, Num(-10), AT)
+    worlds.marked({"ETH": (Num(1_500), Num(2_500)), "USDT": (Num(1), Num(1))})
+    behind = backing(worlds.book)
+    assert (behind.ratio, behind.middle, behind.held) == (1, 1, 1)
+    assert behind.at_risk == Num("0.75")
+
+
+def test_a_token_that_is_marked_itself_has_a_price_of_its_own():
+    worlds = Worlds()
+    worlds.held(10 * 10**18, 24_000 * 10**18, "wstETH")
+    worlds.marked({"ETH": (AT, AT), "USDT": (Num(1), Num(1))})
+    assert backing(worlds.book).ratio == 1
+    worlds.marked({"wstETH": (Num(2_160), Num(2_400))})
+    assert backing(worlds.book).ratio == Num("0.9")
+
+
+def test_an_inverse_short_backs_like_any_other():
+    worlds = Worlds()
+    worlds.held(10 * 10**18, 20_000 * 10**18)
+    worlds.fill(COINS, Num(-20_000), AT, symbol=INVERSE)
+    worlds.marked({"ETH": (Num(1_000), Num(3_000))})
+    assert backing(worlds.book).ratio == 1
+
+
+def test_the_first_dollars_do_not_read_as_a_lack():
+    worlds = Worlds()
+    worlds.held(10**18, 2_000 * 10**18)
+    worlds.marked({"ETH": (Num(1_000), Num(1_000))})
+    behind = backing(worlds.book)
+    assert (behind.ratio, behind.held) == (Num("0.5"), Num("0.999"))
+    worlds.held(10**21, 2_000_000 * 10**18)
+    assert backing(worlds.book).held == backing(worlds.book).ratio == Num("0.5")
+    unfloored = Worlds(two_venues(risk=Risk(concentration_floor=ZERO)))
+    unfloored.held(10**18, 2_000 * 10**18)
+    unfloored.marked({"ETH": (Num(1_000), Num(1_000))})
+    assert backing(unfloored.book).held == Num("0.5")
 
 
 def test_a_book_without_a_policy_has_no_stress():
