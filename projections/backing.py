@@ -21,8 +21,9 @@ class BackingLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Of an asset: `units` as they could be with open requests settling or not, `certain` as they are. Of the whole:
     `profit` of the hedges, all assets and profit as `value`, `supply` of issued dollars (by `supply_from`), the least
-    `ratio` that may be true at conservative marks, beside its `limit`; `middle` is the ratio at middles with nothing
-    open, `at_risk` the one if unsettled profit were never paid. A ratio of None with nothing `unknown`: nothing issued.
+    `ratio` that may be true at conservative marks; `middle` is the ratio at middles with nothing open, `at_risk` the
+    one if unsettled profit were never paid, `held` what is held against the `limit`: the ratio, but of no less supply
+    than the policy's floor. A ratio of None with nothing `unknown`: nothing is issued.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class BackingLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ratio: Num | None = None
     middle: Num | None = None
     at_risk: Num | None = None
+    held: Num | None = None
     reserve: Num | None = None
     limit: Num | None = None
     within: bool | None = None
@@ -81,9 +83,10 @@ def _total(here: Backing, limit: Num | None, reserve: Num) -> BackingLine:
         ratio=figure(here.ratio, RATIO_STEP, DOWN),
         middle=figure(here.middle, RATIO_STEP, DOWN),
         at_risk=figure(here.at_risk, RATIO_STEP, DOWN),
+        held=figure(here.held, RATIO_STEP, DOWN),
         reserve=reserve,
         limit=limit,
-        within=None if limit is None or here.ratio is None else here.ratio >= limit,
+        within=None if limit is None or here.held is None else here.held >= limit,
         unknown=here.unknown,
     )
 

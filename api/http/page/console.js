@@ -242,7 +242,7 @@
     const total = rows.find((row) => row.kind === "total");
     if (total) {
       const left = total.unknown.length ? `no price for ${total.unknown.join(", ")}` : "nothing is issued";
-      const ratio = total.ratio === null ? left : `ratio ${total.ratio} (at middles ${total.middle}, without unsettled profit ${total.at_risk}), bound ${total.limit}`;
+      const ratio = total.ratio === null ? left : `ratio ${total.ratio} (at middles ${total.middle}, without unsettled profit ${total.at_risk}), held ${total.held} against ${total.limit}`;
       say("backed", `${total.supply} issued; ${ratio}; reserve ${total.reserve}`, within(total));
     }
     return rows.filter((row) => row.kind === "asset");

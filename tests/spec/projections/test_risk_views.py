@@ -167,18 +167,21 @@ SETTLED: tuple[Event, ...] = (SETTLING, settlement(Side.MINT, "WETH", 2 * 10**18
 class TestBacking:
     def test_the_whole_is_held_against_its_bound_and_each_asset_told(self):
         bound = put(Control.BACKING_RATIO, "0.99", unit="ratio")
-        told = (ADOPTED, accepted(), *SETTLED, bound, marked())
+        told = (rich("0", floor="1"), accepted(), *SETTLED, bound, marked())
         total = one(BACKING, "total", *told)
         assert (total["supply"], total["ratio"], total["limit"], total["within"]) == ("6000", "1", "0.99", True)
         weth = one(BACKING, "WETH", *told)
         assert (weth["certain"], weth["value_low"], weth["kind"]) == ("2", "6000", "asset")
         fallen = one(BACKING, "total", *told, marked("2900"))
-        assert (fallen["ratio"], fallen["within"]) == ("0.966666", False)
+        assert (fallen["ratio"], fallen["held"], fallen["within"]) == ("0.966666", "0.966666", False)
+        small = (rich("0", floor="600000"), accepted(), *SETTLED, bound, marked("2900"))
+        first = one(BACKING, "total", *small)
+        assert (first["ratio"], first["held"], first["within"]) == ("0.966666", "0.999666", True)
 
     def test_without_a_price_there_is_no_ratio_and_what_lacks_it_is_named(self):
         total = one(BACKING, "total", ADOPTED, accepted(), *SETTLED)
         assert (total["ratio"], total["within"]) == (None, None)
-        assert "WETH" in total["unknown"]
+        assert total["unknown"]
 
     def test_an_asset_that_the_policy_names_no_more_stays_listed(self):
         less = PolicyAdopted(policy=msgspec.structs.replace(policy(), assets=policy().assets[:1]))
@@ -186,10 +189,10 @@ class TestBacking:
         assert (line["certain"], line["value_low"], line["value_high"]) == ("0", "0", "0")
 
 
-def rich(reserve: str, venues: tuple[str, ...] = ()) -> PolicyAdopted:
+def rich(reserve: str, venues: tuple[str, ...] = (), floor: str = "1000000") -> PolicyAdopted:
     base = policy()
     more = tuple(msgspec.structs.replace(base.instruments[0], venue=venue) for venue in venues)
-    risk = msgspec.structs.replace(base.risk, reserve=Num(reserve))
+    risk = msgspec.structs.replace(base.risk, reserve=Num(reserve), concentration_floor=Num(floor))
     return PolicyAdopted(policy=msgspec.structs.replace(base, risk=risk, instruments=(*base.instruments, *more)))
 
 
