@@ -31,7 +31,7 @@ from domain.policy import Policy
 from domain.reference import Reference, believed, valued, worth
 from domain.soft_action import band_of
 from domain.surprise import SurpriseClassified, SurpriseKind
-from domain.triggers import Tripped, key_of, mode_scopes, sound, stricter, tripped
+from domain.triggers import Tripped, judged, key_of, mode_scopes, sound, stricter, tripped
 from domain.warning import LimitApproached
 
 EVENTS_MAX = 32
@@ -87,7 +87,7 @@ def survey(
     since = {each.key: each.since_us for each in remembered[:SINCE_MAX]}
     marked, unheard = _marked(book, policy, at_us, (witnesses, marks), since)
     seen = book if marked is None else msgspec.structs.replace(book, marks=after(book.marks, marked))
-    found = usages(seen, at_us, standing=True)
+    found = judged(seen, usages(seen, at_us, standing=True))
     holding, risk = tripped(seen, found), policy.risk
     mended = sound(seen, found, holding, risk)
     leaving = receding(seen, found, risk.bands)

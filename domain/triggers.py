@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from domain.account import account_key
 from domain.book import Book
 from domain.controls import Usage
 from domain.limit import Control
@@ -108,6 +109,20 @@ def _of_limits(usages: Iterable[Usage], scopes: frozenset[str]) -> Iterator[Trip
     for usage in usages:
         if watched(usage) and beyond(usage):
             yield Tripped(trigger_of(usage.control), scope_of(usage, scopes), Mode.REDUCE_ONLY, beyond_text(usage))
+
+
+_CONCENTRATION = frozenset({Control.VENUE_CONCENTRATION, Control.CUSTODIAN_CONCENTRATION, Control.STABLE_CONCENTRATION})
+
+
+def judged(book: Book, usages: Iterable[Usage]) -> tuple[Usage, ...]:
+    """Return the usages that may stop or warn: what is kept where is told only once every account was seen.
+
+    Until then whoever was seen first has it all, and nobody knows what the whole is.
+    """
+    instruments = book.policy.instruments if book.policy is not None else ()
+    if all(account_key(each.venue, each.account) in book.outside.accounts for each in instruments):
+        return tuple(usages)
+    return tuple(each for each in usages if each.control not in _CONCENTRATION)
 
 
 def watched(usage: Usage) -> bool:

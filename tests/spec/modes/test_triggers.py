@@ -15,7 +15,8 @@ from domain.mode import RETURNS, Mode, Trigger
 from domain.quantity import Num
 from domain.risk_terms import Risk
 from domain.suspension import Suspension
-from domain.triggers import mode_scopes, returns, scope_of, sound, still_holds, trigger_of, tripped
+from domain.triggers import judged, mode_scopes, returns, scope_of, sound, still_holds, trigger_of, tripped
+from tests.support.controlled import account
 from tests.support.desk import START_US, Desk
 
 BANDS = Risk().bands
@@ -118,6 +119,17 @@ class TestWhatTrips:
         assert told(Desk(), usage(Control.MARGIN_RATIO, None, "0.5", None)) == []
         assert told(Desk(), usage(Control.ORDER_RATE, "2", "1", 20_000)) == []
         assert told(Desk(), usage(Control.GROSS_NOTIONAL, "2", "1", 20_000, standing=False)) == []
+
+
+class TestBeforeEveryAccountWasSeen:
+    @pytest.mark.parametrize("control", ["venue_concentration", "custodian_concentration", "stable_concentration"])
+    def test_nobody_knows_the_whole_of_which_something_is_a_share(self, control: str):
+        desk = Desk()
+        beyond = usage(Control(control), "8200", "6000", 13_667)
+        others = (MARGIN_GONE, BACKING_SHORT)
+        assert judged(desk.book, (beyond, *others)) == others
+        account(desk, "1000")
+        assert judged(desk.book, (beyond, *others)) == (beyond, *others)
 
 
 class TestScopes:
