@@ -14,6 +14,7 @@ from domain.limit import Control
 from domain.mode import GLOBAL
 from domain.policy import Asset
 from domain.quantity import BPS, EXACT, ZERO, Num, to_units
+from domain.state import Book
 
 Values = dict[str, Decimal]
 
@@ -103,13 +104,20 @@ def price_of(meter: Meter, asset: Asset) -> Decimal | None:
     return under if under is None or ratio == 1 else EXACT.multiply(under, ratio)
 
 
+def all_told(book: Book) -> bool:
+    """Say whether every account of the policy was told: before that, one venue's part of the whole says nothing."""
+    accounts = book.outside.accounts
+    return all(account_key(line.venue, line.account) in accounts for line in book.flow.lines.values() if line.base)
+
+
 def hold_shares(meter: Meter, grown: list[Grown]) -> None:
     """Hold the shares that a request would make: a mint brings its collateral, and leans on where it is hedged."""
     probe = meter.probe
     if not probe.mint:
         return  # a redeem takes from what is held, and opens nothing
     assets, more = Assets(meter), probe.notional
-    for venue in dict.fromkeys(each.line.venue for each in grown):
+    told = all_told(meter.book)
+    for venue in dict.fromkeys(each.line.venue for each in grown if told):
         share = assets.share(assets.venues.get(venue, ZERO), more)
         meter.hold(Control.VENUE_CONCENTRATION, (GLOBAL, f"venue:{venue}"), share, subject=venue)
     policy = meter.book.policy

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from domain.backing import backing
 from domain.claims import Claims, Party, claims
 from domain.controls.reading import Gauge, Look, Reading
+from domain.controls.shares import all_told
 from domain.limit import Control
 from domain.margin import Margin, margins
 from domain.mode import GLOBAL
@@ -52,12 +53,14 @@ def _unsettled(look: Look, scope: str) -> Iterable[Reading]:
 
 
 def _share(party: Party) -> Gauge:
+    """Measure each claim of a kind; of venues only once every account was told: before, the whole is not known."""
+
     def gauge(look: Look, scope: str) -> Iterable[Reading]:
-        found = _claims(look)
+        found, known = _claims(look), party is not Party.VENUE or all_told(look.book)
         for claim in found.lines:
             subject = f"{party.value}:{claim.id}"
             if claim.party is party and scope in {GLOBAL, subject}:
-                yield Reading(subject, found.share_bps(claim))
+                yield Reading(subject, found.share_bps(claim) if known else None)
 
     return gauge
 

@@ -367,6 +367,8 @@ def test_profit_that_stands_unpaid_stops_mints_and_no_redeem():
 def test_concentration_stops_mints_that_would_lean_on_a_venue_a_custodian_or_a_stable():
     house = House(custodians=(CustodianTarget(address="0xc1", ratio_bps=10_000),))
     house.tell(told_account(margin="700000"))
+    assert house.ask_request() is None  # the other accounts were not told: nobody knows what the whole is
+    house.tell(*(told_account(venue=venue, margin="0") for venue in ("bybit", "binanceusdm")))
     told = house.ask_request()
     assert told is not None
     assert (told.reason, told.value) == (Reason.VENUE_CONCENTRATION, "7000")

@@ -77,6 +77,8 @@ def test_accounts_are_told_venue_by_venue():
     assert told(house, Control.LIQUIDATION_DISTANCE)[0].share_bps == 0  # by the log nothing is held
     house.tell(told_account("-10", profit="600"), marked("1990"))
     assert told(house, Control.UNSETTLED_PROFIT)[0].used == 700  # it moves with the marks
+    assert told(house, Control.VENUE_CONCENTRATION)[0].used is None  # one account was not told
+    house.tell(told_account(venue="binanceusdm", margin="1"))
     assert told(house, Control.VENUE_CONCENTRATION)[0].subject == "venue:bybit"
 
 
