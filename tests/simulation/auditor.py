@@ -27,6 +27,7 @@ from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, 
 from domain.settlement import SettlementConfirmed, SettlementReplaced, SettlementReverted, SettlementSubmitted
 from domain.transaction import Transaction
 from tests.simulation.appraiser import Appraiser
+from tests.simulation.bounds import Bounds
 from tests.simulation.log import LogStore
 from tests.simulation.model_chain import ModelChain
 from tests.simulation.model_contract import SENDER
@@ -86,6 +87,7 @@ class Auditor:
         self.trades = Trades(self.book, venues, self.check)
         self.trades.on_filled = self._contained
         self.modes = Modes(self.sim, self.book, self.check)
+        self.bounds = Bounds(self.book, self.check)
         self._appraiser = Appraiser({name: venue.market for name, venue in venues.items()}, self.check)
         store.on_commit.append(self._committed)
         chain.on_broadcast.append(self._broadcast)
@@ -139,7 +141,7 @@ class Auditor:
 
     def _before(self, event: Event, stored: StoredEvent) -> None:
         """Check one event against what was and what is true outside, before it is folded."""
-        for rules in (self._rules, self.trades.rules, self._appraiser.rules, self.modes.rules):
+        for rules in (self._rules, self.trades.rules, self._appraiser.rules, self.modes.rules, self.bounds.rules):
             rule = rules.get(type(event))
             if rule is not None:
                 rule(event, stored)

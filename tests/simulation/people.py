@@ -55,8 +55,7 @@ class People:
                     if faults.hit(site) and scope not in self._held:
                         tasks.create_task(self._stop_a_while(scope, mode, held_s))
                 if faults.hit("people.tighten"):
-                    body = {"control": control, "scope": where, "value": value, "reason": "nervous"}
-                    tasks.create_task(self._ask("limit.set", body, "risk"))
+                    tasks.create_task(self._tighten_a_while(control, where, value, held_s))
 
     async def _stop_a_while(self, scope: str, mode: str, held_s: float) -> None:
         self._held.add(scope)
@@ -64,6 +63,16 @@ class People:
         await asyncio.sleep(held_s)
         await self.release(scope)
         self._held.discard(scope)
+
+    async def _tighten_a_while(self, control: str, scope: str, value: str, held_s: float) -> None:
+        """Tighten a limit; some time later ask for it back, try to grant that alone, and let the other do it."""
+        limit = {"control": control, "scope": scope, "reason": "nervous"}
+        await self._ask("limit.set", limit | {"value": value}, "risk")
+        await asyncio.sleep(held_s)
+        before = next(each for of, where, each in LIMITS if (of, where) == (control, scope))
+        asked = approval_id(await self._ask("limit.set", limit | {"value": before}, "risk"))
+        for person in ("risk", "risk2"):
+            await self._ask("approval.decide", {"approval_id": asked, "decision": "grant"}, person)
 
     async def release(self, scope: str) -> None:
         """Release a scope as the second person."""
