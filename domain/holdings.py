@@ -103,8 +103,11 @@ def _kept(
 
 
 def unpriced(book: Book, seen: AccountObserved | None, there: tuple[Kept, ...]) -> tuple[str, ...]:
-    """Return what has no price and is there: nothing times what is not known is nothing."""
-    names = [each.asset for each in seen.balances if each.margin] if seen is not None else []
+    """Return what has no price and is there: nothing times what is not known is nothing.
+
+    A balance that has none counts as nothing, as no margin that could be relied on; a debt has to be known.
+    """
+    names = [each.asset for each in seen.balances if each.margin < ZERO] if seen is not None else []
     missing = {name for name in names if worth(book, name) is None}
     for each in there:
         if not each.most and (each.told is None or not each.told.quantity):

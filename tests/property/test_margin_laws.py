@@ -3,6 +3,7 @@
 from fractions import Fraction
 from itertools import product
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -135,9 +136,13 @@ def test_what_was_traded_since_the_account_was_seen_is_within_its_slippage_and_f
 
 
 @given(DRAWN)
-def test_nothing_without_a_price_is_told(drawn: Drawn):
-    drawn.worlds.seen(HOME, (a_balance("USDT", Num(1)), a_balance("DOGE", Num(1))))
+def test_what_has_no_price_is_no_margin_and_a_debt_of_it_is_not_known(drawn: Drawn):
     drawn.mark()
+    drawn.worlds.seen(HOME, (a_balance("USDT", Num(1)),))
+    without = drawn.margin()
+    drawn.worlds.seen(HOME, (a_balance("USDT", Num(1)), a_balance("DOGE", Num(1))))
+    assert msgspec.structs.replace(drawn.margin(), observed_at_us=without.observed_at_us) == without
+    drawn.worlds.seen(HOME, (a_balance("USDT", Num(1)), a_balance("DOGE", Num(-1))))
     told = drawn.margin()
     assert (told.equity, told.ratio, told.unknown) == (None, None, ("DOGE",))
     assert margin(drawn.worlds.book, OTHER, "main").unknown == ()

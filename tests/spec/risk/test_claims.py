@@ -99,7 +99,7 @@ def test_what_has_no_price_is_not_known_and_nothing_of_it_is_nothing():
     worlds = a_world()
     worlds.held(10 * 10**18, 20_000 * 10**18, routed=True)
     worlds.held(5 * 10**6, 5 * 10**18, "USDT", routed=True)
-    worlds.seen(HOME, (a_balance("USDT", Num(500)),))
+    worlds.seen(HOME, (a_balance("USDT", Num(-500)),))
     worlds.tell(RiskMarked(assets=(), lost=("USDT",)))
     found = claims(worlds.book)
     total, home, stable = found.total, found.get(Party.VENUE, HOME), found.get(Party.STABLE, "USDT")
@@ -130,7 +130,7 @@ def test_two_accounts_of_a_venue_are_one_claim():
     worlds.seen(HOME, (a_balance("USDT", Num(300)),), account="other")
     both = claim(worlds, Party.VENUE, HOME)
     assert (both.value, both.unsettled) == (Interval(Num(800), Num(800)), 0)
-    worlds.seen(HOME, (a_balance("DOGE", Num(300)),), account="other")
+    worlds.seen(HOME, (a_balance("DOGE", Num(-300)),), account="other")
     unknown = claim(worlds, Party.VENUE, HOME)
     assert (unknown.value, unknown.unsettled) == (None, None)
 

@@ -1,9 +1,11 @@
 """What the worst would cost, and what leaving a venue takes, by what the policy permits."""
 
 import msgspec
+import pytest
 
 from domain.backing import backing
 from domain.evacuation import evacuations
+from domain.least_ratio import Stake, least_ratio, shortfall
 from domain.limit import Control, LimitSet
 from domain.mark import RiskMarked
 from domain.mode import Mode, ModeChanged
@@ -170,3 +172,20 @@ def test_a_book_without_a_policy_has_no_stress():
     assert (told.scenarios, told.worst, told.share_bps, evacuations(Book())) == ((), None, None, ())
     behind = backing(Book())
     assert (behind.ratio, behind.supply, behind.assets) == (None, ZERO, ())
+
+
+def test_the_last_supply_is_never_all_redeemed_in_the_worst_world():
+    """Both redeems together leave nobody to owe to: the worst is the dear one alone, and no division by nothing."""
+    redeems = ((Num(-60), Num(-50)), (Num(-50), Num(-50)))
+    stake = Stake(ZERO, Num(1), Num(1), redeems)
+    assert least_ratio(Num(99), Num(100), (stake,)) == Num("0.78")
+    assert shortfall(Num(99), Num(100), (stake,)) == 11
+    more_than_issued = Stake(ZERO, Num(1), Num(1), ((Num(-10), Num(-10)),) * 2)
+    assert least_ratio(Num(1), Num(5), (more_than_issued,)) == Num("0.2")
+    assert least_ratio(Num(-1), Num(5), ()) == 0
+
+
+def test_the_search_is_bounded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("domain.least_ratio.PASSES_MAX", 1)
+    stake = Stake(ZERO, Num(1), Num(1), ((Num(-60), Num(-50)),))
+    assert least_ratio(Num(99), Num(100), (stake,)) == Num("0.78")
