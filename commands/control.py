@@ -178,4 +178,4 @@ def order_max(book: Book, underlying: str, venue: str) -> Limit | Refusal:
 def in_usd(book: Book, quote: str, price: Num) -> Num:
     """Return a price in dollars, by the mark of what it is told in; by its face where that was never marked."""
     mark = book.marks.assets.get(quote)
-    return multiply(price, mark.mid) if mark is not None else price
+    return multiply(price, mark.mid) if mark is not None and mark.mid > 0 else price

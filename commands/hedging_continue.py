@@ -16,6 +16,7 @@ from domain.consolidated import way_limit
 from domain.event import Event
 from domain.hedge import HedgeRerouted, OpenHedge, OpenLeg
 from domain.instant import MILLISECOND_US
+from domain.limit import Limit
 from domain.order import Order, OrderAttempted, OrderSubmissionRequested
 from domain.quantity import ZERO, Num, add, multiply
 from domain.refusal import Reason, Refusal, least
@@ -144,14 +145,13 @@ def _too_tight(book: Book, leg: OpenLeg, way: Way) -> tuple[()] | Refusal:
     if abs(leg.left) * way.seen.mid < instrument.minimum_notional:
         return ()
     limit = order_max(book, instrument.base, instrument.venue)
-    if isinstance(limit, Refusal):
-        return limit
+    text = f"the least order that {instrument.venue} takes in {instrument.symbol} is above the limit"
+    return limit if isinstance(limit, Refusal) else _above(limit, text)
+
+
+def _above(limit: Limit, text: str) -> Refusal:
     return Refusal(
-        reason=Reason.ORDER_NOTIONAL,
-        text=f"the least order that {instrument.venue} takes in {instrument.symbol} is above the limit",
-        control=limit.control,
-        scope=limit.scope,
-        limit=str(limit.value),
+        reason=Reason.ORDER_NOTIONAL, text=text, control=limit.control, scope=limit.scope, limit=str(limit.value)
     )
 
 

@@ -53,9 +53,8 @@ def sized(book: Book, instrument: Instrument, leg: OpenLeg, wanted: Num, prices:
 def allowed(book: Book, instrument: Instrument, reference_usd: Num) -> Num:
     """Return the most that one order may be, base units; zero when the limit is missing: nothing may be sent."""
     limit = order_max(book, instrument.base, instrument.venue)
-    if isinstance(limit, Refusal):
-        return ZERO
-    return round_to(divide(limit.value, reference_usd), instrument.lot, Rounding.DOWN)
+    most = ZERO if isinstance(limit, Refusal) else divide(limit.value, reference_usd)
+    return round_to(most, instrument.lot, Rounding.DOWN)
 
 
 class Placing(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -95,10 +95,9 @@ def _check_mode(book: Book, command: PlanTransfer) -> Refusal | None:
 
 def _followed(book: Book, asset: str) -> tuple[str, Num]:
     """Return what an asset's price follows, and how many units of that one of it stands for."""
-    for each in book.policy.assets if book.policy is not None else ():
-        if each.symbol == asset:
-            return each.underlying, book.ratio(each)
-    return asset, Num(1)
+    known = book.policy.assets if book.policy is not None else ()
+    followed = ((each.underlying, book.ratio(each)) for each in known if each.symbol == asset)
+    return next(followed, (asset, Num(1)))
 
 
 def _worth(book: Book, command: PlanTransfer) -> Num | Refusal:

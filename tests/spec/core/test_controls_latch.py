@@ -124,6 +124,14 @@ class TestReleasing:
         grant(desk, first, "bob")
         assert reason(grant(desk, second, "bob")) in {"APPROVAL_OVER", "UNKNOWN_SUBJECT"}
 
+    def test_what_latched_anew_is_not_released_by_who_looked_at_what_was_before(self):
+        desk, _ = tripped()
+        asked = release(desk)
+        shut = ControlLatched(control=Control.REPEATED_EXECUTION, scope="asset:ETH", limit="2", value="3", text="anew")
+        evolve(desk.book, shut, desk.now_us + 1)
+        assert reason(grant(desk, asked, "bob")) == "APPROVAL_OVER"
+        assert KEY in desk.book.latches
+
     @pytest.mark.parametrize(
         ("changes", "told"),
         [

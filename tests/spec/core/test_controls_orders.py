@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from commands.control import check_delta
 from commands.handler import Decision
 from domain.exposure import imbalance
+from domain.quantity import num
 from tests.support.controlled import interest, mark, said
 from tests.support.desk import Desk, a_book, reason, tags
 from tests.support.venues import WideDesk
@@ -223,6 +225,18 @@ class TestOwed:
         desk.wake(250)
         assert str(desk.order().quantity) == "0.5"
         assert reason(desk.quote("1.5")) == "ASSET_DEPEGGED"
+
+    @pytest.mark.control("net_delta")
+    def test_what_would_bring_delta_out_of_its_limit_is_not_planned(self):
+        desk = Desk()
+        assert check_delta(desk.book, "ETH", num(0), num(40)) is None
+        refused = check_delta(desk.book, "ETH", num(0), num(-41))
+        assert refused is not None
+        assert (refused.reason.name, refused.limit, refused.value) == ("NET_DELTA", "40", "41")
+        desk.remove_limit("net_delta", scope="asset:ETH")
+        missing = check_delta(desk.book, "ETH", num(0), num(1))
+        assert missing is not None
+        assert missing.reason.name == "LIMIT_MISSING"
 
     def test_every_refusal_of_what_is_owed_keeps_the_hedge_whole(self):
         for control, value, enough in (

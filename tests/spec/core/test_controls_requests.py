@@ -54,7 +54,9 @@ class TestTold:
             told.append(reason(desk.accept(quote)))
         assert told == ["MINT_CAPACITY", "GROSS_NOTIONAL", "NET_DELTA", "ORDER_NOTIONAL"]
 
-    @pytest.mark.parametrize("control", ["mint_per_block", "mint_per_day", "gross_notional", "leverage", "open_orders"])
+    @pytest.mark.parametrize(
+        "control", ["order_notional", "mint_per_block", "mint_per_day", "gross_notional", "leverage", "open_orders"]
+    )
     def test_without_its_limit_nothing_is_accepted(self, control: str):
         desk = Desk()
         account(desk, "100000")

@@ -95,6 +95,20 @@ class TestDestinations:
         body = {"destination": AWAY, "asset": "USDT", "reason": "collateral"} | changes
         assert reason(desk.do("destination.add", body, actor="ada")) == told
 
+    def test_so_many_destinations_are_kept(self):
+        desk = Desk()
+        for number in range(256):
+            desk.book.vault.destinations[f"custodian:c{number}|USDT"] = 1
+        assert reason(admit(desk)) == "VALUE_INVALID"
+
+    def test_what_the_policy_forgot_meanwhile_is_not_admitted(self):
+        desk = Desk()
+        body = {"destination": AWAY, "asset": "USDT", "reason": "collateral of hedges"}
+        asked = desk.do("destination.add", body, actor="ada")
+        desk.book.policy = a_policy(assets=(), pairs=(), instruments=())
+        assert reason(desk.granted(asked)) == "ASSET_UNSUPPORTED"
+        assert desk.book.vault.destinations == {}
+
     def test_a_place_has_a_kind_and_a_name(self):
         assert place_of(AWAY) == ("venue", "binanceusdm|main")
         assert place_of("chain:0xab") == ("chain", "0xab")

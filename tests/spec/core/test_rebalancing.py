@@ -1,6 +1,7 @@
 """A book of hedges is looked at every so often; what should move is proposed, or moved in small steps of two legs."""
 
 import msgspec
+import pytest
 
 from commands.evidence import trim
 from commands.handler import Decision
@@ -174,6 +175,28 @@ def test_nothing_moves_while_a_mode_or_the_market_forbids_it() -> None:
     desk = a_desk(MOVING)
     desk.remove_limit("net_delta", scope="asset:ETH")
     assert held(desk).text.startswith("no limit net_delta is set for asset:ETH")
+
+
+@pytest.mark.parametrize(
+    ("control", "scope", "text"),
+    [
+        ("open_orders", "global", "open orders"),
+        ("order_rate", "venue:deribit", "orders sent within a while"),
+        ("price_collar", "asset:ETH", "distance of an order's limit price"),
+    ],
+)
+def test_no_step_is_made_of_which_a_control_would_refuse_an_order(control: str, scope: str, text: str) -> None:
+    desk = a_desk(MOVING)
+    desk.set_limit(control, "0", scope=scope)
+    assert held(desk).text.startswith(text)
+    desk.set_limit(control, "100", scope=scope)
+    started(desk)
+
+
+def test_a_step_needs_the_limit_on_one_order_at_every_venue() -> None:
+    desk = a_desk(MOVING)
+    desk.remove_limit("order_notional")
+    assert held(desk).text.startswith("no limit order_notional is set for global")
 
 
 def test_a_suspended_halted_lost_or_reducing_venue_is_not_entered() -> None:
