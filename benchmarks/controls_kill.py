@@ -138,7 +138,7 @@ async def _be_the_world(place: Path, orders: int) -> None:
     await simulators.start()
     try:
         for venue in simulators.venues.values():
-            _rest(venue, orders)
+            rest(venue, orders)
         print(json.dumps({"port": simulators.port, "ca": str(simulators.ca_file)}), flush=True)
         while any(venue.exchange.open_orders(None) for venue in simulators.venues.values()):  # noqa: ASYNC110 - looked at
             await asyncio.sleep(LOOK_S)
@@ -148,7 +148,7 @@ async def _be_the_world(place: Path, orders: int) -> None:
         await simulators.stop()
 
 
-def _rest(venue: SimulatedVenue, orders: int) -> None:
+def rest(venue: SimulatedVenue, orders: int, prefix: str = "b") -> None:
     """Let buys far below the market rest, spread over the venue's contracts."""
     contracts = [each for each in venue.exchange.instruments.values() if each.kind != "spot"]
     for number in range(orders):
@@ -160,7 +160,7 @@ def _rest(venue: SimulatedVenue, orders: int) -> None:
             type="LIMIT",
             quantity=_least(instrument, price * instrument.tick),
             price=price * instrument.tick,
-            client_id=f"b{number}",
+            client_id=f"{prefix}{number}",
         )
         venue.exchange.place(request, venue.clock_ms())
     venue.commit()

@@ -65,6 +65,7 @@ class LeaseBreaker:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
+            await asyncio.sleep(0)  # for the transport to be closed
 
     async def _open(self) -> "Connection":
         if self._connection is None:
