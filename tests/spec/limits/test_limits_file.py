@@ -89,6 +89,15 @@ def test_what_cannot_be_read_is_refused_with_its_place(tmp_path: Path, text: str
         read_limits(path)
 
 
+def test_the_file_of_the_docs_can_be_read(tmp_path: Path):
+    page = (Path(__file__).parents[3] / "docs" / "limits.md").read_text(encoding="utf-8")
+    shown = page.partition('    reason = "')[2].partition("\nLimits that a file")[0]
+    text = "\n".join(line.removeprefix("    ") for line in ('    reason = "' + shown).splitlines())
+    wanted = read_limits(written(tmp_path, text))
+    assert [each.control for each in wanted.limits] == ["order_notional", "leverage", "open_orders"]
+    assert wanted.limits[1].expires_at_us == parse_rfc3339("2026-12-01T00:00:00Z")
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(SettingsError, match=r"nowhere\.toml does not exist"):
         read_limits(tmp_path / "nowhere.toml")
