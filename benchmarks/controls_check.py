@@ -303,6 +303,19 @@ def timed(ask: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
+def _after_marks(book: Book, probes: Sequence[Probe]) -> Line:
+    """Time the first check after marks moved, which reckons anew what each account has."""
+    times: list[float] = []
+    for probe in probes:
+        evolve(book, _marks(), START_US)
+        started = time.perf_counter_ns()
+        check(book, probe)
+        times.append((time.perf_counter_ns() - started) / 1_000)
+    times.sort()
+    told = (percentile(times, 0.5), percentile(times, 0.99), times[-1])
+    return Line("a request, the first after marks moved", tuple(f"{each:,.0f}" for each in told))
+
+
 def checking(much: Much) -> Group:
     """Time every control of orders and of requests."""
     book, chance = a_book(), random.Random(7)
@@ -321,6 +334,7 @@ def checking(much: Much) -> Group:
         worst = max(worst, p99)
         medians.append(p50)
         lines.append(Line(name, (f"{p50:,.0f}", f"{p99:,.0f}", f"{times[-1]:,.0f}")))
+    lines.append(_after_marks(book, [request_probe(number, chance) for number in range(max(much.probes // 20, 5))]))
     anew = sorted(timed(lambda: recounted(book)) for _ in range(max(much.probes // 50, 5)))
     lines.append(
         Line(
