@@ -118,7 +118,7 @@ async def test_a_header_that_is_no_key_is_401(still: Shop, header: str) -> None:
 
 async def test_what_is_not_built_is_not_there(still: Shop) -> None:
     async with still.client() as client:
-        for path in ("transfers", "backing", "reconciliation/breaks", "proofs/1", "checkpoint"):
+        for path in ("transfers", "reconciliation/breaks", "proofs/1", "checkpoint"):
             answer = await client.get(f"/v1/{path}", headers=still.bearer("auditor"))
             assert (answer.status_code, code(answer)) == (404, "not_found")
         answer = await client.post("/v1/transfers", headers=still.bearer("risk"), json={})
