@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -121,8 +122,8 @@ async def test_one_venue_that_hangs_holds_no_other_and_no_chain() -> None:
         ({"senders": msgspec.structs.replace(GONE, error="the disk does not answer")}, "the disk does not answer"),
     ],
 )
-async def test_what_may_still_trade_is_said_and_is_no_silence(changes: dict[str, object], told: str) -> None:
-    report = await killed(MemoryVenue("1"), **changes)  # type: ignore[arg-type]
+async def test_what_may_still_trade_is_said_and_is_no_silence(changes: dict[str, Any], told: str) -> None:
+    report = await killed(MemoryVenue("1"), **changes)
     assert not report.silent
     assert told in text_of(report)
     assert "NOT SILENT: what is named above may still trade" in text_of(report)
