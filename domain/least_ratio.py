@@ -7,10 +7,11 @@ ratio; when none is lower, the last was the least (Dinkelbach's method, exact in
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 import msgspec
 
-from domain.quantity import ZERO, Num, add, multiply, subtract
+from domain.quantity import EXACT, ZERO, Num, add, multiply, subtract
 from domain.worth import quotient
 
 # Each pass finds a lower ratio or ends; they are far fewer than this.
@@ -79,17 +80,22 @@ def shortfall(sure: Num, supply: Num, stakes: tuple[Stake, ...]) -> Num:
 
 def _ends(stake: Stake, ratio: Num) -> Iterable[tuple[_World, _World | None]]:
     """Return, at each end of a price, what its flows leave that lower a ratio, and the change of the cheapest other."""
+    product, less, plus = EXACT.multiply, EXACT.subtract, EXACT.add
     for price in (stake.low, stake.high) if stake.low != stake.high else (stake.low,):
-        world = _World(multiply(stake.units, price), ZERO)
+        assets: Decimal = product(stake.units, price)
+        supply: Decimal = ZERO
+        nearest: Decimal | None = None
         other: _World | None = None
         for units, issued in stake.flows:
-            flow = _World(multiply(units, price), issued)
-            gain = flow.less(ratio)
-            if gain < ZERO:
-                world, flow = world.plus(flow.assets, flow.supply), _World(-flow.assets, -flow.supply)
-            if other is None or abs(gain) < other.less(ratio):
-                other = flow
-        yield world, other
+            value = product(units, price)
+            gain = less(value, product(ratio, issued))
+            lowers = gain < 0
+            if lowers:
+                assets, supply, gain = plus(assets, value), plus(supply, issued), gain.copy_negate()
+            if nearest is None or gain < nearest:
+                nearest = gain
+                other = _World(-Num(value), -issued) if lowers else _World(Num(value), issued)
+        yield _World(Num(assets), Num(supply)), other
 
 
 def _lowest(world: _World, stakes: tuple[Stake, ...], ratio: Num) -> _World:
