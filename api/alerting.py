@@ -154,13 +154,16 @@ class AlertWatch:
         _, fold = await fold_at(EXPOSURE, self._position, self._store, self._reader)
         self._exposure, self._pending = ExposureWatch(fold.state), {}
         await self._catch_up(stop)
+        loop = asyncio.get_running_loop()
+        again_at = loop.time() + SEND_AGAIN_S
         async with self._tail(self._position) as tail:
             while not stop.is_set():
                 batch = await next_batch(tail, stop, SEND_AGAIN_S)
                 if batch:
                     fresh = await self._take(batch, batch[-1].position)
                     await self._send(fresh)
-                elif not stop.is_set():
+                if not stop.is_set() and (not batch or loop.time() >= again_at):  # a busy log is looked after too
+                    again_at = loop.time() + SEND_AGAIN_S
                     await self._send(tuple(self._pending.values()))
                     if (await self._bus.ensure()).generation != self._generation:
                         return

@@ -11,6 +11,7 @@ import pytest
 from api import alerting
 from api.alerting import AlertWatch
 from domain.event import Event
+from domain.mark import RiskMarked
 from domain.mode import Mode, ModeChanged
 from domain.refusal import Unavailable
 from domain.watch import AlertRaised
@@ -217,6 +218,20 @@ async def test_when_alerts_is_wiped_under_it_everything_is_told_again(monkeypatc
         await world.until(2)
         world.wipe()
         await world.until(2)
+    assert watch.progress.restarts == 1
+
+
+async def test_a_wipe_is_found_though_the_log_never_rests(monkeypatch):
+    monkeypatch.setattr(alerting, "SEND_AGAIN_S", 0.05)
+    world = World()
+    world.append(changed(1))
+    async with watching(world) as watch, asyncio.timeout(5):
+        await world.until(1)
+        world.wipe()
+        while watch.progress.restarts == 0:
+            world.append(RiskMarked(assets=()))
+            await asyncio.sleep(0)
+        await world.until(1)
     assert watch.progress.restarts == 1
 
 
