@@ -108,12 +108,18 @@ class _Part:
 
 
 def _parts(folds: Sequence[Fold]) -> tuple[_Part, ...]:
-    alike: dict[tuple[int, int], tuple[Shared, list[Fold]]] = {}
+    parts: list[tuple[Shared, list[Fold]]] = []
     for fold in folds:
         shared = fold.view.shared
-        if shared is not None:
-            alike.setdefault((id(shared), fold.position), (shared, []))[1].append(fold)
-    return tuple(_Part(shared, sharing) for shared, sharing in alike.values())
+        if shared is None:
+            continue
+        found = (group for each, group in parts if each is shared and group[0].position == fold.position)
+        group = next(found, None)
+        if group is None:
+            parts.append((shared, [fold]))
+        else:
+            group.append(fold)
+    return tuple(_Part(shared, sharing) for shared, sharing in parts)
 
 
 class Folding:
