@@ -81,7 +81,7 @@ def _moved(usage: Usage, band: int, before: int) -> LimitApproached:
         subject=usage.subject,
         band=band,
         before=before,
-        used=usage.used if usage.used is not None else usage.limit,
+        used=usage.told if usage.told is not None else usage.limit,
         limit=usage.limit,
         unit=usage.unit,
     )

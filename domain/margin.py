@@ -141,12 +141,16 @@ def _room_bps(equity: Interval, maintenance: Num, gross: Num) -> Num:
 
 
 def _distances(there: tuple[Kept, ...], room_bps: Num) -> list[tuple[Num, str]]:
-    """Return how far each position is from its liquidation, bps of its mark: as its venue tells, else by our count."""
+    """Return how far each position is from its liquidation, bps of its mark: as its venue tells, else by our count.
+
+    What a venue told of a position that has turned since says nothing of the one that is there now.
+    """
     found: list[tuple[Num, str]] = []
     for each in there:
         if not each.quantity or each.prices is None:
             continue
-        end = each.told.liquidation_price if each.told is not None else ZERO
+        turned = each.told is not None and (each.told.quantity < ZERO) != (each.quantity < ZERO)
+        end = ZERO if each.told is None or turned else each.told.liquidation_price
         if end <= ZERO:
             found.append((room_bps, each.symbol))
             continue

@@ -138,7 +138,7 @@ def beyond(usage: Usage) -> bool:
 def beyond_text(usage: Usage) -> str:
     """Tell of a limit that is passed."""
     where = usage.subject if usage.subject not in {"", usage.scope} else usage.scope
-    return f"{usage.control} of {where} is {usage.used} {usage.unit}, beyond the limit of {usage.limit} ({usage.scope})"
+    return f"{usage.control} of {where} is {usage.told} {usage.unit}, beyond the limit of {usage.limit} ({usage.scope})"
 
 
 def key_of(trigger: str, scope: str) -> str:
@@ -183,7 +183,7 @@ def still_holds(book: Book, usages: Iterable[Usage], scope: str) -> dict[str, st
         if usage.control is Control.BACKING_RATIO and scope == GLOBAL and usage.used is not None:
             wanted = add(usage.limit, risk.backing_resume)
             if usage.used < wanted:
-                found[Trigger.BACKING] = f"the backing ratio is {usage.used}, and must be {wanted} to be released"
+                found[Trigger.BACKING] = f"the backing ratio is {usage.told}, and must be {wanted} to be released"
     return found
 
 

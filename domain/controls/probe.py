@@ -6,7 +6,10 @@ from domain.hedge import PlannedLeg, Purpose
 from domain.limit import Control
 from domain.limits import Bound, Stage
 from domain.order import Order
-from domain.quantity import ZERO, Num
+from domain.quantity import ZERO, Num, Rounding, round_to
+
+# In the unit of whatever limit.
+TOLD_STEP = Num("0.000001")
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -57,3 +60,10 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     used: Num | None
     share_bps: int | None
     standing: bool
+
+    @property
+    def told(self) -> Num | None:
+        """Return what is used as people are told it: rounded towards the limit, by no more than `TOLD_STEP`."""
+        if self.used is None:
+            return None
+        return round_to(self.used, TOLD_STEP, Rounding.UP if self.bound is Bound.MAXIMUM else Rounding.DOWN)

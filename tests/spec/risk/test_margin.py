@@ -52,6 +52,12 @@ def test_a_venues_own_liquidation_price_is_how_far_it_is():
     assert told(long).distance_bps == 2_500
 
 
+def test_the_liquidation_price_of_a_position_that_turned_since_is_none_of_what_is_held_now():
+    worlds = short(liquidation_price=Num(2_400))
+    worlds.fill(HOME, Num(13), AT)
+    assert 8_000 < (told(worlds).distance_bps or 0) < 9_000
+
+
 def test_without_one_it_is_the_move_against_all_that_is_held_which_leaves_what_must_be_kept():
     worlds = short(maintenance_margin=Num(1_000))
     away = told(worlds).distance_bps
