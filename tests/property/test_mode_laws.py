@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from domain.mode import PEOPLE, SEVERITY, Mode, ModeChanged, Trigger
 from tests.support.desk import Desk
 
-CAUSES = (PEOPLE, *Trigger)
+CAUSES: tuple[str, ...] = (PEOPLE, *Trigger)
 MODES = st.sampled_from(list(Mode))
 SCOPE = "venue:binanceusdm"
 
