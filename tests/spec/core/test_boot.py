@@ -1,8 +1,6 @@
 """A core begins with the settings' policy and limits, also when it was killed on the way to them."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
-from uuid import UUID
 
 import msgspec
 import pytest
@@ -12,70 +10,18 @@ from api.core import Core
 from api.settings import LimitSettings, Settings
 from commands.handler import Handler
 from domain.book import Book
-from domain.carry import MarkEvidence
-from domain.depth import BookEvidence
 from domain.limit import Control, limit_key
 from domain.limits import CONTROLS, default_limits
-from domain.log import Batch, Head, KeptCommand, NewEvent, Snapshot, StoredEvent
-from domain.market import Witness
 from domain.quantity import Num
 from tests.simulation.faults import Plan
 from tests.simulation.world import settings
-from tests.support.desk import START_US, Desk
-
-
-class Log:
-    """A log in which everything is durable at once."""
-
-    async def take_over(self) -> Head:
-        raise NotImplementedError
-
-    def append(self, batch: Batch) -> Awaitable[None]:
-        durable = asyncio.get_running_loop().create_future()
-        durable.set_result(None)
-        return durable
-
-    async def outcomes(self, command_ids: Sequence[UUID]) -> Mapping[UUID, KeptCommand]:
-        return {}
-
-    async def commands(self, after: int, limit: int) -> Sequence[KeptCommand]:
-        return ()
-
-    async def read(self, after: int, limit: int) -> Sequence[StoredEvent]:
-        return ()
-
-    async def load_snapshot(self, name: str, schema: str) -> Snapshot | None:
-        return None
-
-    async def save_snapshot(self, snapshot: Snapshot) -> None:
-        return
-
-    async def close(self) -> None:
-        return
-
-
-class Still:
-    def now_us(self) -> int:
-        return START_US
-
-    def witnesses(self, now_us: int) -> tuple[Witness, ...]:
-        del now_us
-        return ()
-
-    def marks(self, now_us: int) -> tuple[MarkEvidence, ...]:
-        del now_us
-        return ()
-
-    def look(self, now_us: int) -> tuple[BookEvidence, ...]:
-        return ()
-
-    def offer(self, first_position: int, events: Sequence[NewEvent]) -> None:
-        return
+from tests.support.desk import Desk
+from tests.support.still import EmptyLog, Still
 
 
 async def boot(handler: Handler, wanted: Settings) -> Book:
     still = Still()
-    core = Core(handler, Log(), still, still, still)
+    core = Core(handler, EmptyLog(), still, still, still)
     running = asyncio.create_task(core.run())
     await begin(core, wanted)
     core.stop()
@@ -123,7 +69,7 @@ async def test_a_limit_of_the_settings_that_makes_no_sense_is_refused() -> None:
     wanted = msgspec.structs.replace(wanted, limits=(*wanted.limits, odd))
     handler = Desk(limits=False, policy=wanted.book_policy()).handler
     still = Still()
-    core = Core(handler, Log(), still, still, still)
+    core = Core(handler, EmptyLog(), still, still, still)
     running = asyncio.create_task(core.run())
     with pytest.raises(BootRefused, match="SCOPE_INVALID"):
         await begin(core, wanted)

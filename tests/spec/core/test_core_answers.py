@@ -1,84 +1,28 @@
 """The core answers nothing before what its answer rests on is durable."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
-from uuid import UUID
+from collections.abc import Awaitable
 
 import pytest
 
 from api.core import Asked, Core
-from commands.envelope import Reply
 from commands.handler import Handler
 from domain.book import Book
-from domain.carry import MarkEvidence
-from domain.chain import GENESIS
 from domain.codec import encode
-from domain.depth import BookEvidence
 from domain.ids import natural_id
-from domain.log import Batch, Head, KeptCommand, NewEvent, Snapshot, StoredEvent
-from domain.market import Witness
-from tests.support.desk import START_US
+from domain.log import Batch
+from tests.support.still import Door, EmptyLog, Still
 
 
-class SlowLog:
+class SlowLog(EmptyLog):
     """A log whose appends become durable when it is told so."""
 
     def __init__(self) -> None:
         self.appends: list[asyncio.Future[None]] = []
 
-    async def take_over(self) -> Head:
-        return Head(1, 0, 0, GENESIS)
-
     def append(self, batch: Batch) -> Awaitable[None]:
         self.appends.append(asyncio.get_running_loop().create_future())
         return self.appends[-1]
-
-    async def outcomes(self, command_ids: Sequence[UUID]) -> Mapping[UUID, KeptCommand]:
-        return {}
-
-    async def commands(self, after: int, limit: int) -> Sequence[KeptCommand]:
-        return ()
-
-    async def read(self, after: int, limit: int) -> Sequence[StoredEvent]:
-        return ()
-
-    async def load_snapshot(self, name: str, schema: str) -> Snapshot | None:
-        return None
-
-    async def save_snapshot(self, snapshot: Snapshot) -> None:
-        return
-
-    async def close(self) -> None:
-        return
-
-
-class Still:
-    """The clock, the market and the world outside: nothing moves."""
-
-    def now_us(self) -> int:
-        return START_US
-
-    def witnesses(self, now_us: int) -> tuple[Witness, ...]:
-        del now_us
-        return ()
-
-    def marks(self, now_us: int) -> tuple[MarkEvidence, ...]:
-        del now_us
-        return ()
-
-    def look(self, now_us: int) -> tuple[BookEvidence, ...]:
-        return ()
-
-    def offer(self, first_position: int, events: Sequence[NewEvent]) -> None:
-        return
-
-
-class Door:
-    def __init__(self) -> None:
-        self.answers: list[tuple[object, Reply]] = []
-
-    def answer(self, answers: Sequence[tuple[object, Reply]]) -> None:
-        self.answers.extend(answers)
 
 
 def ask(door: Door, text: str) -> Asked:

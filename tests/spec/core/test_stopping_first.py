@@ -1,82 +1,33 @@
 """Whoever stops something is not made to wait: a change of mode goes before all that waits, full queue or not."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
-from uuid import UUID
+from collections.abc import Awaitable
 
 import pytest
 
 import api.core
 from api.core import Asked, Core
-from commands.envelope import Reply
 from commands.handler import Handler
 from domain.book import Book
-from domain.carry import MarkEvidence
 from domain.chain import GENESIS
 from domain.codec import encode
-from domain.depth import BookEvidence
 from domain.ids import natural_id
-from domain.log import Batch, Head, KeptCommand, NewEvent, Snapshot, StoredEvent
-from domain.market import Witness
+from domain.log import Batch, Head
 from domain.mode import Mode
 from domain.wake import Wake
 from tests.support.desk import START_US
+from tests.support.still import Door, EmptyLog, Still
 
 
-class World:
-    """A log in which everything is durable at once, a clock that stands, and nobody who listens."""
+class World(EmptyLog, Still):
+    """A log that notes which commands were decided, in a world in which nothing moves."""
 
-    async def take_over(self) -> Head:
-        raise NotImplementedError
+    def __init__(self) -> None:
+        self.kinds: list[str] = []
 
     def append(self, batch: Batch) -> Awaitable[None]:
-        self.kinds = [*getattr(self, "kinds", []), *(command.kind for command in batch.commands)]
-        durable = asyncio.get_running_loop().create_future()
-        durable.set_result(None)
-        return durable
-
-    async def outcomes(self, command_ids: Sequence[UUID]) -> Mapping[UUID, KeptCommand]:
-        return {}
-
-    async def commands(self, after: int, limit: int) -> Sequence[KeptCommand]:
-        return ()
-
-    async def read(self, after: int, limit: int) -> Sequence[StoredEvent]:
-        return ()
-
-    async def load_snapshot(self, name: str, schema: str) -> Snapshot | None:
-        return None
-
-    async def save_snapshot(self, snapshot: Snapshot) -> None:
-        return
-
-    async def close(self) -> None:
-        return
-
-    def now_us(self) -> int:
-        return START_US
-
-    def witnesses(self, now_us: int) -> tuple[Witness, ...]:
-        del now_us
-        return ()
-
-    def marks(self, now_us: int) -> tuple[MarkEvidence, ...]:
-        del now_us
-        return ()
-
-    def look(self, now_us: int) -> tuple[BookEvidence, ...]:
-        return ()
-
-    def offer(self, first_position: int, events: Sequence[NewEvent]) -> None:
-        return
-
-
-class Door:
-    def __init__(self) -> None:
-        self.answers: list[tuple[object, Reply]] = []
-
-    def answer(self, answers: Sequence[tuple[object, Reply]]) -> None:
-        self.answers.extend(answers)
+        self.kinds += [command.kind for command in batch.commands]
+        return super().append(batch)
 
 
 def halt(door: Door, number: int = 1) -> Asked:

@@ -1,7 +1,6 @@
 """The judge of the scenarios in which controls must act: it holds what stopped in time, and finds what did not."""
 
 import asyncio
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,6 +22,7 @@ from domain.quote import Side
 from domain.request import RequestAccepted
 from domain.watch import AlertRaised, Severity
 from tests.support.desk import START_US, Desk
+from tests.support.staged import Acting
 
 ID = UUID(int=1)
 VENUE, SYMBOL = "binanceusdm", "ETH/USDT:USDT"
@@ -179,39 +179,6 @@ def test_each_plays_in_a_house_that_is_tightened_for_it_and_valid(name: str) -> 
 
 def test_another_scenario_plays_in_the_house_as_it_is() -> None:
     assert prepared("adl", defaults()) == defaults()
-
-
-class Knocked:
-    """A door that notes who knocks."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Any, ...]] = []
-
-    async def arm(self, venue: str, kind: str, **fields: Any) -> None:
-        self.asked.append((venue, kind))
-
-    async def force(self, venue: str, underlying: str, kind: str, share: Decimal) -> None:
-        self.asked.append((venue, kind, underlying))
-
-    async def move(self, asset: str, factor: Decimal, over_ms: int) -> None:
-        self.asked.append((asset, factor < 1))
-
-
-class Acting:
-    """A stage on a desk, whose troubles are over at once."""
-
-    lasts_s = 0.001
-
-    def __init__(self, desk: Desk) -> None:
-        self.door: Any = Knocked()
-        self.book = desk.book
-        self.notes: list[str] = []
-
-    def told(self, what: str) -> None:
-        self.notes.append(what)
-
-    def go_mad(self, traders: int) -> None:
-        self.door.asked.append(("mad", traders > 1))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from domain.quantity import Num, num
 from domain.surprise import SurpriseClassified, SurpriseKind
 from domain.watch import AlertRaised, Severity
 from tests.support.desk import START_US, Desk
+from tests.support.staged import Acting
 
 VENUE, SYMBOL = "binanceusdm", "ETH/USDT:USDT"
 ACTS = [Act(what="binanceusdm deleveraged 0.3 of its ETH", at_us=START_US)]
@@ -183,36 +184,6 @@ def test_a_scenario_goes_by_its_name_and_needs_its_time() -> None:
         parse_scenario("adl", 19)
     begins, lasts, whole = round_of(30)
     assert begins + lasts <= whole * 0.6, "the rest is to recover in"
-
-
-class Knocked:
-    """A door that notes who knocks."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Any, ...]] = []
-
-    async def arm(self, venue: str, kind: str, **fields: Any) -> None:
-        self.asked.append((venue, kind))
-
-    async def force(self, venue: str, underlying: str, kind: str, share: Decimal) -> None:
-        self.asked.append((venue, kind, underlying))
-
-    async def counts(self) -> dict[str, dict[str, int]]:
-        return {VENUE: {"vanish": len(self.asked)}}
-
-
-class Acting:
-    """A stage on a desk, whose troubles are over at once."""
-
-    lasts_s = 0.001
-
-    def __init__(self, desk: Desk) -> None:
-        self.door: Any = Knocked()
-        self.book = desk.book
-        self.notes: list[str] = []
-
-    def told(self, what: str) -> None:
-        self.notes.append(what)
 
 
 @pytest.mark.parametrize(
