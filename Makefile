@@ -43,6 +43,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.feeds
 	$(BIN)/python -m benchmarks.rfq
 	$(BIN)/python -m benchmarks.router
+	$(BIN)/python -m benchmarks.controls
 
 # A demonstration a fault: each must be seen, suspended and recovered from, and no quote rest on bad data. Half an hour.
 FAULTS := gap duplicate reorder freeze crossed clock_skew disconnect rate_limited bad_gateway html truncate dislocate \

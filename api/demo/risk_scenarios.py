@@ -27,9 +27,8 @@ DISLOCATED, DEPEGGED, DELEVERAGED = "0.65", Decimal("0.955"), Decimal("0.3")
 # `bybit_outage`
 AWAY = "bybit"
 # `runaway_algo`: orders of one kind in a while, the while, and how many traders of an algorithm go mad together.
-REPEATED_MAX, REPEATED_MS, MAD_TRADERS = Num(60), 10_000, 12
-# A mad trader does not wait for its transaction.
-ORDER_WAIT_MS = 200
+# Six sane ones bring about a dozen.
+REPEATED_MAX, REPEATED_MS, MAD_TRADERS = Num(20), 10_000, 18
 
 
 async def breach(stage: Stage) -> None:
@@ -87,14 +86,13 @@ def prepared(name: str, settings: Settings) -> Settings:
     replace = msgspec.structs.replace
     risk = settings.policy.risk
     risk = replace(risk, triggers=replace(risk.triggers, resume_after_ms=RESUME_MS))
-    limits, http = settings.limits, settings.http
+    limits = settings.limits
     if name == "breach":
         limits = _with(limits, Control.UNSETTLED_PROFIT, GLOBAL, UNSETTLED_USD)
     if name == "runaway_algo":
         limits = _with(limits, Control.REPEATED_EXECUTION, "asset:ETH", REPEATED_MAX)
         risk = replace(risk, windows=replace(risk.windows, repeated_ms=REPEATED_MS))
-        http = replace(http, order_wait_ms=ORDER_WAIT_MS)
-    return replace(settings, policy=replace(settings.policy, risk=risk), limits=limits, http=http)
+    return replace(settings, policy=replace(settings.policy, risk=risk), limits=limits)
 
 
 def _with(limits: tuple[LimitSettings, ...], control: Control, scope: str, value: Num) -> tuple[LimitSettings, ...]:
