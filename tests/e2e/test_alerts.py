@@ -12,15 +12,28 @@ from tests.support.demo import ROOT, Card
 
 PRINTED_WITHIN_S = 60.0
 COMES_AND_GOES_MAX = 40
+# So many events may follow from a change in its append.
+FOLLOWS_MAX = 16
 SCOPE = "pair:USDT/USDe"
 
 
 def _change(card: Card, key: str, mode: str) -> int:
-    """Change the mode of the test's scope; return the position at which it is durable."""
+    """Change the mode of the test's scope; return the position of the event that it is.
+
+    What follows from it in the same append, such as an alert that is over, stands behind it.
+    """
     body = {"scope": SCOPE, "mode": mode, "reason": "an exercise"}
     answer = httpx.post(f"{card.url}/v1/mode", json=body, headers={"Authorization": f"Bearer {key}"}, timeout=15)
     assert answer.status_code == 200, answer.text
-    return int(answer.json()["position"])
+    last = int(answer.json()["position"])
+    found = httpx.get(
+        f"{card.url}/v1/events?after={max(0, last - FOLLOWS_MAX)}&limit={FOLLOWS_MAX}",
+        headers={"Authorization": f"Bearer {card.keys.auditor}"},
+        timeout=15,
+    ).json()["events"]
+    return max(
+        each["position"] for each in found if each["topic"].startswith("mode.changed.") and each["position"] <= last
+    )
 
 
 def _subscriber(card: Card, count: int) -> Sequence[str]:
