@@ -20,6 +20,7 @@ from domain.difference import BREAKS_AFTER
 from domain.flow import Line
 from domain.instant import SECOND_US
 from domain.inverse import contracts_delta
+from domain.policy import Asset
 from domain.profit import booked
 from domain.quantity import ZERO, Interval, Num, add, divide, subtract, to_units
 from domain.request import Stage
@@ -62,15 +63,13 @@ def underlyings(book: Book) -> tuple[str, ...]:
 def exposure(book: Book, underlying: str) -> Exposure:
     """Return the exposure of one underlying: what is open is summed already, so no order or request is counted here."""
     policy, flow = book.policy, book.flow
-    backing, arriving, leaving = ZERO, ZERO, ZERO
+    backing, buying, selling = ZERO, ZERO, ZERO
     for asset in policy.assets if policy is not None else ():
         if asset.underlying == underlying:
-            symbol, ratio = asset.symbol, book.ratio(asset)
-            backing += to_units(book.backing.get(symbol, 0), asset.decimals) * ratio
-            arriving += to_units(flow.arriving.get(symbol, 0), asset.decimals) * ratio
-            leaving += to_units(flow.leaving.get(symbol, 0), asset.decimals) * ratio
+            backing += _units(book, asset, book.backing)
+            buying += _units(book, asset, flow.arriving)
+            selling += _units(book, asset, flow.leaving)
     position, beside = ZERO, ZERO
-    buying, selling = arriving, leaving
     coins: dict[str, Num] = {}
     doubted = bool(book.dependencies or book.differences)
     for key, line in flow.lines.items():
@@ -85,7 +84,10 @@ def exposure(book: Book, underlying: str) -> Exposure:
             beside += delta + won
             owner = settled_key(line.venue, line.account, underlying)
             coins[owner] = coins.get(owner, ZERO) + won
-        buying, selling = buying + bought, selling + sold
+        if bought:
+            buying += bought
+        if sold:
+            selling += sold
         if doubted:
             more, less = _doubt(book, key, line, delta)
             buying, selling = buying + more, selling + less
@@ -100,6 +102,12 @@ def exposure(book: Book, underlying: str) -> Exposure:
         carry=book.carry.get(underlying, ZERO),
         beside=beside,
     )
+
+
+def _units(book: Book, asset: Asset, atoms: dict[str, int]) -> Num:
+    """Return what so many atoms of an asset stand for, units of its underlying."""
+    held = atoms.get(asset.symbol, 0)
+    return to_units(held, asset.decimals) * book.ratio(asset) if held else ZERO
 
 
 def stale(book: Book, venue: str, account: str) -> bool:

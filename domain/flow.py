@@ -14,7 +14,7 @@ import msgspec
 from domain.ids import position_key
 from domain.mode import GLOBAL
 from domain.order import Order
-from domain.quantity import ZERO, Num, plain
+from domain.quantity import EXACT, ZERO, Num, plain
 
 SLOTS = 60
 DAY_US = 86_400_000_000
@@ -64,7 +64,9 @@ def gross(position: Num, buying: Num, selling: Num) -> Num:
     """Return the most that a position may come to when some of what is bought and sold fills."""
     if not buying and not selling:
         return abs(position)
-    return max(abs(position + buying), abs(position - selling))
+    # What is bought and sold is never less than nothing: the upper end is the greater one, or the lower end's negative.
+    upper, lower = EXACT.add(position, buying), EXACT.subtract(position, selling)
+    return Num(max(upper, lower.copy_negate()))
 
 
 class More(NamedTuple):
