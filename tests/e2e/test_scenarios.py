@@ -18,6 +18,15 @@ JUDGED = (
 )
 
 
+STOPPED = (
+    "it ends halted or reduced",
+    "people are told of every stop",
+    "nothing is done that a stop forbids",
+    "collateral is intact",
+    "the log says why",
+)
+
+
 @pytest.mark.parametrize("scenario", ["venue_outage", "adl", "partial_fills", "lost_ack"])
 def test_what_befalls_the_venues_is_put_right(tmp_path: Path, scenario: str) -> None:
     demo = Demo(tmp_path / "data", seconds=SECONDS, options=["--scenario", scenario])
@@ -29,6 +38,21 @@ def test_what_befalls_the_venues_is_put_right(tmp_path: Path, scenario: str) -> 
         assert scenario in printed
         for invariant in JUDGED:
             assert " ".join(invariant.split()[:3]) in printed
+    finally:
+        demo.end()
+
+
+@pytest.mark.parametrize("scenario", ["breach", "depeg_10_10", "bybit_outage", "runaway_algo"])
+def test_where_controls_must_act_it_ends_halted_or_reduced_with_collateral_intact(
+    tmp_path: Path, scenario: str
+) -> None:
+    demo = Demo(tmp_path / "data", seconds=SECONDS, options=["--scenario", scenario])
+    try:
+        code = demo.process.wait(OVER_WITHIN_S * slowness())
+        assert code == 0, demo.told()
+        printed = " ".join(demo.output.read_text().replace("│", " ").split())
+        for invariant in STOPPED:
+            assert " ".join(invariant.split()[:4]) in printed
     finally:
         demo.end()
 
