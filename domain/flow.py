@@ -28,7 +28,8 @@ _text = lru_cache(maxsize=4_096)(plain)
 class Line(msgspec.Struct, kw_only=True):
     """Count one instrument: its position, and what its open orders may yet buy and sell, both positive.
 
-    Quantities are in the units of orders: base, quote on inverse contracts. `value` is that of the open orders at their
+    Quantities are in the units of orders: base, quote on inverse contracts. `gross` is the most that the position may
+    come to, whatever of its orders fills. `value` is that of the open orders at their
     limit prices, quote units; `cash` what its fills, fees and funding left of the quote: with the position at its price
     that is all that was won. `base` and `quote` are empty for what the policy does not trade.
     """
@@ -42,6 +43,7 @@ class Line(msgspec.Struct, kw_only=True):
     position: Num = ZERO
     buying: Num = ZERO
     selling: Num = ZERO
+    gross: Num = ZERO
     value: Num = ZERO
     cash: Num = ZERO
     orders: int = 0
@@ -53,11 +55,6 @@ class Line(msgspec.Struct, kw_only=True):
         if self.kind == INVERSE:
             return self.quote
         return self.base or position_key(self.venue, self.account, self.symbol)
-
-    @property
-    def gross(self) -> Num:
-        """Return the most that the position may come to, whatever of its orders fills."""
-        return gross(self.position, self.buying, self.selling)
 
 
 def gross(position: Num, buying: Num, selling: Num) -> Num:
@@ -216,6 +213,7 @@ class Flow(msgspec.Struct, kw_only=True):
         line.value += more.value
         line.cash += more.cash
         line.orders += more.orders
+        line.gross = gross(line.position, line.buying, line.selling)
         grown = line.gross - before
         linear = line.kind == LINEAR and bool(line.base)
         for scope in line.scopes:

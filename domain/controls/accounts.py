@@ -68,20 +68,23 @@ def added_notional(meter: Meter, grown: list[Grown]) -> Decimal | None:
 
 def _now(meter: Meter, line: Line, stands: Standing) -> tuple[Decimal | None, Decimal | None]:
     """Return an account's gross notional now, and what was traded since it was told may have cost, USD."""
-    gross, doubt = ZERO, ZERO
-    policy = meter.book.policy
-    bps = policy.hedge_slippage_bps if policy is not None else ZERO
+    gross: Decimal = ZERO
+    traded: Decimal = ZERO
+    policy, prices = meter.book.policy, meter.prices
     for each in meter.book.flow.lines.values():
         if each.venue != line.venue or each.account != line.account or each.kind == SPOT:
             continue
-        value = meter.prices.value(each.unit, each.gross)
-        traded = EXACT.subtract(each.position, stands.told.get(each.symbol, ZERO))
-        cost = meter.prices.value(each.unit, EXACT.abs(traded)) if traded else ZERO
-        if value is None or cost is None:
+        since = EXACT.subtract(each.position, stands.told.get(each.symbol, ZERO))
+        if not since and not each.gross:
+            continue
+        price = prices.of(each.unit)
+        if price is None:
             return None, None
-        gross = EXACT.add(gross, value)
-        doubt = EXACT.add(doubt, EXACT.divide(EXACT.multiply(cost, bps), BPS)) if cost else doubt
-    return gross, doubt
+        gross = EXACT.fma(each.gross, price, gross)
+        if since:
+            traded = EXACT.fma(EXACT.abs(since), price, traded)
+    bps = policy.hedge_slippage_bps if policy is not None else ZERO
+    return gross, EXACT.divide(EXACT.multiply(traded, bps), BPS) if traded else ZERO
 
 
 def _by(gross: Decimal | None, rate: Decimal, equity: Decimal | None) -> Decimal | None:
