@@ -1,6 +1,6 @@
 """Gauges of what the book may come to hold: delta, gross notional, the position in an instrument, its share there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from domain.controls.meter import Meter
@@ -16,13 +16,17 @@ SPOT = "spot"
 
 
 class Grown:
-    """Hold how a line would grow: by what may yet be bought and sold beside its own open orders, in its units."""
+    """Hold how a line would grow: by what may yet be bought and sold beside its own open orders, in its units.
 
-    __slots__ = ("buying", "line", "selling")
+    `gross` is the most that the position would come to.
+    """
+
+    __slots__ = ("buying", "gross", "line", "selling")
 
     def __init__(self, line: Line) -> None:
         self.line = line
-        self.buying = self.selling = ZERO
+        self.gross = line.gross
+        self.buying, self.selling = line.buying, line.selling
 
     def add(self, signed: Num) -> None:
         """Add what would be traded, signed."""
@@ -30,12 +34,7 @@ class Grown:
             self.buying += signed
         else:
             self.selling -= signed
-
-    @property
-    def gross(self) -> Num:
-        """Return the most that the position would come to."""
-        line = self.line
-        return gross(line.position, line.buying + self.buying, line.selling + self.selling)
+        self.gross = gross(self.line.position, self.buying, self.selling)
 
 
 def line_of(book: Book, what: Order | PlannedLeg) -> Line | None:
@@ -82,15 +81,16 @@ def hold_delta(meter: Meter) -> None:
 
 def hold_positions(meter: Meter, grown: Iterable[Grown]) -> None:
     """Hold what the positions would come to, whatever of these and of the open orders fills."""
-    more: dict[str, dict[str, Num]] = {}
+    more: dict[str, dict[str, Decimal]] = {}
     for each in grown:
         line, after = each.line, each.gross
-        before = line.gross
+        before, unit = line.gross, line.unit
         _hold_line(meter, line, after, before)
+        growth = EXACT.subtract(after, before)
         for scope in line.scopes:
             units = more.setdefault(scope, {})
-            if after != before:
-                units[line.unit] = units.get(line.unit, ZERO) + after - before
+            if growth:
+                units[unit] = EXACT.add(units[unit], growth) if unit in units else growth
     hold_gross(meter, more)
 
 
@@ -105,7 +105,7 @@ def _hold_line(meter: Meter, line: Line, after: Num, before: Num) -> None:
         meter.hold(Control.OPEN_INTEREST_SHARE, line.scopes, share, lambda: was, line.symbol)
 
 
-def hold_gross(meter: Meter, more: dict[str, dict[str, Num]]) -> None:
+def hold_gross(meter: Meter, more: Mapping[str, Mapping[str, Decimal]]) -> None:
     """Hold the gross notional of each scope, with what would come to it."""
     sums, prices = meter.book.flow.sums, meter.prices
     for limit in meter.limits(Control.GROSS_NOTIONAL, tuple(more)):

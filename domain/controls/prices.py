@@ -3,6 +3,7 @@
 Values in between are plain decimals of the exact context: this is asked tens of times before each order.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from domain.flow import Sums
@@ -58,7 +59,7 @@ class Prices:
         price = self.of(unit)
         return None if price is None else EXACT.multiply(quantity, price)
 
-    def total(self, quantities: dict[str, Num]) -> Decimal | None:
+    def total(self, quantities: Mapping[str, Decimal]) -> Decimal | None:
         """Return what quantities by unit are worth together, USD; None when one of them has no price."""
         total: Decimal = ZERO
         for unit, quantity in quantities.items():
