@@ -18,8 +18,15 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/ballast demo
 
+# Tests of exchanges wait more than they work: they run beside all the others, but for the end-to-end ones, which want
+# the machine for themselves. `python -m pytest` runs everything one after the other.
+APART := tests/integration/exchange
 test: setup anvil
-	$(BIN)/python -m pytest
+	mkdir -p build
+	{ $(BIN)/python -m pytest -p no:cacheprovider $(APART) > build/exchange.txt 2>&1; echo $$? > build/exchange.rc; } & \
+	  $(BIN)/python -m pytest tests --ignore tests/e2e --ignore $(APART); others=$$?; \
+	  wait; cat build/exchange.txt; beside=$$(cat build/exchange.rc); \
+	  $(BIN)/python -m pytest tests/e2e; exit $$((others | beside | $$?))
 
 # A second Ethereum node for the contract tests, where npm is at hand. Without it they say why they were skipped.
 ANVIL_VERSION := 1.7.1
