@@ -43,9 +43,7 @@ def observe_ratio(book: Book, command: ObserveRatio, context: Context) -> tuple[
     most = multiply(now, STEP_BPS_MAX)
     moved = abs(subtract(command.ratio, now))
     if multiply(moved, BPS) > most:
-        text = (
-            f"{asset.symbol} stood for {now} {asset.underlying}: {STEP_BPS_MAX} bps at once is the most"
-        )
+        text = f"{asset.symbol} stood for {now} {asset.underlying}: {STEP_BPS_MAX} bps at once is the most"
         return Refusal(reason=Reason.VALUE_INVALID, text=text, limit=str(STEP_BPS_MAX), value=str(command.ratio))
     if last is not None and command.observed_at_us < last.observed_at_us + EVERY_US:
         return ()
