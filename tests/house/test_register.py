@@ -101,7 +101,7 @@ def test_every_reason_has_its_public_code():
 # become inactive on chain, orders are looked up in a read model.
 RESERVED = {"ADDRESS_INVALID", "ASSET_INACTIVE", "UNKNOWN_ORDER"}
 # Of states, which nobody decides: beyond their limits a mode reduces what may be done, and tells why.
-STATES = {spec.reason.name for spec in CONTROLS.values() if spec.stages == {Stage.STATE}}
+STATES = {spec.reason.name for spec in CONTROLS.values() if spec.stages == frozenset({Stage.STATE})}
 
 
 def test_every_reason_is_given_by_someone():

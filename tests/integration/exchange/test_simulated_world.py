@@ -204,7 +204,7 @@ async def arm_by_name(simulators: Simulators) -> None:
 async def test_the_door_moves_the_world_for_every_venue(tmp_path: Path) -> None:
     async with all_of(tmp_path) as simulators, aiohttp.ClientSession() as session:
         context = ssl.create_default_context(cafile=str(simulators.ca_file))
-        door = {"url": f"https://localhost:{simulators.port}/admin/world", "ssl": context}
+        door: dict[str, Any] = {"url": f"https://localhost:{simulators.port}/admin/world", "ssl": context}
         bearer = {"Authorization": "Bearer let me in"}
         before = D(simulators.world.pair("ETH", "USD"))
         async with session.post(json={"asset": "DOGE", "factor": "2"}, headers=bearer, **door) as refused:
