@@ -9,7 +9,7 @@ import msgspec
 
 from domain.basis import check_suspended
 from domain.book import Book
-from domain.controls import Probe, check, strictest
+from domain.controls import Probe, check, missing, strictest
 from domain.exposure import exposure, with_request
 from domain.hedge import HedgePlanned, PlannedLeg, Purpose
 from domain.limit import Control, Limit
@@ -26,12 +26,7 @@ from domain.refusal import Reason, Refusal
 
 def need_limit(book: Book, control: Control, scope: str = GLOBAL) -> Limit | Refusal:
     """Return the limit, or the refusal that its absence is."""
-    return book.limit(control, scope) or _missing(control, scope)
-
-
-def _missing(control: Control, scope: str) -> Refusal:
-    text = f"no limit {control} is set for {scope}: nothing is allowed until one is"
-    return Refusal(reason=Reason.LIMIT_MISSING, text=text, control=control, scope=scope)
+    return book.limit(control, scope) or missing(control, scope)
 
 
 def mode_of(book: Book, pair: Pair) -> Mode:
@@ -89,7 +84,7 @@ def check_collar(book: Book, leg: PlannedLeg, underlying: str) -> Refusal | None
     """Refuse a leg whose limit price lies too far from the middle of its own book, on either side."""
     limit = strictest(book, Control.PRICE_COLLAR, f"asset:{underlying}", f"venue:{leg.venue}")
     if limit is None:
-        return _missing(Control.PRICE_COLLAR, GLOBAL)
+        return missing(Control.PRICE_COLLAR, GLOBAL)
     distance = multiply(divide(abs(subtract(leg.limit_price, leg.reference)), leg.reference), BPS)
     if distance <= limit.value:
         return None
@@ -172,7 +167,7 @@ def check_order(
 def order_max(book: Book, underlying: str, venue: str) -> Limit | Refusal:
     """Return the limit on the value of one order there, USD, or the refusal that its absence is."""
     limit = strictest(book, Control.ORDER_NOTIONAL, f"asset:{underlying}", f"venue:{venue}")
-    return limit if limit is not None else _missing(Control.ORDER_NOTIONAL, GLOBAL)
+    return limit if limit is not None else missing(Control.ORDER_NOTIONAL, GLOBAL)
 
 
 def in_usd(book: Book, quote: str, price: Num) -> Num:
