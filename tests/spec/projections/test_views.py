@@ -1,14 +1,13 @@
 """Given events, these rows."""
 
 from decimal import Decimal
-from typing import Any, get_args
 from uuid import UUID
 
 import msgspec
 import pytest
 
 from benchmarks.mint_log import START_US, policy
-from domain.event import CATALOGUE, Event
+from domain.event import Event
 from domain.fill import FillKind, FillRecorded, FillSource
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned, PlannedLeg, Purpose
 from domain.limit import Control, LimitRemoved, LimitSet
@@ -41,7 +40,6 @@ from domain.watch import (
 )
 from projections import alerts
 from projections.alerts import ALERTS
-from projections.catalogue import VIEWS
 from projections.dependencies import DEPENDENCIES
 from projections.exposure import EXPOSURE
 from projections.fills import FILLS
@@ -160,22 +158,6 @@ SETTLING = SettlementSubmissionRequested(
     collateral=Amount("WETH", 2 * 10**18),
     issued=Amount("USDe", 6_000 * 10**18),
 )
-
-
-def test_every_view_is_in_the_catalogue_under_its_name_and_needs_known_topics():
-    expected = "portfolio exposure positions orders fills quotes requests limits mode alerts dependencies "
-    expected += "suspensions instruments balances margin funding transactions contract parties treasury hedges costs "
-    expected += "internalised rebalancing limit_history approvals backing stress"
-    assert set(VIEWS) == set(expected.split())
-    for name, view in VIEWS.items():
-        assert view.name == name
-        assert view.topics <= set(CATALOGUE)
-
-
-def test_lookups_are_text_fields_of_the_document():
-    for view in VIEWS.values():
-        if view.lookups:
-            assert view.lookups <= set(view.document.__struct_fields__)
 
 
 def test_a_position_is_the_sum_of_its_fills():
@@ -488,34 +470,3 @@ def test_decimals_stay_exact_through_freezing():
     assert thawed.held == fold.state.held
     assert isinstance(next(iter(thawed.held.values())).entry_price, Num)
     assert Decimal(next(iter(thawed.held.values())).entry_price) == next(iter(fold.state.held.values())).entry_price
-
-
-def numbers(wanted: Any, name: str = "") -> set[str]:
-    """Return the names of the fields of a type, those of its parts too, that are written as JSON numbers."""
-    if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
-        fields = msgspec.structs.fields(wanted)
-        return {found for field in fields for found in numbers(field.type, field.encode_name)}
-    if get_args(wanted):
-        return {found for part in get_args(wanted) for found in numbers(part, name)}
-    return {name} if wanted in {int, float} else set()
-
-
-def test_documents_have_no_numbers_that_javascript_could_bend():
-    """Counts and positions are whole numbers; everything with a unit is text, but for bounded times and settings."""
-    whole = {"fills", "settlements", "attempt", "attempts", "cause_position", "sequence", "age_ms"}
-    whole |= {"funding_interval_ms", "block", "block_number", "nonce", "stables_delta_limit_bps"}
-    whole |= {
-        "number",
-        "round",
-        "rounds_told",
-        "orders_told",
-        "fills_told",
-        "candidates",
-        "legs",
-        "unknown",
-        "surprises",
-    }
-    whole |= {"horizon_ms", "rest_ms", "over_ms", "slices", "jitter_bps", "share_bps", "band"}
-    whole |= {"orders", "flat_ms", "rehedge_ms"}
-    for view in VIEWS.values():
-        assert numbers(view.document) <= whole, view.name
