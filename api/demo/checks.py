@@ -10,11 +10,12 @@ from domain.book import Book
 from domain.event import Event
 from domain.exposure import exposure, imbalance
 from domain.fill import FillRecorded
+from domain.gatekeeping import Caps
 from domain.hedge import HedgeAbandoned
 from domain.limit import Control
 from domain.mode import Mode
 from domain.quantity import ZERO, add
-from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
+from domain.request import OpenRequest, RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed
 
 
@@ -84,18 +85,35 @@ def halted(book: Book, pair: str) -> bool:
     return book.mode(f"asset:{underlying}", f"pair:{pair}") is Mode.HALTED
 
 
+def shut(book: Book) -> bool:
+    """Say whether the minting contract is shut: until people open it again nothing can be settled, and it was told."""
+    terms = book.onchain.terms
+    return terms is not None and Caps(terms.global_max_mint_per_block, terms.global_max_redeem_per_block).shut
+
+
+def held_back(book: Book, request: OpenRequest) -> bool:
+    """Say whether a request waits for people: its pair is halted, or the contract on which it is to settle is shut.
+
+    The latter's order expires unsettled unless they open the contract in time; its hedge is then taken back.
+    """
+    settlement = book.settlements.get(request.settlement_id) if request.settlement_id is not None else None
+    settled = settlement is not None and settlement.settled is not None
+    return halted(book, request.accepted.pair) or (shut(book) and not settled)
+
+
 def owed(book: Book) -> bool:
-    """Say whether requests or hedges are under way that nothing holds back."""
-    requests = any(not halted(book, each.accepted.pair) for each in book.requests.values())
+    """Say whether requests, hedges or settlements are under way that nothing holds back."""
+    requests = any(not held_back(book, each) for each in book.requests.values())
     hedges = any(
         book.mode(f"asset:{each.planned.underlying}") is not Mode.HALTED or each.working
         for each in book.hedges.values()
     )
-    return requests or hedges
+    settlements = any(each.settled is not None or not shut(book) for each in book.settlements.values())
+    return requests or hedges or settlements
 
 
-async def check(evidence: Evidence, accepted_ids: Sequence[str]) -> list[Verdict]:
-    """Return every invariant's verdict."""
+async def check(evidence: Evidence, accepted_ids: Sequence[str], *, well: bool = True) -> list[Verdict]:
+    """Return every invariant's verdict. Where all is to end `well` nobody may have shut the contract meanwhile."""
     book, events = await evidence.history()
     return [
         await _positions(evidence, book, events),
@@ -104,6 +122,7 @@ async def check(evidence: Evidence, accepted_ids: Sequence[str]) -> list[Verdict
         await _settlements(evidence, book, events),
         await events_there(evidence),
         await _chain(evidence),
+        *([Verdict(not shut(book), "minting is open", "shut" if shut(book) else "open")] if well else []),
     ]
 
 
@@ -151,12 +170,12 @@ def _requests(book: Book, events: Sequence[Event], accepted_ids: Sequence[str]) 
     reported = {event.request_id for event in events if isinstance(event, HedgeAbandoned)}
     known = {event.order_id.lower().removeprefix("rfq-") for event in accepted.values()}
     lost = [order_id for order_id in accepted_ids if order_id.lower().removeprefix("rfq-") not in known]
-    waiting = {each for each, request in book.requests.items() if halted(book, request.accepted.pair)}
+    waiting = {each for each, request in book.requests.items() if held_back(book, request)}
     open_ones = set(accepted) - ended - reported - waiting
     completed = sum(isinstance(event, RequestCompleted) for event in events)
     found = f"{len(accepted)} accepted, {completed} completed, {len(ended) - completed} cancelled or failed"
     if waiting:
-        found += f", {len(waiting)} wait while halted"
+        found += f", {len(waiting)} wait while {'the contract is shut' if shut(book) else 'halted'}"
     if open_ones or lost or book.requests.keys() - waiting:
         found += f"; {len(open_ones)} still open, {len(lost)} acknowledged but not in the log"
     return Verdict(not open_ones and not lost, "every accepted request hedged and settled, or reported", found)

@@ -21,7 +21,7 @@ RESUME_MS = 600_000
 # A fault that lasts until the demonstration takes it back.
 TO_THE_END_MS = 600_000
 # `breach`: how far the market falls, and the profit that may stand at a venue, USD.
-FALL, UNSETTLED_USD = Decimal("0.93"), Num(250)
+FALL, UNSETTLED_USD = Decimal("0.95"), Num(150)
 # `depeg_10_10`: what one venue's own book shows, what the stable falls to, and what is deleveraged.
 DISLOCATED, DEPEGGED, DELEVERAGED = "0.65", Decimal("0.955"), Decimal("0.3")
 # `bybit_outage`

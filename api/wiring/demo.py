@@ -274,11 +274,11 @@ async def _judge(
     for _ in range(JUDGED_AGAIN_MAX):
         try:
             await _drain(replica, status, all_up, evidence, well=well)
-            return await check(evidence, tally.accepted_ids)
+            return await check(evidence, tally.accepted_ids, well=well)
         except LOST as error:
             status.draw(f"judging again: {error!r}")
             await asyncio.sleep(QUIET_S)
-    return await check(evidence, tally.accepted_ids)
+    return await check(evidence, tally.accepted_ids, well=well)
 
 
 async def _drain(
@@ -290,7 +290,7 @@ async def _drain(
     deadline = loop.time() + DRAIN_S_MAX
     while loop.time() < deadline:
         book = replica.book
-        under_way = owed(book) or book.orders or book.settlements or not all_up()
+        under_way = owed(book) or book.orders or not all_up()
         if under_way or (well and book.outside.suspended):
             quiet_since = None
         else:

@@ -7,11 +7,11 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from api.demo.checks import OnChain, check, events_there
+from api.demo.checks import OnChain, check, events_there, owed
 from domain.book import Book
 from domain.event import Event
 from domain.settlement import SettlementConfirmed
-from tests.support.desk import Desk
+from tests.support.desk import Desk, some_terms
 
 VENUE, SYMBOL = "binanceusdm", "ETH/USDT:USDT"
 
@@ -129,6 +129,40 @@ async def test_a_request_that_stayed_open_is_found(house: House) -> None:
     house.desk.accept(house.desk.quote("0.5"), nonce=2)
     house.events = list(house.desk.events)
     assert any("1 still open" in found for found in await _broken(house))
+
+
+SHUT = some_terms(global_max_mint_per_block=0, global_max_redeem_per_block=0)
+
+
+async def test_a_request_waits_for_people_while_the_contract_is_shut(house: House) -> None:
+    house.desk.accept(house.desk.quote("0.5"), nonce=2)
+    assert owed(house.desk.book)
+    house.desk.observe(SHUT)
+    house.events = list(house.desk.events)
+    verdicts = await check(house, (), well=False)
+    (found,) = [each for each in verdicts if each.invariant.startswith("every accepted request")]
+    assert found.held
+    assert "1 wait while the contract is shut" in found.found
+    assert owed(house.desk.book), "its hedge still works"
+    house.desk.trade(house.desk.order(), "0.5", trade="t2")
+    assert not owed(house.desk.book)
+
+
+async def test_what_the_contract_took_before_it_was_shut_is_owed_to_the_end(house: House) -> None:
+    desk = house.desk
+    desk.accept(desk.quote("0.5"), nonce=2)
+    desk.trade(desk.order(), "0.5", trade="t2")
+    desk.submit()
+    desk.include()
+    desk.observe(SHUT)
+    assert owed(desk.book)
+    house.events = list(desk.events)
+    assert any("1 still open" in each.found for each in await check(house, (), well=False) if not each.held)
+
+
+async def test_where_all_is_to_end_well_a_shut_contract_is_found(house: House) -> None:
+    house.desk.observe(SHUT)
+    assert await _broken(house) == ["shut"]
 
 
 async def test_an_exposure_without_a_limit_is_found(house: House) -> None:
