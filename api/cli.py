@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from api.cli_limits import add_limits
+from api.limits.command_line import add_limits
 from api.settings import SettingsError, read_settings
 from api.starting import CannotStart, held
 

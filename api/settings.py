@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from api.chain_settings import ChainSettings
-from api.gatekeeping_settings import GatekeeperSettings
-from api.killing_settings import KillSettings
+from api.chain.settings import ChainSettings
+from api.gatekeeping.settings import GatekeeperSettings
+from api.killing.settings import KillSettings
 from domain.codec import from_json
 from domain.market import Integrity
 from domain.policy import (
@@ -25,9 +25,9 @@ from domain.policy import (
 )
 from domain.policy_faults import policy_faults
 from domain.quantity import Num
-from domain.rebalancing_terms import Rebalancing
+from domain.rebalancing.terms import Rebalancing
 from domain.risk_terms import Risk
-from domain.routing_terms import Routing
+from domain.routing.terms import Routing
 
 
 class SettingsError(Exception):

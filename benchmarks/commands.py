@@ -33,7 +33,7 @@ from benchmarks.command_core import RELAY_SUBJECT
 from benchmarks.market_words import speak
 from benchmarks.report import Group, Line, at_least, at_most, machine, report
 from domain.codec import encode
-from domain.routing_terms import Routing
+from domain.routing.terms import Routing
 
 IN_FLIGHT = 64
 # The figure is the least whole command, as the echo is the least request; a quote adds the price's arithmetic.

@@ -16,7 +16,7 @@ from domain.account import AccountObserved, Balance
 from domain.book import Book, evolve
 from domain.controls import Probe, check
 from domain.event import Event
-from domain.folds_flow import recounted
+from domain.folds.flow import recounted
 from domain.hedge import HedgePlanned, PlannedLeg, Purpose
 from domain.ids import client_order_id, natural_id
 from domain.interest import InterestObserved

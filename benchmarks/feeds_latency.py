@@ -36,8 +36,8 @@ from adapters.nats.connection import open_connection
 from adapters.nats.signals import MarketMessage, Signals
 from adapters.simulators.certificates import ensure_certificates
 from api.collecting import calm_collector
-from api.feeding import Feeding
-from api.markets import BOOK, Markets
+from api.market.feeding import Feeding
+from api.market.markets import BOOK, Markets
 from benchmarks.feeds_streams import SCRIPTS, Market, Script
 from benchmarks.report import percentile
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from adapters.nats.connection import Connection
 from adapters.nats.signals import Signals
-from api.markets import BOOK, PRICE, book_message, price_message
+from api.market.markets import BOOK, PRICE, book_message, price_message
 from domain.codec import encode
 from domain.depth import DEPTH_LEVELS_MAX
 from domain.oracle import OraclePrice

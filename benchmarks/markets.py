@@ -25,7 +25,7 @@ import msgspec
 
 from domain.depth import Level
 from domain.quantity import ZERO, Num
-from domain.routing_problem import Candidate, InstrumentKind, PenaltyStep, Problem, Target, VenueRoom
+from domain.routing.problem import Candidate, InstrumentKind, PenaltyStep, Problem, Target, VenueRoom
 
 VENUES, INSTRUMENTS, LEVELS = 8, 3, 200
 HORIZON_MS = 8 * 3_600_000

@@ -5,7 +5,6 @@ from collections.abc import Generator
 from decimal import Decimal
 from uuid import UUID
 
-from domain.certificate import Certificate, CostSplit, RoutedLeg
 from domain.cost import CostRealised, whole
 from domain.event import Event
 from domain.fill import FillKind, FillRecorded, FillSource, fill_id
@@ -25,6 +24,7 @@ from domain.order import (
 from domain.policy import Policy
 from domain.quantity import Num, multiply
 from domain.quote import Side
+from domain.routing.certificate import Certificate, CostSplit, RoutedLeg
 from domain.tally import Tallies, fold, leg_costs
 
 VENUE, ACCOUNT, SYMBOL = "binanceusdm", "main", "ETH/USDT:USDT"

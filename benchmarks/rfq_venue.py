@@ -20,9 +20,9 @@ from nats.aio.msg import Msg
 
 from adapters.nats.inbox import InboxPublisher
 from adapters.nats.tail import Tail
-from api.accounts import Accounts
 from api.collecting import calm_collector
-from api.execution import Execution
+from api.execution.accounts import Accounts
+from api.execution.worker import Execution
 from api.replica import Replica, restore_replica
 from api.settings import read_settings
 from api.wiring.process import WORKER_INBOX, Process

@@ -18,8 +18,8 @@ from benchmarks.router_books import problems, recorded_books
 from benchmarks.router_lp import least
 from benchmarks.router_naive import WAYS, naive
 from benchmarks.router_rehedge import fill_to_rehedge
-from domain.routing import route
-from domain.routing_problem import Problem, Routed
+from domain.routing.problem import Problem, Routed
+from domain.routing.router import route
 
 ROUTE_P99_MS_GOAL = 2.0
 # HiGHS reckons in floats: to a ten-thousandth of a dollar, and as many of each ten thousand dollars.

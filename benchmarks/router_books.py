@@ -13,7 +13,7 @@ from adapters.exchange.feeds.dialect import Dialect
 from benchmarks.feeds_recorded import AT_US, SHARED, Recording, recording, started
 from domain.depth import Level
 from domain.quantity import ZERO, Num, divide
-from domain.routing_problem import Candidate, InstrumentKind, PenaltyStep, Problem, Target, VenueRoom
+from domain.routing.problem import Candidate, InstrumentKind, PenaltyStep, Problem, Target, VenueRoom
 
 FOLDER = SHARED / "data/binance"
 FILES = {

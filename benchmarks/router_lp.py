@@ -9,7 +9,7 @@ import msgspec
 from scipy.optimize import linprog
 from scipy.sparse import csr_matrix
 
-from domain.routing_problem import Candidate, InstrumentKind, Problem, Target, VenueRoom
+from domain.routing.problem import Candidate, InstrumentKind, Problem, Target, VenueRoom
 
 # A row of USD is counted in thousands, so that HiGHS' tolerance means much the same in every row.
 KILO = 1_000.0

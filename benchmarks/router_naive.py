@@ -11,10 +11,10 @@ from decimal import Decimal
 import msgspec
 
 from domain.quantity import EXACT
-from domain.routing import reasons_of, set_up
-from domain.routing_desk import Desk
-from domain.routing_problem import Problem, Routed
-from domain.routing_walk import DUST, NOTHING, Walk
+from domain.routing.desk import Desk
+from domain.routing.problem import Problem, Routed
+from domain.routing.router import reasons_of, set_up
+from domain.routing.walk import DUST, NOTHING, Walk
 
 ROUNDS_MAX = 20
 

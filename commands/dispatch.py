@@ -54,7 +54,7 @@ from domain.mode import ModeChanged
 from domain.onchain import ContractChanged, ContractObserved, PartyRemoved
 from domain.order import OrderAcknowledged, OrderClosed, OrderSubmissionRequested
 from domain.policy import PolicyAdopted
-from domain.rebalancing import RebalanceHeld, RebalanceProposed, RebalanceStarted
+from domain.rebalancing.rebalance import RebalanceHeld, RebalanceProposed, RebalanceStarted
 from domain.refusal import Refusal
 from domain.request import RequestAccepted, RequestCancelled, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed, SettlementIncluded, SettlementReverted

@@ -6,7 +6,6 @@ from commands.context import Context
 from commands.control import Sending, check_collar, check_order, in_usd, order_max
 from commands.order import order_of
 from domain.book import Book, underlying_exposure
-from domain.certificate import Certificate, RoutedLeg
 from domain.consolidated import reach, way_limit
 from domain.execution import SWEEP, Style
 from domain.hedge import HedgePlanned, PlannedLeg, Purpose
@@ -20,8 +19,9 @@ from domain.quote import Side, Source
 from domain.refusal import Reason, Refusal, least
 from domain.request import RequestAccepted
 from domain.room import holding
-from domain.routing import route
-from domain.routing_inputs import Asked, problem
+from domain.routing.certificate import Certificate, RoutedLeg
+from domain.routing.inputs import Asked, problem
+from domain.routing.router import route
 from domain.ways import Way, Ways, ways
 
 # These only give back what is there: a leg that closes may not open.

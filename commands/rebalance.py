@@ -21,11 +21,11 @@ from domain.instant import MILLISECOND_US
 from domain.mode import Action, permits
 from domain.policy import Policy, PolicyAdopted
 from domain.quantity import ZERO, Num, add, multiply, subtract
-from domain.rebalancing import RebalanceHeld, RebalanceProposed, RebalanceStarted, day_of, rebalancing_id
-from domain.rebalancing_ideal import Desk
-from domain.rebalancing_moves import Assessment, assess
+from domain.rebalancing.ideal import Desk
+from domain.rebalancing.moves import Assessment, assess
+from domain.rebalancing.rebalance import RebalanceHeld, RebalanceProposed, RebalanceStarted, day_of, rebalancing_id
 from domain.refusal import Refusal
-from domain.routing_inputs import Asked, problem
+from domain.routing.inputs import Asked, problem
 from domain.wake import Wake
 from domain.ways import Ways, ways
 

@@ -8,7 +8,6 @@ from commands.control import Sending, check_order, need_limit, order_max
 from commands.order import order_of
 from domain.account import account_key
 from domain.book import Book
-from domain.certificate import Certificate, RoutedLeg
 from domain.consolidated import limit_price
 from domain.exposure import exposure
 from domain.hedge import PlannedLeg, Purpose
@@ -17,11 +16,12 @@ from domain.limit import Control
 from domain.order import Order
 from domain.policy import Policy
 from domain.quantity import BPS, ZERO, Num, Rounding, add, divide, multiply, round_to, subtract
-from domain.rebalancing import Move, day_of
-from domain.rebalancing_ideal import Desk, Standing
-from domain.rebalancing_moves import USD_STEP, Assessment, assess
-from domain.rebalancing_terms import Rebalancing
+from domain.rebalancing.ideal import Desk, Standing
+from domain.rebalancing.moves import USD_STEP, Assessment, assess
+from domain.rebalancing.rebalance import Move, day_of
+from domain.rebalancing.terms import Rebalancing
 from domain.refusal import Refusal
+from domain.routing.certificate import Certificate, RoutedLeg
 from domain.ways import Ways
 
 

@@ -6,8 +6,8 @@ from domain.book import Book
 from domain.event import Event
 from domain.policy import Asset, Hedging, Policy
 from domain.quantity import Num, Rounding, multiply, round_to, subtract, to_units
-from domain.rebalancing_ideal import Desk
-from domain.rebalancing_moves import USD_STEP
+from domain.rebalancing.ideal import Desk
+from domain.rebalancing.moves import USD_STEP
 from domain.stable import StableHeld, StableProposed, stable_key
 from domain.stable_choice import StableChoice, choose
 from domain.ways import Ways

@@ -14,7 +14,7 @@ from domain.limit import limit_key
 from domain.mode import Mode, ModeChanged
 from domain.policy import Policy, PolicyAdopted
 from domain.policy_faults import policy_faults
-from domain.rebalancing import RebalanceHeld, RebalanceProposed, RebalanceStarted
+from domain.rebalancing.rebalance import RebalanceHeld, RebalanceProposed, RebalanceStarted
 from domain.refusal import Reason, Refusal
 from domain.stable import StableHeld, StableProposed, stable_key
 from domain.suspension import Resumed

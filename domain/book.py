@@ -6,11 +6,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from domain import approvals, folds_controls, folds_flow, folds_hedges, folds_orders, folds_ratios, folds_requests
+from domain import approvals
 from domain import mark as marks
 from domain import onchain as chains
 from domain import outside as outsides
-from domain import rebalancing as rebalances
 from domain import stable as stables
 from domain import tally as tallies
 from domain import treasury as treasuries
@@ -20,13 +19,20 @@ from domain.cost import CostRealised
 from domain.difference import compare
 from domain.event import Event
 from domain.fill import FillRecorded
-from domain.folds_controls import ALERTS_MAX
-from domain.folds_orders import venue_order_key
-from domain.folds_requests import QUOTE_RETENTION_US
+from domain.folds import controls as folds_controls
+from domain.folds import flow as folds_flow
+from domain.folds import hedges as folds_hedges
+from domain.folds import orders as folds_orders
+from domain.folds import ratios as folds_ratios
+from domain.folds import requests as folds_requests
+from domain.folds.controls import ALERTS_MAX
+from domain.folds.orders import venue_order_key
+from domain.folds.requests import QUOTE_RETENTION_US
 from domain.funding import FundingPaid
 from domain.ids import position_key
 from domain.order_state import OpenOrder
 from domain.quantity import Num
+from domain.rebalancing import rebalance as rebalances
 from domain.state import NONCE_MASK, NONCE_SLOT_BITS, Book, underlying_exposure
 from domain.surprise import SurpriseClassified
 from domain.vault import CustodySettlementObserved

@@ -20,7 +20,6 @@ from domain import (
     policy,
     quote,
     ratio,
-    rebalancing,
     request,
     settlement,
     stable,
@@ -32,6 +31,7 @@ from domain import (
     watch,
 )
 from domain.event import CATALOGUE
+from domain.rebalancing import rebalance
 
 SUBJECTS = (
     policy,
@@ -54,7 +54,7 @@ SUBJECTS = (
     treasury,
     cost,
     surprise,
-    rebalancing,
+    rebalance,
     stable,
     approvals,
     latch,

@@ -1,6 +1,6 @@
 """Flow: tallies of what is open and of what was sent, kept up event by event, so that no decision counts orders again.
 
-Sums over open orders and requests equal at any moment what counting them anew gives (`domain.folds_flow.recounted`):
+Sums over open orders and requests equal at any moment what counting them anew gives (`domain.folds.flow.recounted`):
 they are exact decimals. What is counted over time stands in slots, sixty to a window: a slot counts until all of it is
 past, so that a count is never less than what was sent within the window. Bounded by instruments, pairs and slots.
 """

@@ -5,12 +5,12 @@ from uuid import UUID
 
 import msgspec
 
-from domain.certificate import Certificate
 from domain.event import Event, catalogued
 from domain.execution import SWEEP, Style
 from domain.ids import position_key
 from domain.quantity import ZERO, Num, subtract
 from domain.quote import Source
+from domain.routing.certificate import Certificate
 
 
 class Purpose(StrEnum):

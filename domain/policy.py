@@ -10,9 +10,9 @@ from domain.execution import SWEEP, Style
 from domain.ids import natural_id, position_key
 from domain.market import USD, Integrity
 from domain.quantity import ZERO, Num
-from domain.rebalancing_terms import Rebalancing
+from domain.rebalancing.terms import Rebalancing
 from domain.risk_terms import Risk
-from domain.routing_terms import Routing
+from domain.routing.terms import Routing
 
 
 class Hedging(StrEnum):

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
-from domain import rebalancing_terms, risk_terms
+from domain import risk_terms
 from domain.carry import FundingTerms
 from domain.contract import INVERSE, LINEAR, SPOT, contract_of
 from domain.execution import Style, StyleKind
 from domain.policy import Policy
 from domain.quantity import BPS, Num
+from domain.rebalancing import terms as rebalancing_terms
 
 # An underlying is hedged on at most so many instruments: a plan has no more legs.
 WAYS_MAX = 16

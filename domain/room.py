@@ -9,7 +9,7 @@ from domain.book import Book, position_key
 from domain.listing import listing_key
 from domain.policy import Instrument
 from domain.quantity import ZERO, Num, add, divide, multiply, subtract
-from domain.routing_terms import Routing
+from domain.routing.terms import Routing
 from domain.ways import Way
 
 # More than any venue takes: where nothing binds. USD, and base units of an instrument.

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from domain.certificate import RoutedLeg
 from domain.event import Event, catalogued
 from domain.ids import natural_id
 from domain.quantity import Num
+from domain.routing.certificate import RoutedLeg
 
 
 @catalogued

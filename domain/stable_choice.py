@@ -8,12 +8,12 @@ from collections.abc import Collection
 
 import msgspec
 
-from domain.certificate import RoutedLeg
 from domain.quantity import ZERO, Num, Rounding, add, divide, multiply, round_to
-from domain.rebalancing_ideal import Desk, Key, key
-from domain.rebalancing_moves import USD_STEP, paid, saved
-from domain.routing import route
-from domain.routing_problem import Candidate, InstrumentKind, Problem, Target
+from domain.rebalancing.ideal import Desk, Key, key
+from domain.rebalancing.moves import USD_STEP, paid, saved
+from domain.routing.certificate import RoutedLeg
+from domain.routing.problem import Candidate, InstrumentKind, Problem, Target
+from domain.routing.router import route
 
 BOTH_WAYS = 2
 

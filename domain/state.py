@@ -26,7 +26,7 @@ from domain.outside import Outside
 from domain.policy import Asset, Instrument, Pair, Policy
 from domain.quantity import ZERO, Num, add, to_units
 from domain.quote import OpenQuote, Side, UsedQuote
-from domain.rebalancing import Rebalances
+from domain.rebalancing.rebalance import Rebalances
 from domain.request import OpenRequest, RequestAccepted
 from domain.settlement import OpenSettlement
 from domain.stable import Stables

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import msgspec
 
-from domain.certificate import RoutedLeg
 from domain.cost import PRICE_STEP, AssetSum, Cost, CostRealised, LegCost, split, summed
 from domain.event import Event
 from domain.fill import FillKind, FillRecorded
@@ -15,6 +14,7 @@ from domain.market import USD
 from domain.order import OrderClosed, OrderSubmissionRequested
 from domain.policy import Instrument, Policy
 from domain.quantity import ZERO, Num, Rounding, divide, multiply, round_to
+from domain.routing.certificate import RoutedLeg
 
 INVERSE = "inverse"
 PAR = Num(1)

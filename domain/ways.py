@@ -11,7 +11,6 @@ import msgspec
 
 from domain.blame import depegged
 from domain.book import Book
-from domain.certificate import Excluded
 from domain.depth import BookEvidence
 from domain.market import USD, Integrity, Law, Witness, instrument_scope
 from domain.mode import Mode
@@ -20,6 +19,7 @@ from domain.quantity import Num
 from domain.quote import Source
 from domain.reference import PAR, Reference, believed, needed, together, valued, worth
 from domain.refusal import Reason, Refusal
+from domain.routing.certificate import Excluded
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -9,7 +9,7 @@ from domain.event import Event
 from domain.hedge import HedgeAbandoned, HedgeRerouted
 from domain.order import OrderOutcomeUnknown
 from domain.quantity import Num
-from domain.rebalancing import RebalanceProposed
+from domain.rebalancing.rebalance import RebalanceProposed
 from domain.stable import StableProposed, stable_key
 from domain.surprise import SurpriseClassified, SurpriseKind
 from domain.watch import REBALANCING_AREA, STABLE_AREA, Severity

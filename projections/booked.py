@@ -18,7 +18,7 @@ from domain.fill import FillRecorded
 from domain.indicative import IndicativeSampled
 from domain.policy import PolicyAdopted
 from domain.quote import QuoteIssued, QuoteUsed
-from domain.rebalancing import RebalanceHeld, RebalanceProposed, RebalanceStarted
+from domain.rebalancing.rebalance import RebalanceHeld, RebalanceProposed, RebalanceStarted
 from domain.settlement import SettlementSubmissionRequested
 from domain.stable import StableHeld, StableProposed
 from domain.treasury import CustodyProposed

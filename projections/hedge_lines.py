@@ -5,13 +5,13 @@ from uuid import UUID
 
 import msgspec
 
-from domain.certificate import Certificate
 from domain.cost import Cost, LegCost
 from domain.execution import Style
 from domain.fill import FillKind
 from domain.hedge import PlannedLeg, Purpose
 from domain.order import Ending, OrderSide, TimeInForce
 from domain.quantity import Num
+from domain.routing.certificate import Certificate
 from projections.orders import OrderState
 
 ROUNDS_SHOWN = 8

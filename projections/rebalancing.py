@@ -11,7 +11,7 @@ from domain.cost import Cost, CostRealised
 from domain.hedge import HedgeAbandoned, HedgeCompleted
 from domain.instant import rfc3339
 from domain.quantity import ZERO, Num
-from domain.rebalancing import Move, RebalanceHeld, RebalanceProposed, RebalanceStarted
+from domain.rebalancing.rebalance import Move, RebalanceHeld, RebalanceProposed, RebalanceStarted
 from domain.stable import StableHeld, StableProposed
 from projections.view import Row, Rows, View
 

@@ -18,7 +18,7 @@ from adapters.chain.settings import (
 )
 from adapters.chain.signers import LocalSigner, RemoteSigner, Signer
 from adapters.rpc.settings import Endpoint
-from api.chain_settings import SignerSettings
+from api.chain.settings import SignerSettings
 from api.settings import SettingsError
 from api.wiring.process import Process
 from domain.pricing import ISSUED_DECIMALS

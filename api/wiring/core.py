@@ -18,7 +18,7 @@ from api.boot import begin
 from api.core import Core, restore
 from api.doors import CommandDoor, InboxDoor
 from api.http.metrics import Registry
-from api.markets import Markets
+from api.market.markets import Markets
 from api.numbers import CoreNumbers
 from api.risk_watch import RiskWatch
 from api.wiring.hearing import hear_markets

@@ -30,7 +30,7 @@ from api.http.server import serve
 from api.http.stream import Broadcast
 from api.http.throttle import Rate
 from api.http.views import LoggedViews
-from api.markets import Markets
+from api.market.markets import Markets
 from api.replica import Recorded, Replica, restore_replica
 from api.settings import Settings, SettingsError
 from api.wiring.chain import open_chain

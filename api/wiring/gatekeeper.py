@@ -13,11 +13,11 @@ from adapters.chain.reading import Chain
 from adapters.chain.settings import ChainSettings
 from adapters.chain.signers import LocalSigner
 from adapters.rpc.settings import Endpoint
-from api.gatekeeping import Gatekeeping, keep, listen
-from api.gatekeeping_prices import Prices
-from api.gatekeeping_settings import GatekeeperSettings
-from api.gatekeeping_shutting import Shutter
-from api.gatekeeping_state import Notebook, StateForeign
+from api.gatekeeping.gatekeeper import Gatekeeping, keep, listen
+from api.gatekeeping.memory import Notebook, StateForeign
+from api.gatekeeping.prices import Prices
+from api.gatekeeping.settings import GatekeeperSettings
+from api.gatekeeping.shutting import Shutter
 from api.settings import Settings, SettingsError
 from api.wiring.prices import open_oracles
 from api.wiring.process import Process, until

@@ -1,8 +1,8 @@
 """How a process hears the markets from the bus: what decisions rest on, and nothing else."""
 
 from adapters.nats.signals import MarketMessage, Signals
-from api.markets import BOOK, PRICE, Markets
-from api.marks import MARK
+from api.market.markets import BOOK, PRICE, Markets
+from api.market.marks import MARK
 
 
 async def hear_markets(signals: Signals, markets: Markets) -> None:

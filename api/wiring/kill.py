@@ -18,12 +18,12 @@ from pathlib import Path
 
 import msgspec
 
-from api.killing import Asked, Killing
-from api.killing_file import read_document
-from api.killing_journal import KillJournal
-from api.killing_ports import Gate
-from api.killing_report import KillReport, Sender, Senders, Step, VenueEnd, text_of
-from api.killing_settings import KillDocument
+from api.killing.journal import KillJournal
+from api.killing.kill import Asked, Killing
+from api.killing.ports import Gate
+from api.killing.report import KillReport, Sender, Senders, Step, VenueEnd, text_of
+from api.killing.settings import KillDocument
+from api.killing.settings_file import read_document
 from api.settings import SettingsError
 from api.standing import senders_in, set_mark, stop_senders
 from api.wiring.kill_parts import ChildGate, Parts

@@ -18,11 +18,11 @@ from adapters.chain.reading import Chain
 from adapters.chain.settings import ChainSettings
 from adapters.chain.signers import LocalSigner
 from adapters.rpc.settings import Endpoint
-from api.gatekeeping_settings import GatekeeperSettings
-from api.gatekeeping_shutting import Shutter, ordered
-from api.gatekeeping_state import Notebook, Shutting
-from api.killing_file import read_document
-from api.killing_settings import KillDocument
+from api.gatekeeping.memory import Notebook, Shutting
+from api.gatekeeping.settings import GatekeeperSettings
+from api.gatekeeping.shutting import Shutter, ordered
+from api.killing.settings import KillDocument
+from api.killing.settings_file import read_document
 from api.settings import SettingsError, secret
 from api.wiring.process import SystemClock
 from domain.gatekeeping import Caps

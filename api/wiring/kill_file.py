@@ -7,7 +7,7 @@ import msgspec
 
 from adapters.embedded.passwords import PasswordsUnusable, load_passwords, new_passwords, save_passwords, write_private
 from adapters.postgres.roles import Login, create_kill_login, login_dsn
-from api.killing_settings import KillSettings, KillVenue
+from api.killing.settings import KillSettings, KillVenue
 from api.settings import Settings
 from api.wiring.simulated_chain import is_simulated, simulated_keys
 from domain.codec import encode

@@ -11,10 +11,10 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from api.killing_ports import Fence, Halts, Journal
-from api.killing_report import VenueEnd
-from api.killing_settings import KillDocument, KillVenue
-from api.killing_venues import Terms, VenueSilence
+from api.killing.ports import Fence, Halts, Journal
+from api.killing.report import VenueEnd
+from api.killing.settings import KillDocument, KillVenue
+from api.killing.venues import Terms, VenueSilence
 from api.settings import SettingsError, secret
 from commands.ports import Sweep
 from domain.refusal import Unavailable
@@ -100,7 +100,7 @@ class Parts:
         kill = self._document.kill
         if not kill.url or not kill.api_key:
             raise SettingsError("kill.url and kill.api_key are not set: no mode is recorded")
-        from api.killing_halt import ApiHalts  # noqa: PLC0415 - after senders are stopped
+        from api.killing.halt import ApiHalts  # noqa: PLC0415 - after senders are stopped
 
         return ApiHalts(kill.url, secret(kill.api_key, self._folder))
 

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from adapters.postgres.event_log import PostgresEventLog
-from api.limits_file import LimitsWanted, differences
-from api.rehearsing import Rehearsal, Rehearsed
+from api.limits.file import LimitsWanted, differences
+from api.limits.rehearsing import Rehearsal, Rehearsed
 from api.wiring.tools import Progress
 from commands.context import Context
 from commands.limit import ApplyLimits, apply_limits

@@ -5,11 +5,11 @@ from contextlib import AsyncExitStack
 
 from adapters.nats.inbox import InboxPublisher
 from adapters.nats.tail import Tail
-from api.contract_watch import ContractWatch, Watched
+from api.chain.contract_watch import ContractWatch, Watched
+from api.chain.settling import Chain, ChainSettling
+from api.chain.treasury import Manager, TreasuryCalls
 from api.http.metrics import Registry
 from api.replica import restore_replica
-from api.settling_on_chain import Chain, ChainSettling
-from api.treasury import Manager, TreasuryCalls
 from api.wiring.chain import open_chain, open_manager, open_minting
 from api.wiring.process import WORKER_INBOX, Process, beat, until
 

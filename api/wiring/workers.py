@@ -9,21 +9,21 @@ from adapters.nats.inbox import InboxPublisher
 from adapters.nats.signals import Signals
 from adapters.nats.tail import Tail
 from adapters.postgres.series import SeriesStore
-from api.account_watch import AccountWatch
-from api.accounts import Accounts
-from api.execution import Execution
-from api.execution_numbers import ExecutionNumbers
-from api.execution_switch import Switch
-from api.feeding import Feeding
-from api.indicating import Indicating
-from api.market_numbers import MarketNumbers
-from api.markets import Markets
+from api.execution.account_watch import AccountWatch
+from api.execution.accounts import Accounts
+from api.execution.numbers import ExecutionNumbers
+from api.execution.switch import Switch
+from api.execution.worker import Execution
+from api.market.feeding import Feeding
+from api.market.indicating import Indicating
+from api.market.markets import Markets
+from api.market.numbers import MarketNumbers
+from api.market.sampling import Sampler
+from api.market.surveillance import Surveillance
+from api.market.tending import Tended
 from api.replica import Replica, restore_replica
-from api.sampling import Sampler
 from api.settings import RetentionSettings, VenueSettings
-from api.surveillance import Surveillance
 from api.telling import readable, tell
-from api.tending import Tended
 from api.wiring.prices import open_oracles
 from api.wiring.process import WORKER_INBOX, Process, beat, until
 from api.wiring.venues import check_venues, open_feed, open_venue

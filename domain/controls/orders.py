@@ -6,7 +6,7 @@ from decimal import Decimal
 from domain.controls.meter import Meter
 from domain.controls.positions import line_of, notional
 from domain.flow import Line, Window, alike_key
-from domain.folds_flow import windows
+from domain.folds.flow import windows
 from domain.instant import MILLISECOND_US, SECOND_US
 from domain.limit import Control
 from domain.mode import GLOBAL

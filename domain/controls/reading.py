@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from domain.controls.prices import Prices
 from domain.flow import Line
-from domain.folds_flow import windows
+from domain.folds.flow import windows
 from domain.mode import GLOBAL
 from domain.quantity import Num
 from domain.state import Book

@@ -1,7 +1,7 @@
 """Gauges of what is asked for: value, what may share a block, what was accepted or moved today, what hedges slipped."""
 
 from domain.controls.meter import Meter
-from domain.folds_flow import transfer_scopes
+from domain.folds.flow import transfer_scopes
 from domain.limit import Control
 from domain.mode import GLOBAL
 from domain.quantity import ZERO, Num, to_units

@@ -15,7 +15,7 @@ from domain.controls.standing import standing
 from domain.event import Event
 from domain.exposure import exposure
 from domain.flow import SLOTS, Flow, Reach, Window
-from domain.folds_flow import recounted
+from domain.folds.flow import recounted
 from domain.order import Order, OrderAttempted
 from domain.quantity import ZERO, Num, multiply
 from domain.quote import Side

@@ -11,7 +11,7 @@ from domain.exposure import exposure, imbalance
 from domain.hedge import HedgePlanned, Purpose
 from domain.order_state import OpenOrder
 from domain.quantity import Num, Rounding, add, multiply, round_to, subtract
-from domain.rebalancing import Cause, RebalanceStarted, day_of
+from domain.rebalancing.rebalance import Cause, RebalanceStarted, day_of
 from tests.support.desk import Desk
 from tests.support.rebalancing import LOOK, MINUTE_MS, MOVING, a_desk, funded
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from domain.codec import encode
 from domain.depth import Level
 from domain.quantity import Num
-from domain.routing import route
-from domain.routing_certificate import total
-from domain.routing_problem import Candidate, InstrumentKind, PenaltyStep, Problem, Routed, Target, VenueRoom
+from domain.routing.problem import Candidate, InstrumentKind, PenaltyStep, Problem, Routed, Target, VenueRoom
+from domain.routing.proving import total
+from domain.routing.router import route
 
 COINS = {"BTC": Decimal(1000), "ETH": Decimal(100)}
 VENUES = ("a", "b", "c")

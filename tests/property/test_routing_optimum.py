@@ -5,8 +5,8 @@ import pytest
 from benchmarks.markets import market
 from benchmarks.router_lp import least, unroutable
 from domain.quantity import Num
-from domain.routing import route
-from domain.routing_problem import InstrumentKind, Problem
+from domain.routing.problem import InstrumentKind, Problem
+from domain.routing.router import route
 
 # HiGHS reckons in floats: to a ten-thousandth of a dollar of some ten thousand.
 TOLERANCE = 1e-4
@@ -59,7 +59,7 @@ def test_no_more_could_have_been_routed(number: int):
 @pytest.mark.parametrize("number", range(30))
 def test_where_no_prices_prove_the_optimum_the_bound_still_holds(number: int, monkeypatch: pytest.MonkeyPatch):
     """By weak duality: at most too low, never too high."""
-    monkeypatch.setattr("domain.routing.optimise", lambda _: None)
+    monkeypatch.setattr("domain.routing.router.optimise", lambda _: None)
     problem = market(number, levels=LEVELS)
     certificate = route(problem).certificate
     optimum = least(problem, brought(problem))
@@ -68,7 +68,7 @@ def test_where_no_prices_prove_the_optimum_the_bound_still_holds(number: int, mo
 
 @pytest.mark.parametrize("number", [42, 24])
 def test_exchanges_that_are_cut_short_leave_an_honest_bound(number: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("domain.routing_exchange.EXCHANGES_MAX", 1)
+    monkeypatch.setattr("domain.routing.exchange.EXCHANGES_MAX", 1)
     problem = market(number, levels=LEVELS)
     certificate = route(problem).certificate
     assert float(certificate.bound_usd) <= least(problem, brought(problem)) + TOLERANCE

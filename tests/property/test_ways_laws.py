@@ -24,7 +24,7 @@ from domain.pricing import Pricing, price
 from domain.quantity import ZERO, Num
 from domain.quote import Side
 from domain.refusal import Refusal
-from domain.routing_terms import Routing, ShareStep, VenueCap
+from domain.routing.terms import Routing, ShareStep, VenueCap
 from domain.suspension import Suspension
 from domain.ways import Ways
 from tests.property.numbers import decimals, positive

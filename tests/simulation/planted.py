@@ -6,11 +6,11 @@ from collections.abc import Awaitable
 
 import msgspec
 
+from api.chain.settling import Chain, ChainSettling
 from api.core import Core
-from api.execution import Execution
+from api.execution.sweeping import Sweeps
+from api.execution.worker import Execution
 from api.replica import Replica
-from api.settling_on_chain import Chain, ChainSettling
-from api.sweeping import Sweeps
 from commands.chain_ports import MintingOrder, Route
 from commands.handler import Handler
 from commands.ports import Clock, EventLog, Evidence, Facts, Follower, Lease, Publisher, Venue

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from api.markets import Markets, book_message
+from api.market.markets import Markets, book_message
 from domain.approval import Approved
 from domain.carry import MarkEvidence
 from domain.depth import BookEvidence, Level

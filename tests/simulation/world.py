@@ -14,16 +14,16 @@ import msgspec
 import api.core
 import api.replica
 import api.risk_watch
-from api.accounts import Accounts
 from api.boot import begin
-from api.contract_watch import ContractWatch, Watched
+from api.chain.contract_watch import ContractWatch, Watched
+from api.chain.settling import Chain, ChainSettling
 from api.core import Core, restore
 from api.doors import CommandDoor, InboxDoor
-from api.execution import Execution
+from api.execution.accounts import Accounts
+from api.execution.worker import Execution
 from api.replica import Replica, restore_replica
 from api.risk_watch import RiskWatch
 from api.settings import LimitSettings, PolicySettings, Settings
-from api.settling_on_chain import Chain, ChainSettling
 from commands.ports import AppendFailed, Fenced
 from domain.mode import Mode
 from domain.policy import CustodianTarget, Policy, SettlementOrder

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from api.gatekeeping import Gatekeeping
-from api.gatekeeping_prices import Prices
-from api.gatekeeping_settings import GatekeeperSettings
-from api.gatekeeping_shutting import Shutter
-from api.gatekeeping_state import Heartbeat, Notebook
+from api.gatekeeping.gatekeeper import Gatekeeping
+from api.gatekeeping.memory import Heartbeat, Notebook
+from api.gatekeeping.prices import Prices
+from api.gatekeeping.settings import GatekeeperSettings
+from api.gatekeeping.shutting import Shutter
 from domain.codec import decoder
 from domain.gatekeeping import Caps, Flow
 from domain.quote import Side

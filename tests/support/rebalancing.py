@@ -6,7 +6,7 @@ import msgspec
 
 from domain.policy import Policy
 from domain.quantity import Num
-from domain.rebalancing_terms import DAY_US, Rebalancing, UnsettledCap
+from domain.rebalancing.terms import DAY_US, Rebalancing, UnsettledCap
 from tests.support.desk import START_US, Desk, a_book, a_mark, a_policy
 
 MINUTE_MS = 60_000

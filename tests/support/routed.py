@@ -3,12 +3,12 @@
 from uuid import UUID
 
 from benchmarks.mint_log import START_US
-from domain.certificate import Certificate, CostSplit, Excluded, RoutedLeg
 from domain.fill import FillKind, FillRecorded, FillSource
 from domain.hedge import HedgeAbandoned, HedgeCompleted, HedgePlanned, HedgeRerouted, PlannedLeg, Purpose
 from domain.order import Ending, Order, OrderClosed, OrderSide, OrderSubmissionRequested, TimeInForce
 from domain.policy import Instrument
 from domain.quantity import Num
+from domain.routing.certificate import Certificate, CostSplit, Excluded, RoutedLeg
 
 HEDGE, REQUEST = UUID(int=50), UUID(int=20)
 SYMBOLS = {"binanceusdm": "ETH/USDT:USDT", "bybit": "ETH/USDC:USDC", "deribit": "ETH/USD:ETH"}

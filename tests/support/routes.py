@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from domain.depth import Level
 from domain.quantity import Num
-from domain.routing_problem import Candidate, InstrumentKind, PenaltyStep, Problem, Target, VenueRoom
+from domain.routing.problem import Candidate, InstrumentKind, PenaltyStep, Problem, Target, VenueRoom
 
 HOUR_MS = 3_600_000
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from adapters.exchange.settings import Loopback, VenueSettings
 from adapters.exchange.venues import open_account
-from api.execution_switch import Switch
+from api.execution.switch import Switch
 from api.replica import Replica
 from domain.approval import approve
 from domain.venue import VenueOrder

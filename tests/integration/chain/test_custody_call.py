@@ -13,8 +13,8 @@ from adapters.chain.custody import CustodyCalls
 from adapters.chain.reading import Chain
 from adapters.chain.settings import SendingSettings
 from adapters.chain.signers import LocalSigner
+from api.chain.treasury import Manager, TreasuryCalls
 from api.replica import Replica
-from api.treasury import Manager, TreasuryCalls
 from domain.policy import CustodianTarget, HotBand, TreasuryPolicy
 from domain.quantity import Num
 from domain.refusal import Rejected

@@ -11,11 +11,11 @@ from adapters.chain.reading import Chain
 from adapters.chain.settings import ChainSettings
 from adapters.chain.signers import LocalSigner
 from adapters.rpc.settings import Endpoint
-from api.gatekeeping import Gatekeeping
-from api.gatekeeping_prices import Prices
-from api.gatekeeping_settings import GatekeeperSettings
-from api.gatekeeping_shutting import Shutter
-from api.gatekeeping_state import Heartbeat, Notebook
+from api.gatekeeping.gatekeeper import Gatekeeping
+from api.gatekeeping.memory import Heartbeat, Notebook
+from api.gatekeeping.prices import Prices
+from api.gatekeeping.settings import GatekeeperSettings
+from api.gatekeeping.shutting import Shutter
 from domain.codec import decoder
 from domain.gatekeeping import Caps, Rules, Terms
 from domain.policy import Asset

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from adapters.simulators.oracles.hermes import FEEDS
-from api.gatekeeping_settings import GatekeeperSettings
+from api.gatekeeping.settings import GatekeeperSettings
 from api.settings import (
     LoopbackSettings,
     OracleSettings,

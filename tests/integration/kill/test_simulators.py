@@ -13,8 +13,8 @@ from adapters.exchange.settings import Loopback, VenueSettings
 from adapters.exchange.sweep import open_sweep
 from adapters.simulators.faults import Fault
 from adapters.simulators.server import Account, Simulators, SimulatorsSettings
-from api.killing_report import VenueEnd
-from api.killing_venues import Terms, VenueSilence
+from api.killing.report import VenueEnd
+from api.killing.venues import Terms, VenueSilence
 from benchmarks.controls_kill import rest
 from tests.spec.kill.fakes import Lines
 

@@ -11,7 +11,7 @@ from adapters.postgres.series_read import SeriesReader
 from adapters.postgres.series_tables import TABLES
 from adapters.postgres.views_reach import reading_pool
 from api.http.app import create_app
-from api.sampling import Sampler
+from api.market.sampling import Sampler
 from domain.venue import BookUpdate, TradePrint
 from tests.support.shop import Shop, code
 

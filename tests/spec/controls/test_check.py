@@ -20,7 +20,7 @@ from domain.order import Order, OrderAttempted, OrderSide, OrderSubmissionReques
 from domain.policy import CustodianTarget, PolicyAdopted
 from domain.quantity import Num
 from domain.refusal import Reason, Refusal
-from domain.routing_terms import Routing
+from domain.routing.terms import Routing
 from domain.suspension import AssetSuspended
 from domain.vault import DestinationAdmitted
 from tests.support.accounts import marked, told_account

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from api.account_watch import (
+from api.execution.account_watch import (
     FUNDING_OVERLAP_US,
     INTEREST_EVERY_S,
     LISTINGS_AGAIN_S,

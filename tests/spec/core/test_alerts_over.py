@@ -10,7 +10,7 @@ from commands.process import Record
 from commands.watch import RaiseAlert, raise_alert, react_moved, react_stable
 from domain.book import Book, evolve
 from domain.quantity import Num
-from domain.rebalancing import Cause, Move, RebalanceHeld, RebalanceProposed, RebalanceStarted
+from domain.rebalancing.rebalance import Cause, Move, RebalanceHeld, RebalanceProposed, RebalanceStarted
 from domain.stable import StableHeld, StableProposed
 from domain.watch import AlertRaised, AlertResolved, Severity
 from tests.spec.core.test_costs import PROOF

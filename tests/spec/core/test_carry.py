@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import msgspec
 
-from api import marks as subject
-from api.markets import Markets
-from api.marks import MARK
+from api.market import marks as subject
+from api.market.markets import Markets
+from api.market.marks import MARK
 from commands.envelope import Envelope
 from commands.evidence import trim
 from commands.quote import IssueQuote

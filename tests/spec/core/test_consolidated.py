@@ -9,7 +9,7 @@ from domain.depth import BookEvidence, Level
 from domain.policy import Policy
 from domain.quantity import Num
 from domain.quote import Decomposition
-from domain.routing_terms import Routing, VenueCap
+from domain.routing.terms import Routing, VenueCap
 from tests.support.desk import Desk, a_policy, a_witness, an_oracle, pegged, reason
 
 SYMBOL = "ETH/USDT:USDT"

@@ -8,7 +8,7 @@ from commands.handler import Decision
 from domain.policy import CustodianTarget
 from domain.quantity import num
 from domain.risk_terms import Risk
-from domain.routing_terms import Routing
+from domain.routing.terms import Routing
 from tests.support.controlled import account, interest, said
 from tests.support.desk import Desk, a_book, a_policy, an_oracle, reason
 

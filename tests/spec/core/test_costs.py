@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from benchmarks.mint_log import policy
-from domain.certificate import CostSplit
 from domain.cost import AssetSum, Cost, CostRealised, summed, total, whole
 from domain.event import Event
 from domain.fill import FillKind
 from domain.order import Ending
 from domain.quantity import Num
+from domain.routing.certificate import CostSplit
 from domain.tally import Tallies, Tally, fold, leg_costs
 from tests.support.desk import Desk, tags
 from tests.support.routed import (

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from api.execution import GUARD_S, Execution
-from api.execution_switch import GRACE_S, RENEW_S, Switch
+from api.execution.switch import GRACE_S, RENEW_S, Switch
+from api.execution.worker import GUARD_S, Execution
 from api.replica import Recorded, Replica
 from commands.ports import Fenced
 from domain.order import OrderAttempted, OrderRejected, OrderSubmissionRequested, TimeInForce

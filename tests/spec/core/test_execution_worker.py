@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from api.execution import ASK_PAUSE_S_MAX, CLOCK_SKEW_MS_MAX, Execution
+from api.execution.sweeping import SWEEP_EVERY_S, SWEEP_OVERLAP_US
+from api.execution.worker import ASK_PAUSE_S_MAX, CLOCK_SKEW_MS_MAX, Execution
 from api.replica import Replica
-from api.sweeping import SWEEP_EVERY_S, SWEEP_OVERLAP_US
 from commands.ports import LoggedEvent
 from domain.approval import Approved
 from domain.book import position_key

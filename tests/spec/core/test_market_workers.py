@@ -7,11 +7,11 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from api.feeding import Feeding
-from api.indicating import LADDER_EVERY_S, SAMPLE_EVERY_S, Indicating
-from api.markets import Markets
+from api.market.feeding import Feeding
+from api.market.indicating import LADDER_EVERY_S, SAMPLE_EVERY_S, Indicating
+from api.market.markets import Markets
+from api.market.surveillance import TOLD_AGAIN_S, Surveillance
 from api.replica import Replica
-from api.surveillance import TOLD_AGAIN_S, Surveillance
 from domain.carry import MarkEvidence
 from domain.depth import BookEvidence
 from domain.market import Witness

@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from api import markets as subject
-from api.markets import BOOK, PRICE, Markets, book_message, price_message
+from api.market import markets as subject
+from api.market.markets import BOOK, PRICE, Markets, book_message, price_message
 from domain.codec import encode
 from domain.market import SourceKind
 from domain.oracle import OracleLost, OraclePrice

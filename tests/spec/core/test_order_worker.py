@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from api.execution import CLOCK_SKEW_MS_MAX, Execution
+from api.execution.worker import CLOCK_SKEW_MS_MAX, Execution
 from api.replica import Recorded, Replica
 from commands.order import ATTEMPT_VALIDITY_MS
 from commands.ports import Fenced

@@ -13,12 +13,12 @@ from domain.book import Book
 from domain.execution import Style, StyleKind
 from domain.exposure import imbalance
 from domain.fill import Position
-from domain.folds_flow import recounted
+from domain.folds.flow import recounted
 from domain.hedge import Purpose
 from domain.policy import BackTo, Band, Policy, Styles
 from domain.quantity import Num
 from domain.refusal import Refusal
-from domain.routing_terms import Routing, ShareStep, VenueCap
+from domain.routing.terms import Routing, ShareStep, VenueCap
 from tests.support.desk import START_US, Desk, reason, tags
 from tests.support.venues import SYMBOL, VENUES, WideDesk, key, wide_policy
 

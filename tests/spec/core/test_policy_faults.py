@@ -12,9 +12,9 @@ from domain.execution import Style, StyleKind
 from domain.policy import Band, PolicyAdopted, Styles
 from domain.policy_faults import WAYS_MAX, policy_faults
 from domain.quantity import Num
-from domain.rebalancing_terms import Rebalancing
+from domain.rebalancing.terms import Rebalancing
 from domain.risk_terms import Risk, StableDiscount, Triggers, Windows
-from domain.routing_terms import RankStep, Routing, ShareStep, VenueCap
+from domain.routing.terms import RankStep, Routing, ShareStep, VenueCap
 from tests.support.desk import Desk, a_policy, reason
 from tests.support.worlds import STAKED
 

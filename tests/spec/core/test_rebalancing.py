@@ -11,9 +11,9 @@ from domain.exposure import exposure, imbalance
 from domain.hedge import HedgePlanned, Purpose
 from domain.order import Order
 from domain.quantity import Num, add
-from domain.rebalancing import Cause, RebalanceHeld, RebalanceProposed, RebalanceStarted
-from domain.rebalancing_terms import DAY_US, Rebalancing
-from domain.routing_terms import Routing, VenueCap
+from domain.rebalancing.rebalance import Cause, RebalanceHeld, RebalanceProposed, RebalanceStarted
+from domain.rebalancing.terms import DAY_US, Rebalancing
+from domain.routing.terms import Routing, VenueCap
 from tests.support.desk import START_US, Desk, a_mark, reason, tags
 from tests.support.rebalancing import HOME, LOOK, MINUTE_MS, MOVING, OTHER, TERMS, a_desk, funded, policy
 

@@ -8,11 +8,11 @@ import pytest
 from domain.carry import FundingTerms
 from domain.depth import Level
 from domain.quantity import ZERO, Num, subtract
-from domain.rebalancing import Cause
-from domain.rebalancing_ideal import Desk, Standing
-from domain.rebalancing_moves import Assessment, assess, common_lot
-from domain.rebalancing_terms import Rebalancing, UnsettledCap, faults
-from domain.routing_problem import Candidate, InstrumentKind, PenaltyStep, Problem, Target, VenueRoom
+from domain.rebalancing.ideal import Desk, Standing
+from domain.rebalancing.moves import Assessment, assess, common_lot
+from domain.rebalancing.rebalance import Cause
+from domain.rebalancing.terms import Rebalancing, UnsettledCap, faults
+from domain.routing.problem import Candidate, InstrumentKind, PenaltyStep, Problem, Target, VenueRoom
 from domain.venue import HOUR_MS
 from tests.support.desk import START_US, a_mark
 

@@ -9,7 +9,7 @@ import pytest
 from commands.order import cancel_wake
 from domain.book import remaining
 from domain.exposure import exposure, imbalance
-from domain.folds_orders import ENDED_MAX
+from domain.folds.orders import ENDED_MAX
 from domain.ids import client_order_id
 from domain.order import Order, TimeInForce
 from tests.support.desk import START_US, Desk, reason, tags

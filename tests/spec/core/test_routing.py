@@ -5,13 +5,13 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from domain.certificate import Certificate, CostSplit, RoutedLeg
 from domain.codec import decoder, encode
 from domain.quantity import Num
-from domain.routing import reasons_of, route, set_up
-from domain.routing_certificate import total
-from domain.routing_merge import merge
-from domain.routing_problem import Candidate, InstrumentKind, Problem, Routed, Target
+from domain.routing.certificate import Certificate, CostSplit, RoutedLeg
+from domain.routing.merge import merge
+from domain.routing.problem import Candidate, InstrumentKind, Problem, Routed, Target
+from domain.routing.proving import total
+from domain.routing.router import reasons_of, route, set_up
 from tests.support.routes import HOUR_MS, candidate, problem, room
 
 DAY_HOURS = 24

@@ -11,9 +11,9 @@ from domain.instant import MILLISECOND_US
 from domain.listing import Listing, Tier, listing_key
 from domain.quantity import ZERO, Num
 from domain.room import UNBOUNDED, rank
-from domain.routing_inputs import Asked, from_flat, problem
-from domain.routing_problem import Candidate, InstrumentKind, PenaltyStep, Problem, VenueRoom
-from domain.routing_terms import RankStep, Routing, ShareStep, VenueCap
+from domain.routing.inputs import Asked, from_flat, problem
+from domain.routing.problem import Candidate, InstrumentKind, PenaltyStep, Problem, VenueRoom
+from domain.routing.terms import RankStep, Routing, ShareStep, VenueCap
 from domain.ways import Ways, ways
 from tests.support.desk import START_US, Desk
 from tests.support.venues import SYMBOL, VENUES, WideDesk, key, wide_policy

@@ -5,7 +5,7 @@ import msgspec
 from commands.handler import Decision
 from domain.event import Event
 from domain.quantity import Num
-from domain.rebalancing_terms import Rebalancing
+from domain.rebalancing.terms import Rebalancing
 from domain.stable import StableHeld, StableProposed
 from tests.support.desk import Desk, a_book, a_mark, a_policy
 from tests.support.rebalancing import HOME, LOOK, TERMS

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from api import tending
-from api.tending import Tended
+from api.market import tending
+from api.market.tending import Tended
 
 
 class Away(Exception):

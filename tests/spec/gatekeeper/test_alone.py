@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.gatekeeping_settings import GatekeeperSettings
+from api.gatekeeping.settings import GatekeeperSettings
 from api.settings import Settings, SettingsError, read_settings
 from api.wiring.gatekeeper import run_gatekeeper
 from api.wiring.process import Process

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from api.gatekeeping_state import STATE_FILE, State, StateForeign
+from api.gatekeeping.memory import STATE_FILE, State, StateForeign
 from domain.gatekeeping import Caps
 from domain.oracle import OracleLost
 from domain.quote import Side

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
-from api.killing_venues import Terms, VenueSilence
+from api.killing.venues import Terms, VenueSilence
 from commands.ports import Sweep
 from domain.sweep import PositionLeft, Resting
 

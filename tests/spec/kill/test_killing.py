@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.killing import Asked, Killing
-from api.killing_report import KillReport, Sender, Senders, VenueEnd, text_of
+from api.killing.kill import Asked, Killing
+from api.killing.report import KillReport, Sender, Senders, VenueEnd, text_of
 from domain.refusal import Unavailable
 from tests.spec.kill.fakes import Lines, MemoryVenue, silence, until
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from api.killing_file import read_document
-from api.killing_journal import KillJournal
+from api.killing.journal import KillJournal
+from api.killing.settings_file import read_document
 from api.settings import SettingsError, read_settings
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from api.killing_report import VenueEnd
+from api.killing.report import VenueEnd
 from domain.venue import Rejected, Unavailable, Unknown
 from tests.spec.kill.fakes import QUICK, Lines, MemoryVenue, silence, until
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from api.limits_file import differences, read_limits
+from api.limits.file import differences, read_limits
 from api.settings import SettingsError
 from domain.instant import parse_rfc3339
 from domain.limit import Control, Limit, limit_key

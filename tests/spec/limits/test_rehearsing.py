@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from api.rehearsing import Rehearsal, Rehearsed, changed_limits
+from api.limits.rehearsing import Rehearsal, Rehearsed, changed_limits
 from commands.limit import LimitWanted
 from domain.codec import encode_state
 from domain.limit import Control

@@ -13,7 +13,7 @@ from domain.limits import default_limits
 from domain.mode import Mode
 from domain.policy import Policy
 from domain.quantity import Num
-from domain.rebalancing_terms import Rebalancing
+from domain.rebalancing.terms import Rebalancing
 from domain.risk_terms import Risk
 from tests.support.desk import ORACLES, PEERS, Desk, a_book, a_mark, a_policy, a_witness, an_oracle, pegged, tags
 

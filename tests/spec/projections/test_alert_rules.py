@@ -16,7 +16,7 @@ from domain.order import OrderOutcomeUnknown, OrderSide
 from domain.policy import PolicyAdopted
 from domain.quantity import Num
 from domain.quote import Side
-from domain.rebalancing import RebalanceProposed
+from domain.rebalancing.rebalance import RebalanceProposed
 from domain.request import RequestCancelled, RequestCompleted, RequestSettlementFailed
 from domain.surprise import SurpriseClassified, SurpriseKind
 from domain.suspension import AssetSuspended, InstrumentSuspended, OracleSuspended, VenueSuspended

@@ -7,7 +7,7 @@ from domain.listing import InstrumentListed, Listing, Tier
 from domain.margin import GONE, Margin, margin, margins
 from domain.mark import RiskMarked
 from domain.quantity import ZERO, Interval, Num
-from domain.routing_terms import Routing
+from domain.routing.terms import Routing
 from tests.support.worlds import AT, COINS, HOME, INVERSE, LINEAR, OTHER, Worlds, a_balance, a_position, two_venues
 
 KEY = f"{HOME}|{LINEAR}"

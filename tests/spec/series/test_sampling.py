@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from api import sampling
-from api.sampling import Intervals, Sampler
+from api.market import sampling
+from api.market.sampling import Intervals, Sampler
 from domain.oracle import OracleLost, OraclePrice
 from domain.venue import BookLost, BookUpdate, ClockDrift, MarkReport, TradePrint
 

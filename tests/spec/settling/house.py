@@ -10,9 +10,9 @@ from uuid import UUID
 
 import msgspec
 
-from api.contract_watch import ContractWatch, Watched
+from api.chain.contract_watch import ContractWatch, Watched
+from api.chain.settling import Chain, ChainSettling
 from api.replica import Replica
-from api.settling_on_chain import Chain, ChainSettling
 from commands.chain_ports import MintingOrder, Route
 from commands.ports import Fenced, LoggedEvent
 from domain.book import Book

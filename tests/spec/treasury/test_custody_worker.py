@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import msgspec
 
+from api.chain.treasury import REFUSED_BLOCKS, Manager, TreasuryCalls
 from api.replica import Replica
-from api.treasury import REFUSED_BLOCKS, Manager, TreasuryCalls
 from commands.chain_ports import ChainReader
 from commands.ports import Fenced
 from domain.book import Book

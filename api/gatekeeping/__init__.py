@@ -1,0 +1,1 @@
+"""The gatekeeper: a process of its own that judges what the contract did."""

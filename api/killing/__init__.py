@@ -1,0 +1,1 @@
+"""The kill: a process of its own that brings every venue to silence."""

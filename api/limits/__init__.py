@@ -1,0 +1,1 @@
+"""Limits at a terminal: shown, changed, applied from a file, rehearsed."""

@@ -1,0 +1,106 @@
+"""What a person does with limits from a terminal, over HTTP with a key: look, change, apply a file, grant, deny."""
+
+import json
+import sys
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from api.desk import ask, waiting
+from api.limits.file import LimitsWanted, differences
+from api.settings import SettingsError
+from domain.limit import Control, Limit, limit_key
+from domain.quantity import num
+
+DONE, WRONG, WAITS = 0, 1, 3
+PAGES_MAX = 100
+
+
+def show_limits(url: str | None) -> int:
+    """Print every limit in force, with what is used of it."""
+    lines = [
+        (f"{row['control']} {row['scope']}", f"{row['value']} {row['unit']}", _used(row), _until(row))
+        for row in _rows(url, "limits")
+        if row["in_force"]
+    ]
+    _table(("limit", "value", "used", ""), lines)
+    return DONE
+
+
+def show_waiting(url: str | None) -> int:
+    """Print every change that waits for another person."""
+    lines = [
+        (row["approval_id"], f"{row['kind']} {row['control']} {row['scope']}".strip(), row["author"], row["expires_at"])
+        for row in _rows(url, "approvals", state="waiting")
+    ]
+    _table(("approval", "change", "asked by", "until"), lines)
+    return DONE
+
+
+def set_limit(url: str | None, limit: tuple[str, str, str | None], reason: str, expires_at: str) -> int:
+    """Set a limit (control, scope, value) or remove it (None); return 0 when it counts, 3 when it waits, 1 refused."""
+    control, scope, value = limit
+    body: dict[str, Any] = {"control": control, "scope": scope, "value": value, "reason": reason}
+    if expires_at:
+        body["expires_at"] = expires_at
+    return _told(ask(url, "POST", "/v1/limits", body))
+
+
+def apply_limits(url: str | None, wanted: LimitsWanted) -> int:
+    """Print how a file differs from what is in force, and ask for it as one change."""
+    lines = differences(wanted.limits, _in_force(url))
+    sys.stdout.write("".join(f"{line}\n" for line in lines) or "nothing would change\n")
+    return _told(ask(url, "POST", "/v1/limits/apply", wanted.body())) if lines else DONE
+
+
+def decide(url: str | None, approval: str, decision: str) -> int:
+    """Grant or deny a change that waits; return 0 when it is done, 1 when it was refused."""
+    return _told(ask(url, "POST", f"/v1/approvals/{urllib.parse.quote(approval, safe='')}", {"decision": decision}))
+
+
+def _told(answered: tuple[int, dict[str, Any]]) -> int:
+    status, answer = answered
+    if status == HTTPStatus.OK:
+        sys.stdout.write(f"done as of position {answer.get('position')}\n")
+        return DONE
+    if status == HTTPStatus.ACCEPTED:
+        sys.stdout.write(waiting(answer))
+        return WAITS
+    sys.stderr.write(f"refused ({status}): {json.dumps(answer)}\n")
+    return WRONG
+
+
+def _rows(url: str | None, view: str, **query: str) -> Iterator[dict[str, Any]]:
+    for _ in range(PAGES_MAX):
+        status, answer = ask(url, "GET", f"/v1/{view}?{urllib.parse.urlencode(query)}")
+        if status != HTTPStatus.OK:
+            raise SettingsError(f"/v1/{view} was refused ({status}): {json.dumps(answer)}")
+        yield from answer[view]
+        if answer["next"] is None:
+            return
+        query = {**query, "after": str(answer["next"])}
+
+
+def _in_force(url: str | None) -> Mapping[str, Limit]:
+    rows = (row for row in _rows(url, "limits") if row["in_force"] and row["control"] in tuple(Control))
+    limits = (Limit(Control(row["control"]), row["scope"], num(row["value"]), row["unit"]) for row in rows)
+    return {limit_key(limit.control, limit.scope): limit for limit in limits}
+
+
+def _used(row: dict[str, Any]) -> str:
+    used, share = row.get("used"), row.get("share_bps")
+    if used is None:
+        return ""
+    return f"{used} {row['unit']}" + (f" ({int(share) // 100}%)" if share is not None else "")
+
+
+def _until(row: dict[str, Any]) -> str:
+    return f"until {row['expires_at']}, then {row['returns_to']}" if row.get("expires_at") else ""
+
+
+def _table(head: tuple[str, ...], lines: list[tuple[str, ...]]) -> None:
+    widths = [max(len(line[place]) for line in (head, *lines)) for place in range(len(head))]
+    for line in (head, *lines):
+        shown = "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True))
+        sys.stdout.write(f"{shown.rstrip()}\n")

@@ -1,0 +1,1 @@
+"""The market's worker: what is heard, judged, sampled and published."""

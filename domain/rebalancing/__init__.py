@@ -1,0 +1,1 @@
+"""Rebalancing: where hedges should stand, and the moves that lead there."""
