@@ -26,7 +26,8 @@ from domain.quote import QuoteIssued, Side
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed
 from domain.surprise import SurpriseClassified
-from tests.support.desk import Desk, a_book, a_policy, as_read
+from tests.support.desk import Desk, as_read
+from tests.support.given import a_book, a_policy
 
 LOT = Decimal("0.001")
 # No price of these worlds is below it: what is worth a venue's least at it may always be traded.

@@ -11,7 +11,7 @@ from domain.claims import Party, claims
 from domain.least_ratio import Stake, least_ratio, shortfall
 from domain.quantity import Num
 from domain.quote import Side
-from tests.support.desk import CUSTODIANS
+from tests.support.given import CUSTODIANS
 from tests.support.worlds import COINS, HOME, INVERSE, LINEAR, Worlds, a_balance
 
 NOTHING = Fraction(1, 10**15)

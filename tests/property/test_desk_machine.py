@@ -16,7 +16,8 @@ from domain.order import OrderAttempted, OrderClosed, OrderSubmissionRequested
 from domain.policy import Band, Styles
 from domain.quantity import Num, Rounding, add, multiply, round_to, subtract
 from tests.property.calm_machine import LOT, CalmMachine
-from tests.support.desk import START_US, Desk, pegged
+from tests.support.desk import Desk
+from tests.support.given import START_US, pegged
 from tests.support.venues import VENUES, WideDesk, a_venue_book, wide_policy
 
 STYLES = [

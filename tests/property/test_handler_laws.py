@@ -15,7 +15,8 @@ from domain.book import Book
 from domain.codec import decode_event, decoder, encode, encode_state
 from domain.refusal import Reason
 from tests.property.shapes import values
-from tests.support.desk import BENEFACTOR, START_US, USDT, WETH, Desk, a_book, agreeing
+from tests.support.desk import Desk
+from tests.support.given import BENEFACTOR, START_US, USDT, WETH, a_book, agreeing
 
 KINDS = sorted(set(COMMANDS) - INTERNAL)
 JSON = st.recursive(

@@ -23,7 +23,8 @@ from domain.log import Head
 from domain.order import Ending, Order, OrderClosed, OrderSide
 from domain.order_state import MAY_FOLLOW, Over, State
 from domain.quantity import ZERO, Num, Rounding, add, round_to
-from tests.support.desk import Desk, a_policy
+from tests.support.desk import Desk
+from tests.support.given import a_policy
 
 LOT = Decimal("0.001")
 ORDERS_MAX = 4

@@ -19,8 +19,8 @@ from domain.quantity import BPS, Num, to_units
 from domain.quote import Side
 from domain.refusal import Reason, Refusal
 from tests.property.numbers import decimals, positive
-from tests.support.desk import a_book as a_market
-from tests.support.desk import a_policy, agreeing, an_oracle, pegged
+from tests.support.given import a_book as a_market
+from tests.support.given import a_policy, agreeing, an_oracle, pegged
 
 SEEN = a_market()
 

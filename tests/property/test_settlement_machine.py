@@ -27,17 +27,16 @@ from domain.settlement import (
 )
 from domain.transaction import Errand, Transaction, replacement_fees
 from tests.property.calm_machine import CalmMachine
-from tests.support.desk import (
+from tests.support.desk import Desk, as_read
+from tests.support.given import (
     BENEFACTOR,
     CUSTODIANS,
     DOLLARS,
     SENDER,
     USDT,
     WETH,
-    Desk,
     a_policy,
     a_transaction,
-    as_read,
     asset_terms,
     block_hash,
     some_terms,

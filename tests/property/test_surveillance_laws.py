@@ -13,7 +13,7 @@ from domain.market import Integrity, SourceAge, Witness, distance_bps, judge, wi
 from domain.quantity import Num
 from domain.reference import Reference, reference
 from domain.surveillance import LOOKS_MAX, Transition, Watch, survey
-from tests.support.desk import START_US, a_witness, an_oracle
+from tests.support.given import START_US, a_witness, an_oracle
 
 RULES = Integrity(ages=(SourceAge(source="redstone", age_ms_max=10_000),), resume_after_ms=1_000)
 VENUES = ("binanceusdm", "bybit", "okx", "deribit")

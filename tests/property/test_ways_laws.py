@@ -28,7 +28,7 @@ from domain.routing.terms import Routing, ShareStep, VenueCap
 from domain.suspension import Suspension
 from domain.ways import Ways
 from tests.property.numbers import decimals, positive
-from tests.support.desk import START_US, a_policy, a_witness, an_oracle, pegged
+from tests.support.given import START_US, a_policy, a_witness, an_oracle, pegged
 
 VENUES: tuple[str, ...] = ("binanceusdm", "bybit", "okx")
 SYMBOL = "ETH/USDT:USDT"

@@ -19,7 +19,7 @@ from domain.ids import natural_id
 from tests.simulation.bus import NoResponders, Requests
 from tests.simulation.loop import Process
 from tests.simulation.sim import Sim
-from tests.support.desk import USDT, WETH
+from tests.support.given import USDT, WETH
 
 BENEFACTORS = tuple(f"0x{number:040x}" for number in (0xB1, 0xB2, 0xB3))
 TRIES_MAX = 5

@@ -18,7 +18,7 @@ from tests.simulation.loop import Process, SimFuture
 from tests.simulation.model_chain import Mined, ModelChain
 from tests.simulation.model_contract import SENDER, Call, refuse
 from tests.simulation.sim import Sim
-from tests.support.desk import START_US
+from tests.support.given import START_US
 
 HOP_US = (2_000, 40_000)
 LATE_US = (500_000, 6_000_000)

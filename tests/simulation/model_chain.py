@@ -25,7 +25,7 @@ from tests.simulation.model_contract import (
     with_parties,
 )
 from tests.simulation.sim import Sim
-from tests.support.desk import START_US
+from tests.support.given import START_US
 
 BLOCK_US = 1_500_000
 FINALITY = 3

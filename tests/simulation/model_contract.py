@@ -8,7 +8,7 @@ import msgspec
 from commands.chain_ports import MintingOrder, Route
 from domain.onchain import AssetTerms, ContractTerms, PartyKind
 from domain.transaction import Block, Errand, Fees, Transaction
-from tests.support.desk import USDT, WETH
+from tests.support.given import USDT, WETH
 
 SENDER = "0x00000000000000000000000000000000000000aa"
 SYMBOLS = {WETH: "WETH", USDT: "USDT"}

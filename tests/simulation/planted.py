@@ -32,7 +32,7 @@ from tests.simulation.ports import VenuePort
 from tests.simulation.relay import SimRelay
 from tests.simulation.stream import HOP_US
 from tests.simulation.world import Parts
-from tests.support.desk import agreeing
+from tests.support.given import agreeing
 
 HASTE_S = 1.0
 

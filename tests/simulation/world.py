@@ -48,7 +48,7 @@ from tests.simulation.stream import Stream
 from tests.simulation.supervisor import Supervisor
 from tests.simulation.venue import VenueServer
 from tests.simulation.venue_client import SimVenue
-from tests.support.desk import a_policy
+from tests.support.given import a_policy
 
 ACCOUNT, SYMBOL = "main", "ETH/USDT:USDT"
 VENUES = {"binanceusdm": 0, "bybit": 4, "okx": -3}

@@ -3,7 +3,7 @@
 from domain.account import AccountObserved, Balance, Held
 from domain.mark import InstrumentMark, Mark, RiskMarked
 from domain.quantity import Num
-from tests.support.desk import START_US
+from tests.support.given import START_US
 from tests.support.venues import SYMBOL, VENUES
 
 

@@ -7,7 +7,8 @@ import msgspec
 from domain.policy import Policy
 from domain.quantity import Num
 from domain.rebalancing.terms import DAY_US, Rebalancing, UnsettledCap
-from tests.support.desk import START_US, Desk, a_book, a_mark, a_policy
+from tests.support.desk import Desk
+from tests.support.given import START_US, a_book, a_mark, a_policy
 
 MINUTE_MS = 60_000
 TERMS = Rebalancing(

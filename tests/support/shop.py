@@ -33,7 +33,8 @@ from domain.policy import Policy
 from domain.refusal import TRANSIENT
 from projections.catalogue import VIEWS
 from projections.folding import Folding, start
-from tests.support.desk import START_US, Desk, a_policy
+from tests.support.desk import Desk
+from tests.support.given import START_US, a_policy
 from tests.support.memory_market import MemoryBoard, MemorySeries
 from tests.support.memory_views import MemoryLog, MemoryViewStore
 

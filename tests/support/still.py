@@ -10,7 +10,7 @@ from domain.chain import GENESIS
 from domain.depth import BookEvidence
 from domain.log import Batch, Head, KeptCommand, NewEvent, Snapshot, StoredEvent
 from domain.market import Witness
-from tests.support.desk import START_US
+from tests.support.given import START_US
 
 
 class EmptyLog:

@@ -11,7 +11,8 @@ from domain.market import Witness
 from domain.order import Order
 from domain.policy import Policy
 from domain.quantity import Num
-from tests.support.desk import Desk, a_book, a_policy, a_witness, an_oracle, pegged
+from tests.support.desk import Desk
+from tests.support.given import a_book, a_policy, a_witness, an_oracle, pegged
 
 VENUES = ("binanceusdm", "okx", "bybit")
 """The best first: each pays half a dollar less than the one before."""

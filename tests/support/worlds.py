@@ -21,7 +21,7 @@ from domain.settlement import SettlementConfirmed, SettlementSubmissionRequested
 from domain.state import underlying_exposure
 from domain.vault import CustodySettlementObserved
 from domain.watch import DependencyDegraded
-from tests.support.desk import BENEFACTOR, CUSTODIANS, START_US, WETH, a_policy
+from tests.support.given import BENEFACTOR, CUSTODIANS, START_US, WETH, a_policy
 
 HOME, OTHER, COINS = "binanceusdm", "okx", "deribit"
 AT = Num(2000)

@@ -21,7 +21,8 @@ from domain.refusal import Rejected
 from domain.transaction import Errand, replacement_fees
 from domain.treasury import CustodySubmitted, Direction, ProposalCompleted
 from tests.integration.chain.rig import FEES, Rig
-from tests.support.desk import Desk, a_policy
+from tests.support.desk import Desk
+from tests.support.given import a_policy
 
 MOST = 5_000 * 10**6
 WITHIN_S, BLOCK_S = 60.0, 0.3

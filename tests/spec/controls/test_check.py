@@ -24,7 +24,7 @@ from domain.routing.terms import Routing
 from domain.suspension import AssetSuspended
 from domain.vault import DestinationAdmitted
 from tests.support.accounts import marked, told_account
-from tests.support.desk import START_US
+from tests.support.given import START_US
 from tests.support.venues import SYMBOL, wide_policy
 
 

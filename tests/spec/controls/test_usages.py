@@ -8,7 +8,8 @@ from domain.settlement import SettlementConfirmed
 from domain.vault import TransferPlanned
 from tests.spec.controls.test_check import House
 from tests.support.accounts import marked, told_account
-from tests.support.desk import START_US, Desk
+from tests.support.desk import Desk
+from tests.support.given import START_US
 
 
 def told(house: House, control: Control, scope: str = "global") -> tuple[Usage, ...]:

@@ -8,7 +8,8 @@ import pytest
 from commands.request import quote_key
 from domain.book import QUOTE_RETENTION_US
 from domain.refusal import Reason
-from tests.support.desk import BENEFACTOR, USDT, WETH, Desk, a_book, a_policy, reason, tags
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import BENEFACTOR, USDT, WETH, a_book, a_policy
 
 STRANGER = "0x" + "ff" * 20
 

@@ -23,7 +23,7 @@ from domain.venue import (
     Unavailable,
 )
 from tests.simulation.loop import SimLoop
-from tests.support.desk import START_US
+from tests.support.given import START_US
 from tests.support.told_facts import ToldFacts
 
 ETH = InstrumentReport(

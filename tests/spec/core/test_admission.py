@@ -10,18 +10,17 @@ from domain.policy import CustodianTarget
 from domain.quantity import Amount, Num
 from domain.quote import Side
 from domain.refusal import Reason
-from tests.support.desk import (
+from tests.support.desk import Desk, reason
+from tests.support.given import (
     BENEFACTOR,
     CUSTODIANS,
     DOLLARS,
     USDT,
     WETH,
-    Desk,
     a_policy,
     a_transaction,
     a_wallet,
     asset_terms,
-    reason,
     some_terms,
 )
 

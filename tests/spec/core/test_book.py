@@ -13,7 +13,8 @@ from domain.quantity import Num
 from domain.refusal import Reason, Refusal, least
 from domain.watch import AlertResolved
 from domain.ways import check_book
-from tests.support.desk import START_US, Desk, a_book, a_policy
+from tests.support.desk import Desk
+from tests.support.given import START_US, a_book, a_policy
 
 
 def test_pairs_are_found_in_any_case():

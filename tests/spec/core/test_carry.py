@@ -25,7 +25,8 @@ from domain.ids import natural_id
 from domain.quantity import Num
 from domain.quote import Side
 from domain.venue import HOUR_MS, MarkReport
-from tests.support.desk import BENEFACTOR, START_US, Desk, a_mark
+from tests.support.desk import Desk
+from tests.support.given import BENEFACTOR, START_US, a_mark
 
 HOUR_US = HOUR_MS * 1_000
 FLAT = FundingTerms(anchor_per_hour=Num(0), persistence_per_hour=Num("0.5"))

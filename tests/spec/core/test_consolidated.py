@@ -10,7 +10,8 @@ from domain.policy import Policy
 from domain.quantity import Num
 from domain.quote import Decomposition
 from domain.routing.terms import Routing, VenueCap
-from tests.support.desk import Desk, a_policy, a_witness, an_oracle, pegged, reason
+from tests.support.desk import Desk, reason
+from tests.support.given import a_policy, a_witness, an_oracle, pegged
 
 SYMBOL = "ETH/USDT:USDT"
 

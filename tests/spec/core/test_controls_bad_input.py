@@ -11,7 +11,8 @@ from domain.depth import Level
 from domain.ids import natural_id
 from domain.quantity import Num
 from tests.support.controlled import account, mark
-from tests.support.desk import BENEFACTOR, Desk, a_book, an_oracle, pegged, reason
+from tests.support.desk import Desk, reason
+from tests.support.given import BENEFACTOR, a_book, an_oracle, pegged
 
 NO_NUMBERS = ["NaN", "sNaN", "Infinity", "-Infinity", "1e400", "", "ten"]
 

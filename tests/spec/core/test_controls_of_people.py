@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 
 from domain.mode import Mode, strictest
-from tests.support.desk import Desk, a_policy, reason, tags
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import a_policy
 
 
 class TestModes:

@@ -9,7 +9,8 @@ from commands.handler import Decision
 from domain.exposure import imbalance
 from domain.quantity import num
 from tests.support.controlled import interest, mark, said
-from tests.support.desk import Desk, a_book, reason, tags
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import a_book
 from tests.support.venues import WideDesk
 
 

@@ -10,7 +10,8 @@ from domain.quantity import num
 from domain.risk_terms import Risk
 from domain.routing.terms import Routing
 from tests.support.controlled import account, interest, said
-from tests.support.desk import Desk, a_book, a_policy, an_oracle, reason
+from tests.support.desk import Desk, reason
+from tests.support.given import a_book, a_policy, an_oracle
 
 DAY_US = 86_400_000_000
 ONE, RATE = num(1), num("0.1")

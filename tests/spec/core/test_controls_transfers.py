@@ -12,7 +12,8 @@ from domain.policy import CustodianTarget
 from domain.quantity import num
 from domain.risk_terms import Risk
 from tests.support.controlled import mark, said
-from tests.support.desk import Desk, a_policy, reason, tags
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import a_policy
 
 DAY_US = 86_400_000_000
 HOME, AWAY = "custodian:copper", "venue:binanceusdm|main"

@@ -13,7 +13,8 @@ from commands.ports import Fenced
 from domain.order import OrderAttempted, OrderRejected, OrderSubmissionRequested, TimeInForce
 from domain.venue import Rejected, Unavailable, VenueFailure
 from tests.simulation.loop import SimLoop
-from tests.support.desk import START_US, Desk
+from tests.support.desk import Desk
+from tests.support.given import START_US
 from tests.support.model_venue import ModelVenue
 
 VENUE = "binanceusdm"

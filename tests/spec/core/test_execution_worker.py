@@ -24,7 +24,8 @@ from domain.venue import (
     VenueOrder,
 )
 from tests.simulation.loop import SimLoop
-from tests.support.desk import START_US, Desk
+from tests.support.desk import Desk
+from tests.support.given import START_US
 
 VENUE, SYMBOL = "binanceusdm", "ETH/USDT:USDT"
 LIQUIDATION = FillReport(

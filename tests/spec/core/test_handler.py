@@ -19,7 +19,8 @@ from domain.log import Head
 from domain.quantity import num
 from domain.refusal import SEVERE, TRANSIENT, Broken, Reason
 from domain.watch import DependencyDegraded, DependencyRestored
-from tests.support.desk import BENEFACTOR, START_US, Desk, a_policy, as_read, reason, tags
+from tests.support.desk import Desk, as_read, reason, tags
+from tests.support.given import BENEFACTOR, START_US, a_policy
 
 
 def an_envelope(kind: str, body: object, number: int = 1, at_us: int = START_US) -> Envelope:

@@ -9,7 +9,8 @@ from domain.exposure import imbalance
 from domain.order import Order
 from domain.policy import Hedging, Pair
 from domain.quantity import Num
-from tests.support.desk import START_US, Desk, a_book, a_policy, reason, tags
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import START_US, a_book, a_policy
 
 
 def open_hedge(desk: Desk, size: str = "1.5") -> Order:

@@ -12,7 +12,7 @@ from domain.interest import InterestObserved
 from domain.mark import instrument_key
 from domain.quantity import Num
 from domain.refusal import Reason, Refusal
-from tests.support.desk import START_US
+from tests.support.given import START_US
 
 CONTEXT = Context(UUID(int=1), "execution", START_US)
 VENUE, SYMBOL = "okx", "ETH/USDT:USDT"

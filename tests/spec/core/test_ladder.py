@@ -7,7 +7,8 @@ import msgspec
 from domain.codec import encode
 from domain.ladder import Ladder, ladder
 from domain.quantity import Num
-from tests.support.desk import START_US, Desk, a_book, a_policy
+from tests.support.desk import Desk
+from tests.support.given import START_US, a_book, a_policy
 
 
 def shown(desk: Desk, pair: str = "WETH/USDe") -> Ladder:

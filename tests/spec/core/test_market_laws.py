@@ -9,7 +9,7 @@ from domain.market import Integrity, Law, SourceAge, SourceKind, Witness, judge,
 from domain.quantity import Num
 from domain.reference import Reference, needed, reference
 from domain.refusal import Reason, Refusal
-from tests.support.desk import a_witness, an_oracle, pegged
+from tests.support.given import a_witness, an_oracle, pegged
 
 RULES = Integrity(ages=(SourceAge(source="redstone", age_ms_max=30_000),))
 VENUES = ("binanceusdm", "bybit", "okx", "deribit")

@@ -20,7 +20,8 @@ from domain.quantity import Num
 from domain.venue import HOUR_MS, BookLost, ClockDrift, FeedEvent, MarkReport, TradePrint
 from tests.simulation.loop import SimLoop
 from tests.spec.core.test_markets import ETH, a_book, a_price
-from tests.support.desk import START_US, Desk
+from tests.support.desk import Desk
+from tests.support.given import START_US
 from tests.support.told_facts import ToldFacts
 
 

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from domain.exposure import exposure, imbalance
 from domain.policy import SettlementOrder
-from tests.support.desk import Desk, a_book, a_policy, reason, tags
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import a_book, a_policy
 
 
 def desk_on_inclusion(**policy: Any) -> Desk:

@@ -8,19 +8,8 @@ from domain import onchain
 from domain.onchain import OnChain, PartyAdmitted, PartyChange, PartyKind, PartyRemoved, put_in_custody, split
 from domain.policy import CustodianTarget
 from domain.route import NO_ROUTE, choose_route
-from tests.support.desk import (
-    BENEFACTOR,
-    CUSTODIANS,
-    USDT,
-    WETH,
-    Desk,
-    a_policy,
-    asset_terms,
-    block_hash,
-    reason,
-    some_terms,
-    tags,
-)
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import BENEFACTOR, CUSTODIANS, USDT, WETH, a_policy, asset_terms, block_hash, some_terms
 
 OTHER = "0x" + "5e" * 20
 

@@ -16,7 +16,8 @@ from commands.ports import Fenced
 from domain.event import Event
 from domain.order import Order, OrderClosed, OrderRejected
 from tests.simulation.loop import SimLoop
-from tests.support.desk import START_US, Desk, a_policy
+from tests.support.desk import Desk
+from tests.support.given import START_US, a_policy
 from tests.support.model_venue import How, ModelVenue
 
 VENUE = "binanceusdm"

@@ -11,7 +11,8 @@ from domain.ladder import ladder
 from domain.listing import listing
 from domain.quantity import Num
 from domain.venue import FeeRates, InstrumentReport, MarginTier
-from tests.support.desk import START_US, Desk, a_policy, reason, tags
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import START_US, a_policy
 
 
 def a_report(**changes: Any) -> InstrumentReport:

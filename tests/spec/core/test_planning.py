@@ -19,7 +19,8 @@ from domain.policy import BackTo, Band, Policy, Styles
 from domain.quantity import Num
 from domain.refusal import Refusal
 from domain.routing.terms import Routing, ShareStep, VenueCap
-from tests.support.desk import START_US, Desk, reason, tags
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import START_US
 from tests.support.venues import SYMBOL, VENUES, WideDesk, key, wide_policy
 
 BAND = Band(underlying="ETH", width=Num(2))

@@ -15,7 +15,8 @@ from domain.quantity import Num
 from domain.rebalancing.terms import Rebalancing
 from domain.risk_terms import Risk, StableDiscount, Triggers, Windows
 from domain.routing.terms import RankStep, Routing, ShareStep, VenueCap
-from tests.support.desk import Desk, a_policy, reason
+from tests.support.desk import Desk, reason
+from tests.support.given import a_policy
 from tests.support.worlds import STAKED
 
 FIRST = a_policy().instruments[0]

@@ -8,7 +8,8 @@ import pytest
 from domain.book import QUOTE_RETENTION_US
 from domain.quantity import Num
 from domain.refusal import Reason
-from tests.support.desk import BENEFACTOR, START_US, Desk, a_book, a_policy, reason, tags
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import BENEFACTOR, START_US, a_book, a_policy
 
 
 def ask(desk: Desk, **changes: object) -> str:

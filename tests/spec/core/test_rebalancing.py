@@ -14,7 +14,8 @@ from domain.quantity import Num, add
 from domain.rebalancing.rebalance import Cause, RebalanceHeld, RebalanceProposed, RebalanceStarted
 from domain.rebalancing.terms import DAY_US, Rebalancing
 from domain.routing.terms import Routing, VenueCap
-from tests.support.desk import START_US, Desk, a_mark, reason, tags
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import START_US, a_mark
 from tests.support.rebalancing import HOME, LOOK, MINUTE_MS, MOVING, OTHER, TERMS, a_desk, funded, policy
 
 

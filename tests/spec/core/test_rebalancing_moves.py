@@ -14,7 +14,7 @@ from domain.rebalancing.rebalance import Cause
 from domain.rebalancing.terms import Rebalancing, UnsettledCap, faults
 from domain.routing.problem import Candidate, InstrumentKind, PenaltyStep, Problem, Target, VenueRoom
 from domain.venue import HOUR_MS
-from tests.support.desk import START_US, a_mark
+from tests.support.given import START_US, a_mark
 
 STEP = Num(5)
 TERMS = Rebalancing(every_ms=1, horizon_ms=24 * HOUR_MS)

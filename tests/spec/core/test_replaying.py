@@ -18,7 +18,8 @@ from domain.ids import natural_id
 from domain.instant import parse_rfc3339
 from domain.log import Batch, Head, KeptCommand, Snapshot, StoredEvent
 from domain.refusal import Broken
-from tests.support.desk import Desk, a_book, as_read, tags
+from tests.support.desk import Desk, as_read, tags
+from tests.support.given import a_book
 
 
 def a_long_day(desk: Desk) -> None:

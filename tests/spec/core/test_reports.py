@@ -12,7 +12,8 @@ from domain.exposure import exposure, imbalance
 from domain.folds.orders import ENDED_MAX
 from domain.ids import client_order_id
 from domain.order import Order, TimeInForce
-from tests.support.desk import START_US, Desk, reason, tags
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import START_US
 
 CLOSED = ["order.closed", "hedge.leg_completed", "hedge.completed", "settlement.submission_requested", "cost.realised"]
 

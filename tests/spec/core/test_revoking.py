@@ -7,19 +7,8 @@ import pytest
 from domain.exposure import imbalance
 from domain.policy import CustodianTarget
 from domain.transaction import Errand
-from tests.support.desk import (
-    BENEFACTOR,
-    CUSTODIANS,
-    USDT,
-    WETH,
-    Desk,
-    a_policy,
-    a_transaction,
-    asset_terms,
-    reason,
-    some_terms,
-    tags,
-)
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import BENEFACTOR, CUSTODIANS, USDT, WETH, a_policy, a_transaction, asset_terms, some_terms
 
 OTHER = "0x" + "5e" * 20
 TARGETS = tuple(CustodianTarget(address=each, ratio_bps=5_000) for each in CUSTODIANS)

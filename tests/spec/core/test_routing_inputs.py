@@ -15,7 +15,8 @@ from domain.routing.inputs import Asked, from_flat, problem
 from domain.routing.problem import Candidate, InstrumentKind, PenaltyStep, Problem, VenueRoom
 from domain.routing.terms import RankStep, Routing, ShareStep, VenueCap
 from domain.ways import Ways, ways
-from tests.support.desk import START_US, Desk
+from tests.support.desk import Desk
+from tests.support.given import START_US
 from tests.support.venues import SYMBOL, VENUES, WideDesk, key, wide_policy
 
 HOUR_MS = 3_600_000

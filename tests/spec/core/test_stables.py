@@ -7,7 +7,8 @@ from domain.event import Event
 from domain.quantity import Num
 from domain.rebalancing.terms import Rebalancing
 from domain.stable import StableHeld, StableProposed
-from tests.support.desk import Desk, a_book, a_mark, a_policy
+from tests.support.desk import Desk
+from tests.support.given import a_book, a_mark, a_policy
 from tests.support.rebalancing import HOME, LOOK, TERMS
 
 SPOT = msgspec.structs.replace(a_book(), venue="binance", symbol="ETH/USDT")

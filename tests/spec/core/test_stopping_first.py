@@ -15,7 +15,7 @@ from domain.ids import natural_id
 from domain.log import Batch, Head
 from domain.mode import Mode
 from domain.wake import Wake
-from tests.support.desk import START_US
+from tests.support.given import START_US
 from tests.support.still import Door, EmptyLog, Still
 
 

@@ -12,7 +12,8 @@ from domain.market import Witness
 from domain.order import Order, TimeInForce
 from domain.policy import Styles
 from domain.quantity import Num
-from tests.support.desk import START_US, an_oracle, pegged, reason, tags
+from tests.support.desk import reason, tags
+from tests.support.given import START_US, an_oracle, pegged
 from tests.support.venues import WideDesk, a_venue_book, wide_policy
 
 HEDGE = UUID(int=7)

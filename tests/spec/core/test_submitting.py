@@ -8,19 +8,17 @@ import pytest
 from domain.exposure import imbalance
 from domain.policy import CustodianTarget
 from domain.transaction import Errand, Fees, replacement_fees
-from tests.support.desk import (
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import (
     BENEFACTOR,
     CUSTODIANS,
     DOLLARS,
     GWEI,
     SENDER,
-    Desk,
     a_policy,
     a_transaction,
     block_hash,
-    reason,
     some_terms,
-    tags,
 )
 
 TARGETS = tuple(CustodianTarget(address=each, ratio_bps=5_000) for each in CUSTODIANS)

@@ -10,7 +10,8 @@ from domain.order import OrderSubmissionRequested
 from domain.policy import BackTo, Band
 from domain.quantity import Num
 from domain.surprise import SurpriseClassified
-from tests.support.desk import START_US, Desk, reason, tags
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import START_US
 from tests.support.venues import VENUES, WideDesk, key, wide_policy
 
 

@@ -11,7 +11,7 @@ from domain.quantity import Num
 from domain.surveillance import LOOKS_MAX, WARM_UP_US, Transition, Watch, begin, survey, untold
 from domain.suspension import Suspension
 from tests.spec.core.test_market_laws import market
-from tests.support.desk import START_US, a_witness, an_oracle, pegged
+from tests.support.given import START_US, a_witness, an_oracle, pegged
 
 RULES = Integrity(ages=(SourceAge(source="redstone", age_ms_max=10_000),))
 TICK_US = 250_000

@@ -7,7 +7,8 @@ import pytest
 
 from domain.ladder import ladder
 from domain.quantity import Num
-from tests.support.desk import START_US, Desk, a_book, a_policy, a_witness, agreeing, an_oracle, pegged, reason, tags
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import START_US, a_book, a_policy, a_witness, agreeing, an_oracle, pegged
 from tests.support.venues import VENUES, WideDesk
 
 ETH = "instrument:binanceusdm|ETH/USDT:USDT"

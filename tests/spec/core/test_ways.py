@@ -13,7 +13,8 @@ from domain.quantity import Num
 from domain.refusal import Refusal
 from domain.suspension import Suspension
 from domain.ways import Ways, ways
-from tests.support.desk import Desk, a_policy, a_witness, an_oracle, pegged, reason
+from tests.support.desk import Desk, reason
+from tests.support.given import a_policy, a_witness, an_oracle, pegged
 from tests.support.venues import SYMBOL, VENUES, WideDesk, key, wide_policy
 
 

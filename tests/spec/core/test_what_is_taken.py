@@ -5,18 +5,17 @@ from typing import Any
 import pytest
 
 from domain.policy import CustodianTarget
-from tests.support.desk import (
+from tests.support.desk import Desk, reason
+from tests.support.given import (
     BENEFACTOR,
     CUSTODIANS,
     DOLLARS,
     USDT,
     WETH,
-    Desk,
     a_policy,
     a_transaction,
     a_wallet,
     asset_terms,
-    reason,
     some_terms,
 )
 

@@ -11,7 +11,8 @@ from api.demo.checks import OnChain, check, events_there, owed
 from domain.book import Book
 from domain.event import Event
 from domain.settlement import SettlementConfirmed
-from tests.support.desk import Desk, some_terms
+from tests.support.desk import Desk
+from tests.support.given import some_terms
 
 VENUE, SYMBOL = "binanceusdm", "ETH/USDT:USDT"
 

@@ -13,7 +13,8 @@ from domain.market import Integrity, Law, SourceAge
 from domain.quantity import Num
 from domain.quote import QuoteIssued
 from domain.suspension import OracleSuspended, VenueResumed, VenueSuspended
-from tests.support.desk import START_US, Desk
+from tests.support.desk import Desk
+from tests.support.given import START_US
 
 ARMED = Armed(fault=DemoFault(kind="freeze", source="okx"), at_us=START_US)
 

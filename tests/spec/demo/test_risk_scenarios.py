@@ -21,7 +21,8 @@ from domain.quantity import Amount, num
 from domain.quote import Side
 from domain.request import RequestAccepted
 from domain.watch import AlertRaised, Severity
-from tests.support.desk import START_US, Desk
+from tests.support.desk import Desk
+from tests.support.given import START_US
 from tests.support.staged import Acting
 
 ID = UUID(int=1)

@@ -21,7 +21,8 @@ from domain.order import Ending, OrderClosed, OrderOutcomeUnknown, OrderSide, Or
 from domain.quantity import Num, num
 from domain.surprise import SurpriseClassified, SurpriseKind
 from domain.watch import AlertRaised, Severity
-from tests.support.desk import START_US, Desk
+from tests.support.desk import Desk
+from tests.support.given import START_US
 from tests.support.staged import Acting
 
 VENUE, SYMBOL = "binanceusdm", "ETH/USDT:USDT"

@@ -19,7 +19,7 @@ from domain.book import Book
 from domain.codec import encode
 from domain.refusal import Unavailable
 from domain.transaction import Errand
-from tests.support.desk import a_transaction, asset_terms, some_terms
+from tests.support.given import a_transaction, asset_terms, some_terms
 from tests.support.shop import (
     BENEFACTOR,
     ISSUED_TOKEN,

@@ -11,7 +11,7 @@ from api.http.house import HttpSettings
 from api.http.throttle import Rate
 from domain.quantity import Num
 from domain.refusal import Unavailable, Unknown
-from tests.support.desk import a_book, a_policy
+from tests.support.given import a_book, a_policy
 from tests.support.shop import BENEFACTOR, STRANGER, STRANGER_KEY, UNBOUNDED, Shop, code
 
 

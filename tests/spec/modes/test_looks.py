@@ -15,7 +15,8 @@ from domain.policy import Policy
 from domain.quantity import Num
 from domain.rebalancing.terms import Rebalancing
 from domain.risk_terms import Risk
-from tests.support.desk import ORACLES, PEERS, Desk, a_book, a_mark, a_policy, a_witness, an_oracle, pegged, tags
+from tests.support.desk import Desk, tags
+from tests.support.given import ORACLES, PEERS, a_book, a_mark, a_policy, a_witness, an_oracle, pegged
 
 RESUME_MS = Risk().triggers.resume_after_ms
 

@@ -17,7 +17,8 @@ from domain.risk_terms import Risk
 from domain.suspension import Suspension
 from domain.triggers import judged, mode_scopes, returns, scope_of, sound, still_holds, trigger_of, tripped
 from tests.support.controlled import account
-from tests.support.desk import START_US, Desk
+from tests.support.desk import Desk
+from tests.support.given import START_US
 
 BANDS = Risk().bands
 

@@ -38,7 +38,7 @@ from projections.parties import PARTIES
 from projections.requests import REQUESTS
 from projections.transactions import TRANSACTIONS
 from tests.spec.projections.test_views import accepted
-from tests.support.desk import a_transaction, some_terms
+from tests.support.given import a_transaction, some_terms
 from tests.support.told import lines, table
 
 SETTLEMENT, REQUEST = UUID(int=30), UUID(int=20)

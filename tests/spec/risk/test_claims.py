@@ -10,7 +10,7 @@ from domain.quote import Side
 from domain.risk_terms import Risk
 from domain.state import Book
 from domain.vault import CustodyBalanceObserved, Holding
-from tests.support.desk import CUSTODIANS
+from tests.support.given import CUSTODIANS
 from tests.support.worlds import AT, HOME, LINEAR, OTHER, Worlds, a_balance, a_position, two_venues
 
 

@@ -9,7 +9,8 @@ from domain.policy import PolicyAdopted
 from domain.quantity import Num
 from domain.ratio import EVERY_US, RatioObserved
 from domain.worth import worth
-from tests.support.desk import START_US, Desk, reason, tags
+from tests.support.desk import Desk, reason, tags
+from tests.support.given import START_US
 from tests.support.worlds import STAKED, Worlds, two_venues
 
 

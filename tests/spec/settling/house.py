@@ -29,7 +29,8 @@ from tests.simulation.loop import Process
 from tests.simulation.model_chain import CUSTODIANS, FINALITY, ModelChain
 from tests.simulation.ports import SimClock
 from tests.simulation.sim import Sim
-from tests.support.desk import BENEFACTOR, Desk, a_policy, a_wallet
+from tests.support.desk import Desk
+from tests.support.given import BENEFACTOR, a_policy, a_wallet
 
 BLOCK_S = 1.5
 LOOK_S = 0.05

@@ -3,7 +3,7 @@
 from domain.onchain import CHAIN, ContractChanged, PartyAdmitted, PartyKind, PartyRemoved
 from tests.simulation.model_chain import CUSTODIANS, FINALITY
 from tests.spec.settling.house import BLOCK_S, House
-from tests.support.desk import BENEFACTOR
+from tests.support.given import BENEFACTOR
 
 OTHER = "0x00000000000000000000000000000000000000c9"
 

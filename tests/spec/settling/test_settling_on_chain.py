@@ -8,7 +8,7 @@ from domain.transaction import REPLACEMENT_BUMP_PERCENT, Errand
 from tests.simulation.model_chain import FINALITY
 from tests.simulation.model_contract import SENDER
 from tests.spec.settling.house import BLOCK_S, House
-from tests.support.desk import BENEFACTOR
+from tests.support.given import BENEFACTOR
 
 
 def test_a_mint_and_a_redeem_are_settled_each_by_one_transaction() -> None:

@@ -13,7 +13,8 @@ from domain.treasury import CustodyFailed, CustodySubmitted, CustodyTransferred,
 from projections.alert_rules import candidate
 from projections.treasury import TREASURY
 from tests.spec.treasury.test_treasury import ETHER, Treasurer
-from tests.support.desk import CUSTODIANS, GWEI, SENDER, a_policy, a_transaction, block_hash, reason, tags
+from tests.support.desk import reason, tags
+from tests.support.given import CUSTODIANS, GWEI, SENDER, a_policy, a_transaction, block_hash
 from tests.support.told import lines
 
 MANAGER = "0x00000000000000000000000000000000000000aa"

@@ -21,7 +21,7 @@ from tests.simulation.ports import SimClock
 from tests.simulation.sim import Sim
 from tests.spec.settling.house import Lease, Logged
 from tests.spec.treasury.test_treasury import ETHER, Treasurer
-from tests.support.desk import CUSTODIANS, GWEI, WETH, block_hash
+from tests.support.given import CUSTODIANS, GWEI, WETH, block_hash
 
 MANAGER = "0x00000000000000000000000000000000000000aa"
 BLOCK_S, LOOK_S, UNTIL_S = 6.0, 0.05, 3_000.0

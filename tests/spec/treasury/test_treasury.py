@@ -14,7 +14,8 @@ from domain.policy import CustodianTarget, HotBand, TreasuryPolicy
 from domain.quantity import Num
 from domain.safe import checksum
 from domain.treasury import CustodyProposed, Direction, ProposalCompleted, ProposalWithdrawn, TopupProposed
-from tests.support.desk import CUSTODIANS, USDT, WETH, Desk, a_policy, asset_terms, some_terms, tags
+from tests.support.desk import Desk, tags
+from tests.support.given import CUSTODIANS, USDT, WETH, a_policy, asset_terms, some_terms
 
 ETHER = 10**18
 SAFE = "0x3b0aaf6e6fcd4a7ceef8c92c32dfea9e64dc1862"
