@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -63,14 +63,29 @@ class UnknownTopic(Exception):
     """Say that a tag is not in the catalogue: a fold must stop, since it cannot know what happened."""
 
 
-# The same prices and sizes are written again and again; equal decimals have the same plain text.
-_text = lru_cache(maxsize=65_536)(plain)
+# So many numbers are remembered as they are written, then all are forgotten.
+TEXTS_MAX = 65_536
 
 
-def _to_json(value: object) -> str:
-    if isinstance(value, Decimal):
-        return _text(value)
-    raise NotImplementedError(f"no exact form for {type(value).__name__}")
+class _Texts(dict[object, str]):
+    """Remember how numbers are written: the same prices and sizes come again and again.
+
+    Equal decimals have the same plain text. A look-up is the encoder's hook by itself: what is known costs no call of
+    ours, and books are mostly numbers.
+    """
+
+    def __missing__(self, value: object) -> str:
+        """Write a decimal, and remember it; raise NotImplementedError for what has no exact form."""
+        if not isinstance(value, Decimal):
+            raise NotImplementedError(f"no exact form for {type(value).__name__}")
+        if len(self) >= TEXTS_MAX:
+            self.clear()
+        text = self[value] = plain(value)
+        return text
+
+
+TEXTS = _Texts()
+_to_json: Callable[[object], str] = TEXTS.__getitem__
 
 
 # A TypeError or ValueError in a hook becomes msgspec's ValidationError: bad input, not a broken program.
