@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from domain.quantity import BPS, ZERO, Num, Rounding, add, divide, multiply, round_to, subtract
+from domain.quantity import BPS, EXACT, ZERO, Num, Rounding, add, divide, multiply, round_to, subtract
 
 # Distances are told to this step.
 BPS_STEP = Decimal("0.0001")
@@ -85,7 +85,10 @@ class Integrity(msgspec.Struct, frozen=True, kw_only=True):
 
     def age_ms_of(self, source: str) -> int:
         """Return how old a source's word may be."""
-        return next((age.age_ms_max for age in self.ages if age.source == source), self.age_ms_max)
+        for age in self.ages:
+            if age.source == source:
+                return age.age_ms_max
+        return self.age_ms_max
 
 
 class Law(StrEnum):
@@ -145,12 +148,12 @@ def told(distance: Decimal) -> Num:
 
 def judge(witness: Witness, rules: Integrity) -> Fault | None:
     """Return the first law that a source's word breaks by itself, None when it may be heard."""
-    return _lost(witness) or _shape(witness) or _time(witness, rules) or _confidence(witness, rules)
+    if witness.lost:
+        return _lost(witness)
+    return _shape(witness) or _time(witness, rules) or _confidence(witness, rules)
 
 
-def _lost(witness: Witness) -> Fault | None:
-    if not witness.lost:
-        return None
+def _lost(witness: Witness) -> Fault:
     word = witness.lost.replace(":", " ").split(" ", 1)[0]
     return Fault(law=Law(word) if word in _LAWS else Law.CONNECTION, text=witness.lost)
 
@@ -177,11 +180,14 @@ def _time(witness: Witness, rules: Integrity) -> Fault | None:
 
 
 def _confidence(witness: Witness, rules: Integrity) -> Fault | None:
-    if witness.kind is not SourceKind.ORACLE:
+    bid, ask = witness.bid, witness.ask
+    if witness.kind is not SourceKind.ORACLE or bid == ask:
         return None
-    if witness.bid == witness.ask:
+    # Without a division: every decision asks this of every oracle.
+    wide = EXACT.multiply(EXACT.subtract(ask, bid), BPS)
+    if wide <= EXACT.multiply(EXACT.add(bid, ask), rules.confidence_bps_max):
         return None
-    width = distance_bps(witness.ask, witness.mid)
+    width = distance_bps(ask, witness.mid)
     if width <= rules.confidence_bps_max:
         return None
     text = f"it is sure of its price to {told(width)} bps only"

@@ -136,11 +136,70 @@ def reference(
     return valued(base, believed(needed(base, witnesses, rules), rules, suspended), rules)
 
 
-def valued(
-    base: str, sound: tuple[Witness, ...], rules: Integrity, quotes: dict[str, Reference] | None = None
-) -> Reference | Refusal:
-    """Return what `base` is worth by witnesses that are believed; `quotes` is what their quotes are, where known."""
-    return of_stable(base, sound, rules) if base in rules.stables else _of_asset(base, sound, rules, quotes)
+def valued(base: str, sound: tuple[Witness, ...], rules: Integrity) -> Reference | Refusal:
+    """Return what `base` is worth by witnesses that are believed; what was agreed before is found again."""
+    if base in rules.stables:
+        sound = tuple([each for each in sound if each.base == base and each.quote == USD])
+    agreed = AGREED.get(base)
+    if agreed is not None and agreed.rules is rules and _say_the_same(agreed.words, sound):
+        return agreed.told(sound)
+    found = of_stable(base, sound, rules) if base in rules.stables else _of_asset(base, sound, rules)
+    if isinstance(found, Reference):
+        _remember(found, sound, rules)
+    return found
+
+
+# Of so many assets is remembered what was agreed on them last, then all is forgotten.
+AGREED_MAX = 64
+
+
+class _Agreed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Hold what words came to under some rules, and which of them vouch: it is so as long as the same is said.
+
+    How old a word is and its number are no part of that: it was believed, and is told as it stands now.
+    """
+
+    words: tuple[Witness, ...]
+    rules: Integrity
+    found: Reference
+    vouching: tuple[int, ...]
+
+    def told(self, sound: tuple[Witness, ...]) -> Reference:
+        """Return the reference with those who say the same now as its sources."""
+        found = self.found
+        sources = tuple([source(sound[place]) for place in self.vouching])
+        return Reference(base=found.base, mid=found.mid, lower=found.lower, upper=found.upper, sources=sources)
+
+
+AGREED: dict[str, _Agreed] = {}
+
+
+def _say_the_same(before: tuple[Witness, ...], now: tuple[Witness, ...]) -> bool:
+    """Say whether witnesses say the same of the same, whatever their age."""
+    if len(before) != len(now):
+        return False
+    for one, other in zip(before, now, strict=True):
+        if one is not other and not (
+            one.bid == other.bid
+            and one.ask == other.ask
+            and one.source == other.source
+            and one.symbol == other.symbol
+            and one.base == other.base
+            and one.quote == other.quote
+            and one.kind is other.kind
+        ):
+            return False
+    return True
+
+
+def _remember(found: Reference, sound: tuple[Witness, ...], rules: Integrity) -> None:
+    places = {(each.source, each.symbol): place for place, each in enumerate(sound)}
+    if len(places) < len(sound):  # two words of one name: which of them vouches is not known by its name
+        return
+    if len(AGREED) >= AGREED_MAX:
+        AGREED.clear()
+    vouching = tuple(places[each.venue, each.symbol] for each in found.sources)
+    AGREED[found.base] = _Agreed(words=sound, rules=rules, found=found, vouching=vouching)
 
 
 def of_stable(base: str, sound: Iterable[Witness], rules: Integrity) -> Reference | Refusal:
@@ -153,11 +212,8 @@ def of_stable(base: str, sound: Iterable[Witness], rules: Integrity) -> Referenc
     return _agreed(base, median(core), core)
 
 
-def _of_asset(
-    base: str, sound: tuple[Witness, ...], rules: Integrity, quotes: dict[str, Reference] | None
-) -> Reference | Refusal:
-    if quotes is None:
-        quotes = worth({each.quote for each in sound}, sound, rules)
+def _of_asset(base: str, sound: tuple[Witness, ...], rules: Integrity) -> Reference | Refusal:
+    quotes = worth({each.quote for each in sound}, sound, rules)
     own = [heard(each, quotes[each.quote]) for each in sound if each.base == base and each.quote in quotes]
     venues = [each for each in own if each.witness.kind is not SourceKind.ORACLE]
     oracles = [each for each in own if each.witness.kind is SourceKind.ORACLE]
@@ -186,7 +242,7 @@ def worth(quotes: Iterable[str], sound: tuple[Witness, ...], rules: Integrity) -
         if quote == USD:
             found[quote] = PAR
         elif quote in rules.stables:
-            stable = of_stable(quote, sound, rules)
+            stable = valued(quote, sound, rules)
             if isinstance(stable, Reference):
                 found[quote] = stable
     return found

@@ -255,7 +255,7 @@ def ways(
     under = policy.integrity
     sound = believed(needed(underlying, witnesses, under), under, book.outside.suspended)
     stables = worth({each.quote for each in sound}, sound, under)
-    base = valued(underlying, sound, under, stables)
+    base = valued(underlying, sound, under)
     if isinstance(base, Refusal):
         return base
     judge, found_open = _Judged(book, policy, base, (sound, stables)), list[Way]()
