@@ -31,6 +31,7 @@ from api.http.ports import (
 )
 from api.http.stream import Broadcast
 from api.http.throttle import BENEFACTOR_RATE, SOURCE_RATE, Rate, Recent, Throttle
+from api.http.told import Told
 from domain.ids import derive_id, natural_id
 
 RECENT_ORDERS_MAX = 20_000
@@ -116,6 +117,7 @@ class House:
         self.settings = settings
         self.clocks = clocks
         self.meters = Meters()
+        self.told = Told(clocks.monotonic_s)
         self.sources = Throttle(settings.source_rate, clocks.monotonic_s)
         self.named = Throttle(settings.benefactor_rate, clocks.monotonic_s)
         self.signers = Throttle(settings.benefactor_rate, clocks.monotonic_s)

@@ -138,6 +138,7 @@ async def asset_availability(request: Asked) -> Response[Availability]:
     if policy is None:
         raise public_error(UNAVAILABLE)
     try:
+        await house.told.shown(house.ports.views, "mode")
         page = await house.ports.views.page("mode", PageQuery(limit=MODE_ROWS_MAX))
     except Unavailable as error:
         raise public_error(UNAVAILABLE) from error

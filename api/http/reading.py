@@ -124,6 +124,8 @@ async def _page(house: House, view: str, query: PageQuery, wait_for: int | None)
     try:
         if wait_for is not None and not await views.wait_for(view, wait_for, WAIT_S_MAX):
             raise keyed_error(504, "wait_timed_out", f"{view} did not get to {wait_for} within {WAIT_S_MAX:g} s")
+        if wait_for is None and query.at is None:
+            await house.told.shown(views, view)
         return await views.page(view, query)
     except ViewRefused as error:
         raise keyed_error(400, error.code, error.text) from error

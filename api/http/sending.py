@@ -1,7 +1,7 @@
 """How a person's command goes to the core and its answer comes back, for every keyed route that asks for something."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from uuid import UUID
 
 import msgspec
@@ -19,6 +19,9 @@ BODY_BYTES_MAX = 8 * 1024
 WORD_MAX = 192
 REASON_MAX = 500
 
+TEXT_MAX = 300
+
+_ENUM = re.compile(r"Invalid enum value .* - at `\$\.(\w+)`")
 _NUMBER = re.compile(r"[0-9]{1,40}(\.[0-9]{1,30})?")
 
 # One line of text: a NUL cannot be kept in a read model's column, and a line break could forge a line of a log.
@@ -62,7 +65,18 @@ async def read_body(request: Asked, wanted: type[Any], *, empty: bytes = b"", by
     try:
         return msgspec.json.decode(body or empty, type=wanted)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise keyed_error(400, "malformed", str(error)[:200]) from error
+        raise keyed_error(400, "malformed", _said(str(error), body or empty, wanted)[:TEXT_MAX]) from error
+
+
+def _said(text: str, body: bytes, wanted: type[Any]) -> str:
+    """Return what is wrong with a body so that a person knows what to write instead."""
+    if not body.strip():
+        return "the body is empty: send a JSON object"
+    named = _ENUM.fullmatch(text)
+    if named is not None:
+        kind = next(field.type for field in msgspec.structs.fields(wanted) if field.name == named[1])
+        return f"{text}: {' or '.join(get_args(kind) or tuple(kind))}"
+    return text.replace(f"matching regex {ONE_LINE!r}", "on one line, without control characters")
 
 
 def number(text: str) -> str:
@@ -102,9 +116,9 @@ async def send(request: Asked, kind: str, body: dict[str, Any]) -> Response[Any]
     """Send a command of the request's person; answer 200 when it counts, 202 when it waits for another person."""
     person = request.scope["auth"].person
     name = command_id(person, _key(request))
-    commands = house_of(request).ports.commands
+    house = house_of(request)
     try:
-        reply = await commands.request(kind, msgspec.json.encode(body), name, person, trace(request))
+        reply = await house.ports.commands.request(kind, msgspec.json.encode(body), name, person, trace(request))
     except Unavailable as error:
         refused = keyed_error(503, "unavailable", "the core does not take commands now; it was surely not done")
         refused.retry_after_s = 1
@@ -114,6 +128,7 @@ async def send(request: Asked, kind: str, body: dict[str, Any]) -> Response[Any]
         raise keyed_error(504, "outcome_unknown", text) from error
     if reply.status != "accepted":
         raise keyed_refusal(reply)
+    house.told.note(reply.position)
     waiting = _waiting(reply)
     answer = waiting or Done(command_id=reply.command_id, position=reply.position)
     return Response(msgspec.json.encode(answer), status_code=200 if waiting is None else 202, media_type=MediaType.JSON)

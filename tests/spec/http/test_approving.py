@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -226,3 +227,25 @@ async def test_the_schema_says_what_may_wait(shop: Shop) -> None:
             "Waiting"
         )
     assert "202" not in paths["/v1/approvals/{approval_id}"]["post"]["responses"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "told"),
+    [
+        ("/v1/mode", {"scope": "global", "mode": "halted", "reason": "r"}, "ACTIVE or REDUCE_ONLY or HALTED"),
+        (
+            "/v1/mode",
+            {"scope": "global", "mode": "HALTED", "reason": "a\nb"},
+            "on one line, without control characters",
+        ),
+        (f"/v1/approvals/{UUID(int=1)}", {"decision": "yes"}, "grant or deny"),
+    ],
+)
+async def test_a_refusal_says_what_to_write_instead(still: Shop, path: str, body: object, told: str) -> None:
+    assert told in (await post(still, path, body)).json()["error"]["error_name"]
+
+
+async def test_an_empty_body_is_called_that(still: Shop) -> None:
+    async with still.client() as client:
+        answer = await client.post("/v1/mode", headers=still.bearer("risk"))
+    assert answer.json()["error"]["error_name"] == "the body is empty: send a JSON object"
