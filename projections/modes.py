@@ -1,4 +1,4 @@
-"""Modes: what the book may do, by scope, and what holds it there. A scope that is not listed is ACTIVE."""
+"""Modes: what the book may do, by scope, and what holds it there. Each scope that the policy knows is listed."""
 
 import msgspec
 
@@ -6,6 +6,8 @@ from domain.instant import rfc3339
 from domain.latch import ControlLatched, ControlReleased
 from domain.limit import Control
 from domain.mode import PEOPLE, SEVERITY, Mode, ModeChanged
+from domain.policy import PolicyAdopted
+from domain.triggers import mode_scopes
 from projections.view import Row, Rows, View
 
 
@@ -33,7 +35,8 @@ class LatchedLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class ModeLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Show the mode that a scope is in: the strictest of its causes, whose author, reason and time it shows.
 
-    Where nothing holds it, author and reason are of the last change. `previous` is what it was in before that change.
+    Where nothing holds it, author and reason are of the last change, empty while there was none. `previous` is what it
+    was in before that change.
     """
 
     scope: str
@@ -47,13 +50,20 @@ class ModeLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Modes(Rows[ModeLine]):
-    """Hold every scope that ever had a mode set or a control latched."""
+    """Hold every scope that the policy ever knew, or that had a mode set or a control latched."""
 
 
 def _strictest(causes: tuple[CauseLine, ...]) -> CauseLine | None:
     """Return the cause that holds a scope: the most severe, and of those the one that has held it longest."""
     holding = [cause for cause in causes if cause.mode is not Mode.ACTIVE]
     return max(holding, key=lambda cause: SEVERITY[cause.mode], default=None)
+
+
+def _adopted(state: Modes, event: PolicyAdopted, position: int, at_us: int) -> tuple[Row[ModeLine], ...]:
+    rows: tuple[Row[ModeLine], ...] = ()
+    for scope in sorted(mode_scopes(event.policy) - state.rows.keys()):
+        rows += state.keep(scope, position, _untouched(scope, rfc3339(at_us)))
+    return rows
 
 
 def _changed(state: Modes, event: ModeChanged, position: int, at_us: int) -> tuple[Row[ModeLine], ...]:
@@ -105,5 +115,5 @@ MODES = View(
     name="mode",
     document=ModeLine,
     state=Modes,
-    steps={ModeChanged: _changed, ControlLatched: _latched, ControlReleased: _released},
+    steps={PolicyAdopted: _adopted, ModeChanged: _changed, ControlLatched: _latched, ControlReleased: _released},
 )

@@ -22,11 +22,14 @@ from domain.event import Event
 from domain.latch import ControlLatched, ControlReleased
 from domain.limit import Control, LimitExpired, LimitRemoved, LimitSet
 from domain.mode import Mode, ModeChanged
+from domain.policy import PolicyAdopted
 from domain.quantity import Num
+from domain.triggers import mode_scopes
 from projections.approvals import APPROVALS
 from projections.limit_history import LIMIT_HISTORY
 from projections.limits import LIMITS
 from projections.modes import MODES
+from tests.support.given import a_policy
 from tests.support.told import lines, table
 
 ZERO = "2026-09-21T14:13:20.000000Z"
@@ -45,6 +48,18 @@ def mode(to: Mode, trigger: str = "", author: str = "ada", **more: Any) -> ModeC
 
 
 class TestModes:
+    def test_each_scope_that_the_policy_knows_is_listed_from_its_adoption(self):
+        policy = a_policy()
+        told = {line["scope"]: line for line in lines(MODES, PolicyAdopted(policy=policy))}
+        assert set(told) == mode_scopes(policy)
+        assert {(line["mode"], line["author"], line["reason"]) for line in told.values()} == {("ACTIVE", "", "")}
+
+    def test_a_policy_that_comes_later_lets_what_holds_a_scope_be(self):
+        adopted = PolicyAdopted(policy=a_policy())
+        told = lines(MODES, adopted, mode(Mode.HALTED), adopted)
+        (line,) = (each for each in told if each["scope"] == "global")
+        assert (line["mode"], line["author"]) == ("HALTED", "ada")
+
     def test_a_scope_is_in_the_strictest_mode_of_its_causes_and_shows_them_all(self):
         told = [
             mode(Mode.REDUCE_ONLY, "margin", "system"),
