@@ -16,9 +16,13 @@ from api.settings import SettingsError
 from commands.limit import LimitWanted
 from domain.instant import parse_rfc3339, rfc3339
 from domain.limit import Control, Limit, limit_key
+from domain.limit_course import changed, course_of, loosens, same
 from domain.limit_faults import first_kind
 from domain.limits import CONTROLS
-from domain.quantity import Num, num
+from domain.quantity import num
+
+# A limit in force has not ended: any instant before all ends tells what is so now.
+NOW = 0
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +70,10 @@ def read_limits(path: Path) -> LimitsWanted:
         raise SettingsError(f"{path}: {error}") from error
     if not document.limits:
         raise SettingsError(f"{path}: it names no limit; write some as [[limits]]")
+    names = [f"{each.control} {each.scope}" for each in document.limits]
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise SettingsError(f"{path}: {twice} stands there twice")
     return LimitsWanted(
         limits=tuple(_wanted(each, f"{path}: {each.control} {each.scope}") for each in document.limits),
         reason=document.reason,
@@ -99,28 +107,21 @@ def differences(wanted: Sequence[LimitWanted], in_force: Mapping[str, Limit]) ->
 
 
 def _difference(wanted: LimitWanted, before: Limit | None) -> str | None:
-    name, unit = f"{wanted.control} {wanted.scope}", CONTROLS[Control(wanted.control)].unit
+    name, spec = f"{wanted.control} {wanted.scope}", CONTROLS[Control(wanted.control)]
     ends = f" until {rfc3339(wanted.expires_at_us)}" if wanted.expires_at_us else ""
     if before is None:
-        return None if wanted.value is None else f"+ {name}: {wanted.value} {unit}{ends} ({_new(wanted)})"
+        return None if wanted.value is None else f"+ {name}: {wanted.value} {spec.unit}{ends} ({_new(wanted)})"
     if wanted.value is None:
-        return f"- {name}: {before.value} {unit} (removed: another person must grant it)"
-    if (wanted.value, wanted.expires_at_us) == (before.value, before.expires_at_us):
+        return f"- {name}: {before.value} {spec.unit} (removed: another person must grant it)"
+    course = course_of(before)
+    after = changed(course, wanted.value, wanted.expires_at_us)
+    if same(course, after, NOW):
         return None
     was = f" until {rfc3339(before.expires_at_us)}" if before.expires_at_us else ""
-    return (
-        f"~ {name}: {before.value}{was} -> {wanted.value} {unit}{ends} ({_way(wanted.control, before, wanted.value)})"
-    )
+    way = "looser: another person must grant it" if loosens(spec, course, after, NOW) else "tighter"
+    return f"~ {name}: {before.value}{was} -> {wanted.value} {spec.unit}{ends} ({way})"
 
 
 def _new(wanted: LimitWanted) -> str:
     first = first_kind(CONTROLS[Control(wanted.control)], wanted.scope)
     return "first of its control: another person must grant it" if first else "beside what is in force: tighter"
-
-
-def _way(control: str, before: Limit, value: Num) -> str:
-    if value == before.value:
-        return "for another time"
-    return (
-        "looser: another person must grant it" if CONTROLS[Control(control)].looser(before.value, value) else "tighter"
-    )

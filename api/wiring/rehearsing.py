@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from adapters.postgres.event_log import PostgresEventLog
 from api.limits.file import LimitsWanted, differences
 from api.limits.rehearsing import Rehearsal, Rehearsed
-from api.wiring.tools import Progress
+from api.wiring.tools import Progress, reached
 from commands.context import Context
 from commands.limit import ApplyLimits, apply_limits
 from domain.approvals import ApprovalRequested
@@ -25,7 +25,8 @@ def run_rehearsal(dsn: str, wanted: LimitsWanted, hours: int) -> int:
 
     Return 1 when the change itself would be refused.
     """
-    book, found = asyncio.run(_rehearse(dsn, wanted, hours))
+    with reached():
+        book, found = asyncio.run(_rehearse(dsn, wanted, hours))
     result = apply_limits(
         book, ApplyLimits(limits=wanted.limits, reason=wanted.reason), Context(natural_id("dry run"), "", book.at_us)
     )

@@ -4,7 +4,11 @@ import asyncio
 import importlib
 import sys
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+
+import asyncpg
 
 from adapters.postgres.migrate import migrate
 from adapters.postgres.verify import Expected, verify
@@ -14,6 +18,7 @@ from adapters.postgres.views_rebuild import PostgresShadow
 from api.rebuilding import Rebuilt, rebuild
 from api.settings import SettingsError
 from projections.catalogue import VIEWS
+from projections.ports import StoreUnreachable
 
 PROGRESS_S = 1.0
 
@@ -37,9 +42,19 @@ class Progress:
         sys.stderr.write(f"{self._what}: {done:,} of {of:,} {self._things}, {rate:,.0f}/s\n")
 
 
+@contextmanager
+def reached() -> Generator[None]:
+    """Say in a sentence that a database does not answer, or does not let this role do it: raise `SettingsError`."""
+    try:
+        yield
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, StoreUnreachable) as error:
+        raise SettingsError(f"the database of the DSN cannot be used: {error}") from error
+
+
 def run_migrate(dsn: str) -> int:
     """Apply what is missing; print the names."""
-    applied = asyncio.run(migrate(dsn))
+    with reached():
+        applied = asyncio.run(migrate(dsn))
     sys.stdout.write("".join(f"applied {name}\n" for name in applied) or "the schema is up to date\n")
     return 0
 
@@ -50,7 +65,8 @@ def run_verify(dsn: str, expect: str | None) -> int:
         expected = Expected.parse(expect) if expect is not None else None
     except ValueError as error:
         raise SettingsError(f"--expect: {error}") from error
-    result = asyncio.run(verify(dsn, expected, Progress("verified")))
+    with reached():
+        result = asyncio.run(verify(dsn, expected, Progress("verified")))
     if result.bad_position is not None:
         sys.stdout.write(f"BROKEN at position {result.bad_position}: {result.reason}\n")
         return 1
@@ -63,7 +79,8 @@ def run_rebuild(name: str, dsn: str) -> int:
     view = VIEWS.get(name)
     if view is None:
         raise SettingsError(f"no read model is called {name!r}: {', '.join(sorted(VIEWS))}")
-    done = asyncio.run(_rebuild(name, dsn))
+    with reached():
+        done = asyncio.run(_rebuild(name, dsn))
     sys.stdout.write(f"{name} rebuilt up to position {done.position}: {done.rows:,} rows written\n")
     return 0
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from api.limits.file import differences, read_limits
@@ -117,8 +118,41 @@ def test_each_difference_says_which_way_it_goes(tmp_path: Path):
     in_force = {limit_key(each.control, each.scope): each for each in held}
     assert differences(wanted, in_force) == [
         "~ order_notional global: 150000 -> 200000 USD (looser: another person must grant it)",
-        "~ leverage venue:okx: 4 -> 4 ratio until 2026-12-01T00:00:00.000000Z (for another time)",
     ]
+
+
+ENDS = "2026-12-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("value", "returns_to", "told"),
+    [
+        # What is asked for is 4 until the day, and what was approved for good from then on.
+        ("4", "4", []),
+        ("4", "5", []),
+        ("3", None, [f"~ leverage venue:okx: 3 -> 4 ratio until {ENDS} (looser: another person must grant it)"]),
+        (
+            "3",
+            "5",
+            [f"~ leverage venue:okx: 3 until {ENDS} -> 4 ratio until {ENDS} (looser: another person must grant it)"],
+        ),
+        ("5", None, [f"~ leverage venue:okx: 5 -> 4 ratio until {ENDS} (tighter)"]),
+    ],
+)
+def test_a_value_for_a_time_differs_by_its_whole_course(
+    tmp_path: Path, value: str, returns_to: str | None, told: list[str]
+):
+    ends_us = parse_rfc3339(ENDS)
+    entry = read_limits(written(tmp_path, WHOLE)).limits[1]
+    held = Limit(Control.LEVERAGE, "venue:okx", Num(value), "ratio", ends_us if returns_to else 0)
+    held = msgspec.structs.replace(held, returns_to=Num(returns_to) if returns_to else None)
+    assert differences([entry], {limit_key(held.control, held.scope): held}) == told
+
+
+def test_a_limit_stands_once_in_a_file(tmp_path: Path):
+    twice = WHOLE + '[[limits]]\ncontrol = "order_notional"\nvalue = "1"\n'
+    with pytest.raises(SettingsError, match="order_notional global stands there twice"):
+        read_limits(written(tmp_path, twice))
 
 
 def test_what_is_so_already_is_no_difference(tmp_path: Path):
