@@ -20,7 +20,7 @@ sys.setrecursionlimit(_LIMIT)
 # `--hypothesis-profile=search` looks elsewhere, and longer.
 _PATIENT = [HealthCheck.too_slow]
 settings.register_profile(
-    "suite", derandomize=True, deadline=None, max_examples=100, database=None, suppress_health_check=_PATIENT
+    "suite", derandomize=True, deadline=None, max_examples=60, database=None, suppress_health_check=_PATIENT
 )
 settings.register_profile("search", deadline=None, max_examples=3_000, suppress_health_check=_PATIENT, print_blob=True)
 settings.load_profile("suite")

@@ -1,1 +1,1 @@
-"""The whole house from outside; a package, so that its demonstration ends with it."""
+"""The whole house from outside: one demonstration for all who can share it, a house of their own for all others."""

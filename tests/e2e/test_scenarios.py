@@ -57,6 +57,7 @@ def test_where_controls_must_act_it_ends_halted_or_reduced_with_collateral_intac
         demo.end()
 
 
+@pytest.mark.slow
 def test_one_that_is_stopped_before_anything_befell_it_holds_too(tmp_path: Path) -> None:
     demo = Demo(tmp_path / "data", options=["--scenario", "partial_fills"])
     try:

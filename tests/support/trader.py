@@ -16,7 +16,7 @@ from api.demo.benefactors import private_key
 from tests.support.demo import Wallet, wait_for
 
 DOMAIN = ContractDomain(chain_id=1, verifying_contract="0xe3490297a08d6fc8da46edb7b6142e4f461b62d3")
-COMPLETED_WITHIN_S = 30.0
+COMPLETED_WITHIN_S = 60.0
 ANSWER_WITHIN_S = 20.0
 OVER = frozenset({"completed", "settlement_failed", "cancelled"})
 LIFETIME_S = 120

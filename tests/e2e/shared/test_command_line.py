@@ -7,10 +7,10 @@ import sys
 import httpx
 import psycopg
 
-from tests.support.demo import ROOT, Card
+from tests.support.demo import ROOT, Card, Demo, free_port
 from tests.support.trader import Log
 
-DONE_WITHIN_S = 60.0
+DONE_WITHIN_S = 120.0
 
 
 def _ballast(*arguments: object, key: str = "") -> subprocess.CompletedProcess[str]:
@@ -77,3 +77,12 @@ def test_what_was_asked_wrongly_is_said_in_a_sentence(card: Card) -> None:
         assert told.returncode == 2, arguments
         assert "Traceback" not in told.stderr
         assert told.stderr.startswith("ballast: ")
+
+
+def test_a_second_demonstration_in_the_same_directory_leaves_the_first_alone(demo: Demo) -> None:
+    before = demo.card()
+    second = _ballast("demo", "--data-dir", demo.data_dir, "--port", free_port())
+    assert second.returncode in {1, 2}, second.stderr
+    assert "Traceback" not in second.stderr
+    assert "another Ballast runs in" in second.stderr
+    assert demo.card() == before

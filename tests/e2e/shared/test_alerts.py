@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.demo import ROOT, Card
 
-PRINTED_WITHIN_S = 60.0
+PRINTED_WITHIN_S = 120.0
 COMES_AND_GOES_MAX = 40
 # So many events may follow from a change in its append.
 FOLLOWS_MAX = 16

@@ -12,8 +12,8 @@ import pytest
 from tests.support.demo import ROOT, Up, wait_for
 from tests.support.trader import WALLETS, Log, Trader, code_of
 
-SETTLED_WITHIN_S = 20.0
-EXAMPLE_WITHIN_S = 90.0
+SETTLED_WITHIN_S = 60.0
+EXAMPLE_WITHIN_S = 150.0
 
 
 class OldQuote(msgspec.Struct, frozen=True):
