@@ -28,7 +28,7 @@ from domain.mark import InstrumentMark, Mark, RiskMarked, after, instrument_key
 from domain.market import Integrity, Witness, distance_bps
 from domain.mode import GLOBAL, Mode, ModeChanged, Trigger
 from domain.policy import Policy
-from domain.reference import Reference, believed, valued, worth
+from domain.reference import Reference, believed, needed, valued, worth
 from domain.soft_action import band_of
 from domain.surprise import SurpriseClassified, SurpriseKind
 from domain.triggers import Tripped, judged, key_of, mode_scopes, sound, stricter, tripped
@@ -157,7 +157,7 @@ def _references(
     quotes = worth({each.quote for each in believable}, believable, rules)
     told: dict[str, Mark] = {}
     for asset in assets_to_mark(policy):
-        found = quotes.get(asset) or valued(asset, believable, rules, quotes)
+        found = quotes.get(asset) or valued(asset, needed(asset, believable, rules), rules)
         if isinstance(found, Reference):
             told[asset] = Mark(asset=asset, low=found.lower, mid=found.mid, high=found.upper)
     return told
