@@ -24,13 +24,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     `client_ids`: unique among open orders, unique for ever, or free to repeat. `post_only`: an order that would take is
     refused, or accepted and then cancelled. `name_order` gives a client id where the client gave none. `deleverages`:
-    it may close a position against another account's loss (ADL).
+    it may close a position against another account's loss (ADL). `conditional_max`: of orders that wait for a price,
+    in all or (`conditional_each`) of each symbol.
     """
 
     client_ids: Literal["unique_open", "unique", "free"] = "unique_open"
     post_only: Literal["refuse", "cancel"] = "refuse"
     name_order: Callable[[Origin, int], str] = unnamed
     open_orders_max: int = OPEN_ORDERS_MAX
+    conditional_max: int = OPEN_ORDERS_MAX
+    conditional_each: bool = False
     deleverages: bool = True
 
 

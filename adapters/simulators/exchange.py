@@ -13,10 +13,11 @@ from typing import Literal
 import msgspec
 
 from adapters.simulators.admission import OrderRequest, Policy, admit
+from adapters.simulators.conditional import Conditional, ConditionalRequest, Conditionals, ConditionalStatus
 from adapters.simulators.happenings import Execution
 from adapters.simulators.hindrances import Hindrances
 from adapters.simulators.instruments import Instrument
-from adapters.simulators.journal import IncomeKept, LeverageKept, OrderKept, TradeKept
+from adapters.simulators.journal import ConditionalKept, IncomeKept, LeverageKept, OrderKept, TradeKept
 from adapters.simulators.ledger import MONEY, ZERO, Ending, Ledger, Order, OrderStatus
 from adapters.simulators.matching import Book, Match, SelfExpired, Side
 from adapters.simulators.orders import Orders
@@ -42,6 +43,7 @@ class Exchange:
         self.ledger = Ledger(self.instruments.values(), deposits)
         self.books = {symbol: Book() for symbol in self.instruments}
         self._orders = Orders(self.policy, self.instruments)
+        self.conditionals = Conditionals()
         self.marks: dict[str, Decimal] = {}
         self.funded_until_ms = {
             symbol: now_ms - now_ms % instrument.funding_interval_ms
@@ -95,6 +97,7 @@ class Exchange:
             self._settle(symbol, match, now_ms)
         self._refresh_mark(symbol)
         self._pay_funding(symbol, now_ms)
+        self._trigger(symbol, now_ms)
 
     def market_trade(self, symbol: str, side: Side, price: int, quantity: int, now_ms: int) -> None:
         """Let a stranger's order take up to `quantity` lots at `price` ticks or better."""
@@ -102,6 +105,7 @@ class Exchange:
             if isinstance(step, Match):
                 self._settle(symbol, step, now_ms)
         self._refresh_mark(symbol)
+        self._trigger(symbol, now_ms)
 
     def place(self, request: OrderRequest, now_ms: int) -> Order:
         """Accept, match and rest or expire an order; return it as it stands, or raise `Refused`."""
@@ -164,6 +168,24 @@ class Exchange:
     def cancel_all(self, now_ms: int, symbol: str | None = None) -> list[Order]:
         """Cancel every open order, or those of one symbol, and return them."""
         return [self.cancel(order.symbol, order.order_id, None, now_ms) for order in self.open_orders(symbol)]
+
+    def place_conditional(self, asked: ConditionalRequest, now_ms: int) -> Conditional:
+        """Keep a conditional order until the mark comes to it, or raise `Refused`."""
+        order = asked.order
+        instrument = self.instrument(order.symbol)
+        if order.client_id and (self.is_taken(order.client_id) or self.conditionals.is_taken(order.client_id)):
+            raise Refused(Refusal.DUPLICATE_CLIENT_ID, order.client_id)
+        found = self.conditionals.admit(instrument, asked, self.mark(order.symbol), self.policy, now_ms)
+        self._stands(found, "waiting", now_ms)
+        return found
+
+    def cancel_conditional(self, conditional_id: int | None, client_id: str | None, now_ms: int) -> Conditional:
+        """End a conditional order that waits, or refuse."""
+        found = self.conditionals.find(conditional_id, client_id)
+        if not found.is_waiting:
+            raise Refused(Refusal.CANCEL_CLOSED, found.client_id)
+        self._stands(found, "cancelled", now_ms)
+        return found
 
     def order(self, symbol: str, order_id: int | None, client_id: str | None) -> Order:
         """Return an order by the venue's id or the newest one with a client id, or refuse."""
@@ -248,6 +270,23 @@ class Exchange:
         self._outbox.wallets("order", self.ledger, instrument, sorted(changed), mark, used, now_ms)
         self._outbox.order(order, instrument, "TRADE", trade, now_ms)
         self._expire_useless_reducers(order.symbol, now_ms)
+
+    def _trigger(self, symbol: str, now_ms: int) -> None:
+        """Place what the mark has come to; what is refused then is over all the same."""
+        mark = self.marks.get(symbol)
+        for each in [] if mark is None else self.conditionals.due(symbol, mark):
+            try:
+                each.order_id = self.place(each.order, now_ms).order_id
+            except Refused:
+                self._stands(each, "refused", now_ms)
+            else:
+                self._stands(each, "triggered", now_ms)
+
+    def _stands(self, conditional: Conditional, status: ConditionalStatus, now_ms: int) -> None:
+        conditional.status = status
+        conditional.updated_ms = now_ms
+        self.conditionals.remember(conditional)
+        self._outbox.records.append(ConditionalKept(conditional=msgspec.structs.replace(conditional)))
 
     def _may_rest(self, order: Order) -> bool:
         """Say whether a reduce-only order still only reduces; any other may rest."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from adapters.simulators.conditional import Conditional
 from adapters.simulators.ledger import Income, Order, Position, Trade
 
 
@@ -25,6 +26,12 @@ class OrderKept(msgspec.Struct, frozen=True, kw_only=True, tag="order"):
     """Record an order as it now stands."""
 
     order: Order
+
+
+class ConditionalKept(msgspec.Struct, frozen=True, kw_only=True, tag="conditional"):
+    """Record a conditional order as it now stands."""
+
+    conditional: Conditional
 
 
 class TradeKept(msgspec.Struct, frozen=True, kw_only=True, tag="trade"):
@@ -62,7 +69,7 @@ class CountdownKept(msgspec.Struct, frozen=True, kw_only=True, tag="countdown"):
     until_ms: int
 
 
-Record = Opened | OrderKept | TradeKept | IncomeKept | LeverageKept | MarketKept | CountdownKept
+Record = Opened | OrderKept | ConditionalKept | TradeKept | IncomeKept | LeverageKept | MarketKept | CountdownKept
 _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 _ENCODER = msgspec.json.Encoder()
 

@@ -41,6 +41,11 @@ class Mounted(Protocol):
         ...
 
     @property
+    def elsewhere(self) -> tuple[tuple[str, str], ...]:
+        """Return what it answers to besides: another's host name, and how the paths there begin that are its own."""
+        ...
+
+    @property
     def faults(self) -> Faults:
         """Return its faults."""
         ...
@@ -86,6 +91,7 @@ class Listener:
         self._directory = directory
         self._mounted = tuple(mounted)
         self._by_host = {host: each for each in mounted for host in each.hosts}
+        self._elsewhere = [(host, path, each) for each in mounted for host, path in each.elsewhere]
         self._world = world
         self._wanted_port = port
         self._step_ms = step_ms
@@ -106,7 +112,7 @@ class Listener:
         """Open the markets, then the port, then begin `works` beside the world's steps."""
         for each in self._mounted:
             each.open()
-        names = (*self._by_host, *LOCAL)
+        names = (*dict.fromkeys((*self._by_host, *(host for host, _, _ in self._elsewhere))), *LOCAL)
         self._certificates = ensure_certificates(self._directory / "tls", names, now=dt.datetime.now(dt.UTC))
         app = web.Application(client_max_size=REQUEST_BYTES_MAX)
         app.router.add_route("*", "/{path:.*}", self._route)
@@ -138,7 +144,8 @@ class Listener:
 
     async def _route(self, request: web.Request) -> web.StreamResponse:
         host = request.host.partition(":")[0]
-        mounted = self._by_host.get(host)
+        found = (each for at, path, each in self._elsewhere if at == host and request.path.startswith(path))
+        mounted = next(found, self._by_host.get(host))
         if mounted is not None:
             return await mounted.route(request)
         if host in LOCAL:

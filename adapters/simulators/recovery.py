@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from adapters.simulators.exchange import Exchange
 from adapters.simulators.journal import (
+    ConditionalKept,
     CountdownKept,
     IncomeKept,
     LeverageKept,
@@ -17,15 +18,19 @@ from adapters.simulators.journal import (
 def compacted(records: Iterable[Record]) -> list[Record]:
     """Return the records without those that later ones overtook; they restore the same exchange.
 
-    Of an order, a leverage, a market and a countdown only the last word counts. Fills and income are history and stay.
+    Of an order of either kind, a leverage, a market and a countdown only the last word counts. Fills and income are
+    history and stay.
     """
     history: list[Record] = []
     orders: dict[int, Record] = {}
+    conditional: dict[int, Record] = {}
     lasting: dict[tuple[str, str], Record] = {}
     for record in records:
         match record:
             case OrderKept(order=order):
                 orders[order.order_id] = record
+            case ConditionalKept(conditional=each):
+                conditional[each.conditional_id] = record
             case LeverageKept(symbol=symbol):
                 lasting["leverage", symbol] = record
             case MarketKept(symbol=symbol):
@@ -35,7 +40,7 @@ def compacted(records: Iterable[Record]) -> list[Record]:
             case _:
                 history.append(record)
     # The account's opening is first in the history and stays first.
-    return [*history[:1], *orders.values(), *history[1:], *lasting.values()]
+    return [*history[:1], *orders.values(), *conditional.values(), *history[1:], *lasting.values()]
 
 
 def restore(exchange: Exchange, records: Iterable[Record]) -> dict[str, MarketKept]:
@@ -47,6 +52,8 @@ def restore(exchange: Exchange, records: Iterable[Record]) -> dict[str, MarketKe
         match record:
             case OrderKept(order=order):
                 exchange.remember(order)
+            case ConditionalKept(conditional=each):
+                exchange.conditionals.remember(each)
             case TradeKept(trade=trade, position=position):
                 ledger.trades.append(trade)
                 ledger.positions[trade.symbol] = position

@@ -53,6 +53,8 @@ class Refusal(StrEnum):
     INSUFFICIENT_BALANCE = "insufficient_balance"
     NO_COUNTERPARTY = "no_counterparty"
     POST_ONLY_WOULD_TAKE = "post_only_would_take"
+    WOULD_TRIGGER = "would_trigger"
+    TOO_MANY_CONDITIONAL = "too_many_conditional"
     UNKNOWN_ORDER = "unknown_order"
     CANCEL_UNKNOWN = "cancel_unknown"
     CANCEL_CLOSED = "cancel_closed"

@@ -43,6 +43,7 @@ class SimulatedVenue(ABC):
 
     name: str
     hosts: tuple[str, ...]
+    elsewhere: tuple[tuple[str, str], ...] = ()
     new_orders: frozenset[str]
     policy: Policy = Policy()
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.simulators.binance import wire
+from adapters.simulators.binance import algo_endpoints, wire
 from adapters.simulators.binance.errors import BinanceError
 from adapters.simulators.binance.gate import integer
 from adapters.simulators.binance.order_endpoints import (
@@ -247,6 +247,11 @@ _COMMON: Mapping[str, Endpoint] = {
     "POST v1/order": Endpoint("signed", 0, create_order),
     "GET v1/order": Endpoint("signed", 1, get_order),
     "DELETE v1/order": Endpoint("signed", 1, cancel_order),
+    "POST v1/algoOrder": Endpoint("signed", 1, algo_endpoints.create),
+    "GET v1/algoOrder": Endpoint("signed", 1, algo_endpoints.tell),
+    "DELETE v1/algoOrder": Endpoint("signed", 1, algo_endpoints.cancel),
+    "GET v1/openAlgoOrders": Endpoint("signed", 40, algo_endpoints.tell_open),
+    "DELETE v1/algoOpenOrders": Endpoint("signed", 1, algo_endpoints.cancel_all),
     "POST v1/countdownCancelAll": Endpoint("signed", 10, count_down),
     "DELETE v1/allOpenOrders": Endpoint("signed", 1, cancel_all_orders),
     "GET v1/openOrders": Endpoint("signed", 1, open_orders),
@@ -287,5 +292,5 @@ def _under(prefix: str, *tables: Mapping[str, Endpoint]) -> Mapping[str, Endpoin
     return named
 
 
-USDM_ENDPOINTS: Mapping[str, Endpoint] = _under("fapi", _COMMON, _USDM)
+USDM_ENDPOINTS: Mapping[str, Endpoint] = {**_under("fapi", _COMMON, _USDM), **algo_endpoints.WORKED}
 COINM_ENDPOINTS: Mapping[str, Endpoint] = _under("dapi", _COMMON, _COINM)

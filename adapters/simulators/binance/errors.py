@@ -71,6 +71,8 @@ WORDS: Mapping[Refusal, Worded] = {
     Refusal.POST_ONLY_WOULD_TAKE: Worded(
         -5022, "Due to the order could not be executed as maker, the Post Only order will be rejected."
     ),
+    Refusal.WOULD_TRIGGER: Worded(-2021, "Order would immediately trigger."),
+    Refusal.TOO_MANY_CONDITIONAL: Worded(-4045, "Reach max stop order limit."),
     Refusal.UNKNOWN_ORDER: Worded(-2013, "Order does not exist."),
     Refusal.CANCEL_UNKNOWN: _UNKNOWN,
     Refusal.CANCEL_CLOSED: _UNKNOWN,
@@ -101,6 +103,8 @@ SPOT_WORDS: Mapping[Refusal, Worded] = {
     Refusal.TOO_MANY_OPEN_ORDERS: _filter("MAX_NUM_ORDERS"),
     Refusal.DUPLICATE_CLIENT_ID: Worded(-2010, "Duplicate order sent."),
     Refusal.POST_ONLY_WOULD_TAKE: Worded(-2010, "Order would immediately match and take."),
+    Refusal.WOULD_TRIGGER: Worded(-2010, "Stop price would trigger immediately."),
+    Refusal.TOO_MANY_CONDITIONAL: _filter("MAX_NUM_ALGO_ORDERS"),
 }
 
 

@@ -27,9 +27,12 @@ COINM_ORDERS_MAX = 100
 COINM_ORDERS_DEFAULT = 50
 WEEK_MS = 7 * 24 * 3_600_000
 CLIENT_ID = re.compile(r"^[.A-Z:/a-z0-9_-]{1,36}$")
+# Types that only the Algo Service takes: on USD-M since 2025-12-09, on COIN-M since 2026-06-30.
+CONDITIONAL = frozenset({"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"})
+SWITCHED = (-4120, "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead.")
 SIDES: Mapping[str, Side] = {"BUY": "BUY", "SELL": "SELL"}
 _TYPES: Mapping[str, OrderType] = {"LIMIT": "LIMIT", "MARKET": "MARKET"}
-_TIMES: Mapping[str, TimeInForce] = {"GTC": "GTC", "IOC": "IOC", "FOK": "FOK", "GTX": "POST"}
+TIMES: Mapping[str, TimeInForce] = {"GTC": "GTC", "IOC": "IOC", "FOK": "FOK", "GTX": "POST"}
 
 
 class Venue(Protocol):
@@ -61,6 +64,8 @@ def read_order(parameters: Parameters) -> OrderRequest:
         if not parameters.get(name):
             raise Refused(Refusal.MISSING, name)
     side, kind = SIDES.get(parameters["side"]), _TYPES.get(parameters["type"])
+    if parameters["type"] in CONDITIONAL:
+        raise BinanceError(*SWITCHED)
     if side is None:
         raise Refused(Refusal.BAD_SIDE)
     if kind is None:
@@ -70,7 +75,7 @@ def read_order(parameters: Parameters) -> OrderRequest:
         raise Refused(Refusal.MISSING, "timeInForce")
     if kind == "MARKET" and (lasts is not None or price is not None):
         raise Refused(Refusal.NOT_REQUIRED, "timeInForce")
-    lifetime = _TIMES.get(lasts or "GTC")
+    lifetime = TIMES.get(lasts or "GTC")
     if lifetime is None:
         raise Refused(Refusal.BAD_TIME_IN_FORCE)
     if parameters.get("positionSide", "BOTH") != "BOTH":

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.simulators.admission import OrderRequest
-from adapters.simulators.binance import spot_wire, wire
+from adapters.simulators.binance import algo_endpoints, spot_stops, spot_wire, wire
 from adapters.simulators.binance.endpoints import ping, time
 from adapters.simulators.binance.errors import BinanceError
 from adapters.simulators.binance.gate import integer
@@ -19,6 +19,7 @@ from adapters.simulators.binance.order_endpoints import (
     trades_since,
     which_order,
 )
+from adapters.simulators.conditional import FIRST_ID
 from adapters.simulators.instruments import parse_decimal, plain
 from adapters.simulators.ledger import ZERO, TimeInForce
 from adapters.simulators.refusals import Refusal, Refused
@@ -71,6 +72,8 @@ def _check_names(parameters: Parameters) -> None:
 def _create_order(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
     """Accept an order; a limit or market order is answered in full unless something else is asked for."""
     venue.exchange.instrument(parameters.get("symbol"))
+    if parameters.get("type") in spot_stops.TYPES:
+        return spot_stops.create(venue, parameters, now_ms)
     request = read_order(parameters)
     known = len(venue.exchange.ledger.trades)
     order = venue.exchange.place(request, now_ms)
@@ -88,24 +91,30 @@ def _get_order(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
 
 
 def _cancel_order(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
+    if (integer(parameters, "orderId") or 0) >= FIRST_ID:
+        found = venue.exchange.cancel_conditional(integer(parameters, "orderId"), None, now_ms)
+        return spot_stops.cancelled_row(found)
     order = venue.exchange.cancel(*which_order(parameters), now_ms)
     return spot_wire.cancelled_row(order, venue.exchange.instruments[order.symbol], cancel_id(order.order_id))
 
 
 def _cancel_all(venue: Venue, parameters: Parameters, now_ms: int) -> Any:
     """Cancel every open order of a symbol; here, unlike on the futures, that there is none is refused."""
-    found = venue.exchange.cancel_all(now_ms, venue.exchange.instrument(parameters.get("symbol")).symbol)
-    if not found:
+    symbol = venue.exchange.instrument(parameters.get("symbol")).symbol
+    stops = spot_stops.cancel_all(venue, symbol, now_ms)
+    found = venue.exchange.cancel_all(now_ms, symbol)
+    if not found and not stops:
         raise Refused(Refusal.CANCEL_UNKNOWN)
     listed = venue.exchange.instruments
-    return [spot_wire.cancelled_row(order, listed[order.symbol], cancel_id(order.order_id)) for order in found]
+    return stops + [spot_wire.cancelled_row(order, listed[order.symbol], cancel_id(order.order_id)) for order in found]
 
 
 def _open_orders(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
     asked = parameters.get("symbol")
     symbol = venue.exchange.instrument(asked).symbol if asked else None
     found = venue.exchange.open_orders(symbol)
-    return [spot_wire.order_row(order, venue.exchange.instruments[order.symbol]) for order in found]
+    rows = [spot_wire.order_row(order, venue.exchange.instruments[order.symbol]) for order in found]
+    return rows + [spot_stops.row(each) for each in spot_stops.waiting(venue, symbol)]
 
 
 def _all_orders(venue: Venue, parameters: Parameters, _now_ms: int) -> Any:
@@ -199,4 +208,5 @@ SPOT_ENDPOINTS: Mapping[str, Endpoint] = {
     "GET /api/v3/myTrades": Endpoint("signed", 20, _my_trades),
     "GET /api/v3/account": Endpoint("signed", 20, _account),
     "GET /sapi/v1/asset/tradeFee": Endpoint("signed", 1, _trade_fee),
+    **algo_endpoints.worked("spot"),
 }

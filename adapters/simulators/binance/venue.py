@@ -46,6 +46,8 @@ class BinanceVenue(BinanceFutures):
 
     name = "binanceusdm"
     hosts = ("fapi.binance.com", "fstream.binance.com")
+    # TWAP and VP orders on USD-M are asked for at spot's host.
+    elsewhere = (("api.binance.com", "/sapi/v1/algo/futures/"),)
     endpoints = USDM_ENDPOINTS
     new_orders = frozenset({"POST /fapi/v1/order"})
 

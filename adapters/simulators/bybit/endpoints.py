@@ -34,6 +34,8 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     CANCEL: Endpoint("signed", account.cancel_order),
     CANCEL_ALL: Endpoint("signed", account.cancel_all),
     "GET /v5/order/realtime": Endpoint("signed", account.realtime),
+    "GET /v5/spread/order/realtime": Endpoint("signed", account.spreads),
+    "POST /v5/spread/order/cancel-all": Endpoint("signed", account.cancel_spreads),
     "GET /v5/order/history": Endpoint("signed", account.history),
     "GET /v5/execution/list": Endpoint("signed", account.executions),
     "GET /v5/position/list": Endpoint("signed", account.positions),

@@ -63,6 +63,8 @@ WORDS: Mapping[Refusal, Worded] = {
     Refusal.REDUCE_ONLY: Worded(110017, "current position is zero, cannot fix reduce-only order qty"),
     Refusal.INSUFFICIENT_MARGIN: Worded(110007, "ab not enough for new order"),
     Refusal.NO_COUNTERPARTY: _BAND,
+    Refusal.WOULD_TRIGGER: Worded(110093, "expect the price to come to the trigger: it {subject} past it already"),
+    Refusal.TOO_MANY_CONDITIONAL: Worded(110009, "The number of stop orders exceeds the maximum allowable limit."),
     Refusal.UNKNOWN_ORDER: _GONE,
     Refusal.CANCEL_UNKNOWN: _GONE,
     Refusal.CANCEL_CLOSED: _GONE,

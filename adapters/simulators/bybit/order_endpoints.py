@@ -1,10 +1,11 @@
 """The simulated Bybit's private REST endpoints: orders, executions, positions, wallet. No I/O."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from adapters.simulators.admission import OrderRequest
+from adapters.simulators.bybit import stops
 from adapters.simulators.bybit.errors import BybitError
 from adapters.simulators.bybit.executions import Execution
 from adapters.simulators.bybit.identities import order_number, order_word
@@ -12,6 +13,7 @@ from adapters.simulators.bybit.market_endpoints import Desk, Parameters, categor
 from adapters.simulators.bybit.protection import PRODUCTS, WINDOW_S_MAX, WINDOW_S_MIN
 from adapters.simulators.bybit.statement import position_row, wallet_row
 from adapters.simulators.bybit.wire import LIFETIMES, execution_row, order_row
+from adapters.simulators.conditional import FIRST_ID, Conditional
 from adapters.simulators.instruments import parse_decimal, plain
 from adapters.simulators.ledger import ZERO, Order, OrderType, TimeInForce
 from adapters.simulators.matching import Side
@@ -33,7 +35,10 @@ T = TypeVar("T")
 
 def create_order(desk: Desk, parameters: Parameters, now_ms: int) -> Json:
     """Take an order. What became of it is not said."""
-    return _ids(desk.exchange.place(read_order(desk, parameters), now_ms))
+    order = read_order(desk, parameters)
+    if parameters.get("triggerPrice"):
+        return stops.ids(desk.exchange.place_conditional(stops.read(order, parameters), now_ms))
+    return _ids(desk.exchange.place(order, now_ms))
 
 
 def cancel_order(desk: Desk, parameters: Parameters, now_ms: int) -> Json:
@@ -43,6 +48,8 @@ def cancel_order(desk: Desk, parameters: Parameters, now_ms: int) -> Json:
     if not word and not client_id:
         raise Refused(Refusal.MISSING, "orderId or orderLinkId")
     number = order_number(word) if word else None
+    if (number or 0) >= FIRST_ID:
+        return stops.ids(desk.exchange.cancel_conditional(number, None, now_ms))
     return _ids(desk.exchange.cancel(instrument.symbol, number, client_id, now_ms))
 
 
@@ -50,9 +57,24 @@ def cancel_all(desk: Desk, parameters: Parameters, now_ms: int) -> Json:
     """Cancel the open orders of a category that are meant, and tell which they were."""
     if category(parameters) in {"linear", "inverse"} and not ({"symbol", "settleCoin", "baseCoin"} & set(parameters)):
         raise Refused(Refusal.MISSING, "symbol or settleCoin or baseCoin")
-    found = [order for order in _orders(desk, parameters) if order.is_open]
+    asked = stops.kinds(parameters, default=None if category(parameters) != "spot" else stops.PLAIN)
+    found = [order for order in _orders(desk, parameters) if order.is_open] if stops.PLAIN in asked else []
     told = [_ids(desk.exchange.cancel(order.symbol, order.order_id, None, now_ms)) for order in reversed(found)]
-    return {"list": told, "success": "1"}
+    waiting = _conditional(desk, parameters) if stops.STOP in asked else []
+    ended = [desk.exchange.cancel_conditional(each.conditional_id, None, now_ms) for each in waiting]
+    return {"list": [*told, *map(stops.ids, ended)], "success": "1"}
+
+
+def spreads(_desk: Desk, _parameters: Parameters, _now_ms: int) -> Json:
+    """Tell the open orders of spreads: none is listed."""
+    return {"list": [], "nextPageCursor": ""}
+
+
+def cancel_spreads(_desk: Desk, parameters: Parameters, _now_ms: int) -> Json:
+    """Cancel the orders of spreads: none is listed."""
+    if not parameters.get("symbol") and parameters.get("cancelAll") != "true":
+        raise Refused(Refusal.MISSING, "symbol or cancelAll")
+    return {"list": [], "success": "1"}
 
 
 def read_order(desk: Desk, parameters: Parameters) -> OrderRequest:
@@ -88,16 +110,21 @@ def read_order(desk: Desk, parameters: Parameters) -> OrderRequest:
 
 
 def realtime(desk: Desk, parameters: Parameters, _now_ms: int) -> Json:
-    """Tell open orders and, asked by id or for closed ones, the last five hundred closed ones, newest first."""
+    """Tell open orders and, asked by id or for closed ones, the last five hundred closed ones, newest first.
+
+    Those that wait for a price are among the open ones, and newest.
+    """
     if category(parameters) == "linear" and not ({"symbol", "settleCoin", "baseCoin"} & set(parameters)):
         raise Refused(Refusal.MISSING, "symbol or settleCoin")
     by_id = "orderId" in parameters or "orderLinkId" in parameters
-    found = _orders(desk, parameters)
+    asked = stops.kinds(parameters)
+    found = _orders(desk, parameters) if stops.PLAIN in asked else []
+    waiting = _conditional(desk, parameters) if stops.STOP in asked and parameters.get("openOnly", "0") == "0" else []
     if not by_id and parameters.get("openOnly", "0") == "0":
         found = [order for order in found if order.is_open]
     elif not by_id:
         found = [order for order in found if not order.is_open][:CLOSED_KEPT]
-    return _page(desk, parameters, found)
+    return _page(desk, parameters, [*waiting, *found])
 
 
 def history(desk: Desk, parameters: Parameters, _now_ms: int) -> Json:
@@ -251,17 +278,34 @@ def _orders(desk: Desk, parameters: Parameters) -> list[Order]:
     ]
 
 
-def _page(desk: Desk, parameters: Parameters, found: list[Order]) -> Json:
+def _conditional(desk: Desk, parameters: Parameters) -> list[Conditional]:
+    """Return what waits for a price and is asked for, newest first."""
+    wanted = {each.symbol: each.settle for each in listed(desk, parameters)}
+    coin, link = parameters.get("settleCoin"), parameters.get("orderLinkId")
+    number = order_number(parameters["orderId"]) if "orderId" in parameters else None
+    return [
+        each
+        for each in reversed(desk.exchange.conditionals.waiting())
+        if each.order.symbol in wanted
+        and coin in {None, wanted[each.order.symbol]}
+        and number in {None, each.conditional_id}
+        and link in {None, each.client_id}
+    ]
+
+
+def _page(desk: Desk, parameters: Parameters, found: Sequence[Order | Conditional]) -> Json:
     limit = min(whole(parameters, "limit") or ORDERS_PAGE, ORDERS_PAGE_MAX)
 
-    def word(order: Order) -> Json:
+    def word(order: Order | Conditional) -> Json:
+        if isinstance(order, Conditional):
+            return stops.row(order)
         return order_row(order, desk.exchange.instruments[order.symbol], desk.executions.fees(order))
 
     rows, cursor = _cut(parameters, found, limit, word)
     return {"category": category(parameters), "list": rows, "nextPageCursor": cursor}
 
 
-def _cut(parameters: Parameters, found: list[T], limit: int, word: Callable[[T], Json]) -> tuple[list[Json], str]:
+def _cut(parameters: Parameters, found: Sequence[T], limit: int, word: Callable[[T], Json]) -> tuple[list[Json], str]:
     """Return one page and where the next one begins, counted from the oldest, so that new rows move nothing."""
     begin = 0
     if parameters.get("cursor"):

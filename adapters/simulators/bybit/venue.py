@@ -36,6 +36,8 @@ STREAM_HOST = "stream.bybit.com"
 PRIVATE_PATH = "/v5/private"
 PUBLIC_PATHS = {f"/v5/public/{category}": category for category in ("linear", "inverse", "spot")}
 OPEN_ORDERS_MAX = 500
+# Of each contract.
+CONDITIONAL_MAX = 10
 TOO_FREQUENT = "<html><head><title>403</title></head><body>access too frequent</body></html>"
 BOOK_DEPTHS = (1, *books.DEPTHS)
 
@@ -46,7 +48,13 @@ class BybitVenue(SimulatedVenue):
     name = "bybit"
     hosts = (REST_HOST, STREAM_HOST)
     new_orders = frozenset({NEW_ORDER})
-    policy = Policy(client_ids="unique", post_only="cancel", open_orders_max=OPEN_ORDERS_MAX)
+    policy = Policy(
+        client_ids="unique",
+        post_only="cancel",
+        open_orders_max=OPEN_ORDERS_MAX,
+        conditional_max=CONDITIONAL_MAX,
+        conditional_each=True,
+    )
 
     def __init__(self, settings: SimulatorSettings, world: World, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
         super().__init__(settings, PERPETUALS, world, clock_ms)

@@ -65,6 +65,8 @@ WORDS: Mapping[Refusal, Worded] = {
     Refusal.INSUFFICIENT_MARGIN: Worded(10009, "not_enough_funds"),
     Refusal.NO_COUNTERPARTY: Worded(11030, "other_reject no_liquidity"),
     Refusal.POST_ONLY_WOULD_TAKE: Worded(11054, "post_only_reject"),
+    Refusal.WOULD_TRIGGER: Worded(11036, "invalid_trigger_price"),
+    Refusal.TOO_MANY_CONDITIONAL: Worded(11035, "no_more_triggers {limit}"),
     Refusal.UNKNOWN_ORDER: Worded(10004, "order_not_found"),
     Refusal.CANCEL_UNKNOWN: Worded(10004, "order_not_found"),
     Refusal.CANCEL_CLOSED: Worded(10010, "already_closed"),

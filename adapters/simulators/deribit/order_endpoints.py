@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from adapters.simulators.admission import OrderRequest
+from adapters.simulators.conditional import FIRST_ID, Conditional
+from adapters.simulators.deribit import triggers
 from adapters.simulators.deribit.market_endpoints import (
     ANY,
     HOUR_MS,
@@ -48,6 +50,9 @@ def sell(desk: Desk, parameters: Parameters, now_ms: int) -> Json:
 
 def cancel(desk: Desk, parameters: Parameters, now_ms: int) -> Json:
     """Cancel one order."""
+    number = identity_of(parameters.get("order_id", ""))
+    if number >= FIRST_ID:
+        return told_trigger(desk, desk.exchange.cancel_conditional(number, None, now_ms))
     order = _ordered(desk, parameters, Refusal.CANCEL_UNKNOWN)
     return told_order(desk, desk.exchange.cancel(order.symbol, order.order_id, None, now_ms))
 
@@ -61,13 +66,18 @@ def cancel_by_label(desk: Desk, parameters: Parameters, now_ms: int) -> int:
 
 
 def cancel_all(desk: Desk, _parameters: Parameters, now_ms: int) -> int:
-    """Cancel every open order and tell how many they were."""
-    return len(desk.exchange.cancel_all(now_ms))
+    """Cancel every open order and everything that waits for a price, and tell how many they were."""
+    waiting = desk.exchange.conditionals.waiting()
+    for each in waiting:
+        desk.exchange.cancel_conditional(each.conditional_id, None, now_ms)
+    return len(waiting) + len(desk.exchange.cancel_all(now_ms))
 
 
-def get_open_orders(desk: Desk, _parameters: Parameters, _now_ms: int) -> list[Json]:
-    """Tell every open order."""
-    return [told_order(desk, order) for order in desk.exchange.open_orders(None)]
+def get_open_orders(desk: Desk, parameters: Parameters, _now_ms: int) -> list[Json]:
+    """Tell every open order, those that wait for a price among them, or one kind of them."""
+    plain, waiting = triggers.kinds(parameters)
+    orders = [told_order(desk, order) for order in desk.exchange.open_orders(None)] if plain else []
+    return orders + ([told_trigger(desk, each) for each in desk.exchange.conditionals.waiting()] if waiting else [])
 
 
 def get_order_state(desk: Desk, parameters: Parameters, now_ms: int) -> Json:
@@ -195,6 +205,11 @@ def told_order(desk: Desk, order: Order) -> Json:
     return order_row(order, instrument, by_hand=order.order_id in desk.by_hand)
 
 
+def told_trigger(desk: Desk, one: Conditional) -> Json:
+    """Return what waits for a price in Deribit's words."""
+    return triggers.row(one, desk.exchange.instruments[one.order.symbol])
+
+
 def told_trade(desk: Desk, trade: Trade) -> Json:
     """Return a fill in Deribit's words."""
     instrument = desk.exchange.instruments[trade.symbol]
@@ -204,6 +219,10 @@ def told_trade(desk: Desk, trade: Trade) -> Json:
 
 
 def _trade(desk: Desk, parameters: Parameters, side: Side, now_ms: int) -> Json:
+    if parameters.get("type") in triggers.TYPES:
+        plain = {**parameters, "type": triggers.TYPES[parameters["type"]]}
+        asked = triggers.read(_read(desk, plain, side), parameters)
+        return {"order": told_trigger(desk, desk.exchange.place_conditional(asked, now_ms)), "trades": []}
     before = len(desk.exchange.ledger.trades)
     order = desk.exchange.place(_read(desk, parameters, side), now_ms)
     made = [trade for trade in desk.exchange.ledger.trades[before:] if trade.order_id == order.order_id]

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from adapters.simulators.admission import Policy
 from adapters.simulators.changes import Change, Top
+from adapters.simulators.conditional import FIRST_ID
 from adapters.simulators.deribit.books import WHOLE_BOOK, ShownBook
 from adapters.simulators.deribit.endpoints import MATCHING, METHODS, PUBLIC
 from adapters.simulators.deribit.errors import TOO_MANY, envelope, refused
@@ -186,6 +187,10 @@ class DeribitVenue(SimulatedVenue):
         if self.is_closed or not socket.session["ends_orders"]:
             return
         for order_id in sorted(socket.session["orders"]):
+            if order_id >= FIRST_ID:
+                if self.exchange.conditionals.all[order_id].is_waiting:
+                    self.exchange.cancel_conditional(order_id, None, self.clock_ms())
+                continue
             order = self.exchange.orders[order_id]
             if order.is_open:
                 self.exchange.cancel(order.symbol, order_id, None, self.clock_ms())

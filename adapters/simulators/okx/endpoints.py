@@ -7,7 +7,7 @@ from typing import Protocol
 from adapters.simulators.changes import Snapshot
 from adapters.simulators.exchange import Exchange
 from adapters.simulators.instruments import Instrument, plain
-from adapters.simulators.okx import feeds, orders, wire
+from adapters.simulators.okx import algos, feeds, orders, wire
 from adapters.simulators.okx.instruments import family
 from adapters.simulators.okx.orders import Parameters, moment
 from adapters.simulators.okx.statement import account_row, position_rows
@@ -190,6 +190,10 @@ def _pending(venue: Venue, parameters: Parameters, now_ms: int) -> list[Json]:
     return orders.pending_rows(venue.exchange, parameters, now_ms)
 
 
+def _algos_pending(venue: Venue, parameters: Parameters, now_ms: int) -> list[Json]:
+    return algos.pending_rows(venue.exchange, parameters, now_ms)
+
+
 PUBLIC: Mapping[str, Answer] = {
     "/api/v5/public/time": _time,
     "/api/v5/system/status": _nothing,
@@ -214,6 +218,8 @@ SIGNED: Mapping[str, Answer] = {
     "/api/v5/account/bills-archive": _bills,
     "/api/v5/trade/order": _order,
     "/api/v5/trade/orders-pending": _pending,
+    algos.PENDING: _algos_pending,
+    "/api/v5/sprd/orders-pending": _nothing,
     "/api/v5/trade/fills": _fills,
     "/api/v5/trade/fills-history": _fills_history,
 }
@@ -221,3 +227,5 @@ PLACING = frozenset({"/api/v5/trade/order", "/api/v5/trade/batch-orders"})
 CANCELLING = frozenset({"/api/v5/trade/cancel-order", "/api/v5/trade/cancel-batch-orders"})
 CANCEL_AFTER = "/api/v5/trade/cancel-all-after"
 LEVERAGE = "/api/v5/account/set-leverage"
+# Of spreads, of which none is listed.
+SPREADS_OFF = "/api/v5/sprd/mass-cancel"

@@ -73,6 +73,8 @@ WORDS: Mapping[Refusal, Worded] = {
     Refusal.INSUFFICIENT_MARGIN: _POOR,
     Refusal.INSUFFICIENT_BALANCE: _POOR,
     Refusal.NO_COUNTERPARTY: Worded(51109, "No available offers."),
+    Refusal.WOULD_TRIGGER: Worded(51280, "SL trigger price cannot be on this side of the last price ({subject})."),
+    Refusal.TOO_MANY_CONDITIONAL: Worded(51025, "Order count exceeds the limit."),
     Refusal.UNKNOWN_ORDER: Worded(51603, "Order does not exist"),
     Refusal.CANCEL_UNKNOWN: Worded(
         51400, "Cancellation failed as the order has been filled, canceled or doesn't exist."

@@ -22,7 +22,7 @@ DAY_MS = 24 * 3_600_000
 FILLS_MS = 3 * DAY_MS
 HISTORY_MS = 90 * DAY_MS
 CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}")
-_SIDES: Mapping[str, Side] = {"buy": "BUY", "sell": "SELL"}
+SIDES: Mapping[str, Side] = {"buy": "BUY", "sell": "SELL"}
 _TYPES: Mapping[str, tuple[OrderType, TimeInForce]] = {
     "limit": ("LIMIT", "GTC"),
     "post_only": ("LIMIT", "POST"),
@@ -75,42 +75,42 @@ def too_late(_exchange: Exchange, _item: Item, _now_ms: int) -> Order:
 
 def cancel(exchange: Exchange, item: Item, now_ms: int) -> Order:
     """Cancel an order."""
-    if not _word(item, "ordId") and not _word(item, "clOrdId"):
+    if not word(item, "ordId") and not word(item, "clOrdId"):
         raise OkxError(51003, "Either client order ID or order ID is required.")
-    symbol = exchange.instrument(_word(item, "instId")).symbol
-    return exchange.cancel(symbol, wire.inside(_word(item, "ordId"), "ordId"), _word(item, "clOrdId") or None, now_ms)
+    symbol = exchange.instrument(word(item, "instId")).symbol
+    return exchange.cancel(symbol, wire.inside(word(item, "ordId"), "ordId"), word(item, "clOrdId") or None, now_ms)
 
 
 def read_order(exchange: Exchange, item: Item) -> OrderRequest:
     """Return the order that an item's words spell; refuse unknown words and what their combinations forbid."""
     for name in ("instId", "tdMode", "side", "ordType", "sz"):
-        if not _word(item, name):
+        if not word(item, name):
             raise Refused(Refusal.MISSING, name)
-    symbol = exchange.instrument(_word(item, "instId")).symbol
-    side = _SIDES.get(_word(item, "side"))
-    kind = _TYPES.get(_word(item, "ordType"))
+    symbol = exchange.instrument(word(item, "instId")).symbol
+    side = SIDES.get(word(item, "side"))
+    kind = _TYPES.get(word(item, "ordType"))
     if side is None:
         raise Refused(Refusal.BAD_SIDE)
     if kind is None:
         raise Refused(Refusal.BAD_TYPE)
-    if _word(item, "tdMode") != "cross":
+    if word(item, "tdMode") != "cross":
         raise Refused(Refusal.MALFORMED, "tdMode")
-    if _word(item, "posSide") not in {"", "net"}:
+    if word(item, "posSide") not in {"", "net"}:
         raise Refused(Refusal.BAD_POSITION_SIDE)
-    client_id = _word(item, "clOrdId")
+    client_id = word(item, "clOrdId")
     if client_id and not CLIENT_ID.fullmatch(client_id):
         raise Refused(Refusal.BAD_CLIENT_ID)
-    price = _word(item, "px")
+    price = word(item, "px")
     if kind[0] == "LIMIT" and not price:
         raise OkxError(51204, "The price for the limit order cannot be empty.")
     return OrderRequest(
         symbol=symbol,
         side=side,
         type=kind[0],
-        quantity=parse_decimal(_word(item, "sz"), "sz"),
+        quantity=parse_decimal(word(item, "sz"), "sz"),
         price=parse_decimal(price, "px") if kind[0] == "LIMIT" else None,
         time_in_force=kind[1],
-        reduce_only=_flag(item, "reduceOnly"),
+        reduce_only=flag(item, "reduceOnly"),
         client_id=client_id or None,
     )
 
@@ -188,7 +188,7 @@ def moment(parameters: Parameters, name: str, default: int) -> int:
 
 
 def _done(exchange: Exchange, item: Item, act: Act, now_ms: int) -> Json:
-    row = {"ordId": "", "clOrdId": _word(item, "clOrdId"), "tag": "", "ts": str(now_ms)}
+    row = {"ordId": "", "clOrdId": word(item, "clOrdId"), "tag": "", "ts": str(now_ms)}
     try:
         order = act(exchange, item, now_ms)
     except (Refused, OkxError) as error:
@@ -211,7 +211,8 @@ def _is_swap(parameters: Parameters) -> bool:
     return parameters.get("instType", "SWAP") == "SWAP"
 
 
-def _word(item: Item, name: str) -> str:
+def word(item: Item, name: str) -> str:
+    """Return a field as the word it is spelt with, empty when absent; refuse what is none."""
     value = item.get(name)
     if value is None:
         return ""
@@ -220,7 +221,8 @@ def _word(item: Item, name: str) -> str:
     return str(value)
 
 
-def _flag(item: Item, name: str) -> bool:
+def flag(item: Item, name: str) -> bool:
+    """Return a flag, false when absent; refuse what is none."""
     value = item.get(name, False)
     found = value if isinstance(value, bool) else _FLAGS.get(str(value))
     if found is None:

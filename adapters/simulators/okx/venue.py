@@ -10,7 +10,7 @@ from adapters.simulators.changes import Change, Top
 from adapters.simulators.countdowns import ALL
 from adapters.simulators.happenings import AccountChanged, FundingPaid, Happening, OrderChanged, Print
 from adapters.simulators.instruments import Instrument
-from adapters.simulators.okx import feeds, orders, wire
+from adapters.simulators.okx import algos, feeds, orders, wire
 from adapters.simulators.okx.endpoints import (
     BOOK_LEVELS_MAX,
     CANCEL_AFTER,
@@ -19,6 +19,7 @@ from adapters.simulators.okx.endpoints import (
     PLACING,
     PUBLIC,
     SIGNED,
+    SPREADS_OFF,
 )
 from adapters.simulators.okx.errors import OkxError, worded
 from adapters.simulators.okx.gate import Gate
@@ -140,7 +141,7 @@ class OkxVenue(SimulatedVenue):
 
     def _act(self, request: web.Request, body: str, now_ms: int) -> Json:
         path = request.path
-        if path not in PLACING | CANCELLING | {CANCEL_AFTER, LEVERAGE}:
+        if path not in PLACING | CANCELLING | {CANCEL_AFTER, LEVERAGE, SPREADS_OFF, algos.PLACE, algos.CANCEL}:
             raise Refused(Refusal.UNKNOWN_PATH)
         self._gate.check_signed(request.headers, "POST" + request.raw_path + body, now_ms)
         items = orders.read_items(body)
@@ -148,6 +149,12 @@ class OkxVenue(SimulatedVenue):
             answer = self._set_leverage(items[0])
         elif path == CANCEL_AFTER:
             answer = self._cancel_after(items[0], now_ms)
+        elif path == SPREADS_OFF:
+            answer = wire.envelope([{"result": True}])
+        elif path == algos.PLACE:
+            answer = algos.place(self.exchange, items[0], now_ms)
+        elif path == algos.CANCEL:
+            answer = algos.cancel(self.exchange, items, now_ms)
         else:
             if path in PLACING:
                 self._gate.count_orders(len(items), now_ms)

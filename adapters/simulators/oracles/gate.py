@@ -30,6 +30,7 @@ class OracleGate:
 
     name: str
     hosts: tuple[str, ...]
+    elsewhere: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, price_of: PriceOf, clock_ms: ClockMs, *, step_ms: int) -> None:
         self.faults = Faults()
