@@ -10,7 +10,6 @@ from domain.carry import MarkEvidence
 from domain.depth import BookEvidence
 from domain.log import Batch, Head, KeptCommand, NewEvent, Snapshot, StoredEvent
 from domain.market import Witness
-from domain.sweep import PositionLeft, Resting
 from domain.venue import AccountEvent, Acknowledgement, FillReport, OrderReport, VenueOrder
 
 
@@ -192,35 +191,6 @@ class Venue(Protocol):
 
     def account_events(self) -> AsyncGenerator[AccountEvent, None]:
         """Stream fills, order states, and every connect and disconnect; it reconnects by itself."""
-        ...
-
-
-class Sweep(Protocol):
-    """See and end everything that one account has at one venue, whatever the market. Failures as of `domain.venue`."""
-
-    @property
-    def name(self) -> str:
-        """Return the venue's id."""
-        ...
-
-    @property
-    def account(self) -> str:
-        """Return the account's name."""
-        ...
-
-    async def open_orders(self) -> Sequence[Resting]:
-        """Return every order that stands in the account, whoever placed it."""
-        ...
-
-    async def cancel_all(self, found: Sequence[Resting]) -> None:
-        """Ask the venue to cancel everything; `found` is what stands, for venues that cancel by market or by order.
-
-        That there is nothing left to cancel is no failure. What stands afterwards, only `open_orders` tells.
-        """
-        ...
-
-    async def positions(self) -> Sequence[PositionLeft]:
-        """Return the positions, flat ones left out."""
         ...
 
 

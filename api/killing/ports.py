@@ -4,7 +4,35 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from commands.ports import Sweep
+from domain.sweep import PositionLeft, Resting, Standing
+
+
+class Sweep(Protocol):
+    """See and end everything that one account has at one venue, whatever the market. Failures as of `domain.venue`.
+
+    What one part of the account does not tell is in the answer beside what the others told, and is no failure.
+    """
+
+    @property
+    def ahead_ms(self) -> int:
+        """Return how far the venue's clock was found to be ahead of this machine's, in ms; 0 while it takes ours."""
+        ...
+
+    async def look(self) -> Standing:
+        """Return every order that stands in the account, whoever placed it, and change nothing."""
+        ...
+
+    async def clear(self, seen: Sequence[Resting]) -> Standing:
+        """Look, and have everything that is found cancelled; `seen` is what stood before, for parts that do not tell.
+
+        That there is nothing left to cancel is no failure. What stands afterwards, only the next look tells.
+        """
+        ...
+
+    async def positions(self) -> Sequence[PositionLeft]:
+        """Return the positions, flat ones left out."""
+        ...
+
 
 OpenSweep = Callable[[], AbstractAsyncContextManager[Sweep]]
 """Opens one venue account; opening asks nothing of the venue, and may fail as any call."""

@@ -2,7 +2,10 @@
 
 import msgspec
 
-from domain.sweep import PositionLeft
+from domain.sweep import PositionLeft, Untold
+
+# A clock that differs by less is nobody's business.
+AHEAD_MS_MIN = 500
 
 
 class Sender(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,8 +35,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 class VenueEnd(msgspec.Struct, frozen=True, kw_only=True):
     """Tell of one venue account: silent when two sweeps in a row, after all senders were stopped, found no order.
 
-    `cancelled` counts the different orders that were found standing, `silent_ms` from the kill's beginning to the
-    second empty answer. `positions` are None when the venue did not tell; they are left as they are.
+    `cancelled` counts the different orders that were found standing, `conditional` those of them that waited for a
+    price or a time, `silent_ms` from the kill's beginning to the second empty answer. `untold` are the parts of the
+    account of which nothing is known, `without` those that the settings say it does not have. The venue's clock was
+    found to be `ahead_ms` ahead of this machine's. `positions` are None when the venue did not tell; they are left as
+    they are.
     """
 
     venue: str
@@ -41,6 +47,10 @@ class VenueEnd(msgspec.Struct, frozen=True, kw_only=True):
     silent: bool
     sweeps: int = 0
     cancelled: int = 0
+    conditional: int = 0
+    untold: tuple[Untold, ...] = ()
+    without: tuple[str, ...] = ()
+    ahead_ms: int = 0
     silent_ms: int | None = None
     positions: tuple[PositionLeft, ...] | None = None
     error: str = ""
@@ -104,12 +114,18 @@ def _senders(senders: Senders, *, dry_run: bool) -> list[str]:
 
 def _venue(end: VenueEnd, *, dry_run: bool) -> list[str]:
     of = f"{end.venue}/{end.account}"
+    orders = f"{end.cancelled} orders" + (f" ({end.conditional} of them conditional)" if end.conditional else "")
     if dry_run:
-        lines = [f"{of}: {end.error or f'answers; {end.cancelled} orders stand'}"]
+        lines = [f"{of}: {end.error or f'answers; {orders} stand'}"]
     elif end.silent:
-        lines = [f"{of}: silent after {end.silent_ms} ms, {end.sweeps} sweeps, {end.cancelled} orders cancelled"]
+        lines = [f"{of}: silent after {end.silent_ms} ms, {end.sweeps} sweeps, {orders} cancelled"]
     else:
         lines = [f"{of}: NOT SILENT after {end.sweeps} sweeps: {end.error}"]
+    lines += [f"{of}: NOT KNOWN what stands in {each.part}: {each.why}" for each in end.untold]
+    if end.without:
+        lines.append(f"{of}: not asked for, since the settings say that it has none: {', '.join(end.without)}")
+    if abs(end.ahead_ms) >= AHEAD_MS_MIN:
+        lines.append(f"{of}: its clock is {end.ahead_ms} ms ahead of this machine's; requests were signed by its")
     if end.positions is None:
         return [*lines, f"{of}: positions are not known"]
     return lines + [f"{of}: NOT CLOSED {each.quantity} {each.unit} of {each.market}" for each in end.positions]

@@ -6,13 +6,17 @@ import msgspec
 
 
 class KillVenue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Name a venue account and the kill's own key to it: it reads and cancels, and needs no right to withdraw."""
+    """Name a venue account and the kill's own key to it: it reads and cancels, and needs no right to withdraw.
+
+    `without` are parts that the account does not have, by the names that the report gives them: they are not asked for.
+    """
 
     name: str
     account: str = "main"
     api_key: str = ""
     api_secret: str = ""
     passphrase: str = ""
+    without: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Leave the keys out."""
@@ -39,6 +43,7 @@ class KillSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     venue_ms: int = 60_000  # for a venue to be silent
     chain_ms: int = 180_000  # for the contract to be shut
     pause_ms: int = 50  # between sweeps
+    late_ms: int = 5_500  # a last sweep begins so long after the senders were stopped: venues take older requests not
     head_age_ms_max: int = 120_000  # 0: any age, for chains that make blocks on demand
 
 

@@ -24,13 +24,16 @@ from api.killing.ports import Gate
 from api.killing.report import KillReport, Sender, Senders, Step, VenueEnd, text_of
 from api.killing.settings import KillDocument
 from api.killing.settings_file import read_document
+from api.killing.venues import VenueSilence
 from api.settings import SettingsError
 from api.standing import senders_in, set_mark, stop_senders
 from api.wiring.kill_parts import ChildGate, Parts
 
 PARTS = ("senders", "venues", "chain")
 WORD = "KILL"
-HOLD_S = 5.0
+# A sweep of all of an account is dear at Binance (a thirtieth of a minute's weight): no oftener than this.
+HOLD_S = 10.0
+TELL_EVERY_S = 1.0
 DISK_S = 1.0
 
 
@@ -89,6 +92,8 @@ class _Aloud:
 
     def note(self, what: str, **told: object) -> None:
         self._journal.note(what, **told)
+        if what == "venue_empty":
+            sys.stderr.write(f"{told['venue']}/{told['account']}: no order stands; one last look follows\n")
         for each in told.values():
             if isinstance(each, VenueEnd):
                 found = f"silent after {each.silent_ms} ms" if each.silent else f"NOT SILENT: {each.error}"
@@ -107,13 +112,18 @@ class _Kill:
         self._journal = journal
         self._aloud = _Aloud(journal)
         self._parts = Parts(document, asked.config.parent, self._aloud)
+        self._venues: Sequence[VenueSilence] = ()
 
     async def run(self, senders: Senders | None, began: float, start_ms: int | None) -> KillReport:
         """Do it, tell it, and hold on where that is asked."""
         async with AsyncExitStack() as stack:
             gate = ChildGate(self._asked.config, self._asked.data_dir) if self._asked.wants("chain") else None
             killing = self._killing(stack, gate)
-            report = await killing.run(senders, began)
+            telling = asyncio.create_task(self._tell_progress())
+            try:
+                report = await killing.run(senders, began)
+            finally:
+                telling.cancel()
             loaded_at = self._parts.loaded_at
             load_ms = None if loaded_at is None else round((loaded_at - began) * 1_000)
             path = str(self._journal.path)
@@ -126,16 +136,24 @@ class _Kill:
 
     def _killing(self, stack: AsyncExitStack, gate: Gate | None) -> Killing:
         stops = self._asked.wants("senders")
-        venues, uncovered = self._parts.venues() if self._asked.wants("venues") else ((), ())
+        self._venues, uncovered = self._parts.venues() if self._asked.wants("venues") else ((), ())
         return Killing(
             self._terms,
-            venues,
+            self._venues,
             uncovered,
             halts=self._parts.halts() if stops else None,
             fence=self._parts.fence(stack) if stops else None,
             gate=gate,
             journal=self._aloud,
         )
+
+    async def _tell_progress(self) -> None:
+        """Say every second how it stands where it is not over."""
+        while True:
+            await asyncio.sleep(TELL_EVERY_S)
+            for venue in self._venues:
+                if venue.progress is not None:
+                    sys.stderr.write(f"{venue.venue}/{venue.account}: {venue.progress}\n")
 
     async def _hold(self) -> None:
         """Hold the leases and go on sweeping until a signal comes: whoever starts meanwhile finds no lease."""
@@ -149,7 +167,7 @@ class _Kill:
                 async with asyncio.timeout(HOLD_S):
                     await stop.wait()
             if not stop.is_set():
-                venues, _ = self._parts.venues()
+                venues, _ = self._parts.venues(late=False)
                 began = asyncio.get_running_loop().time()
                 for end in await asyncio.gather(*(venue.run(stopped, began) for venue in venues)):
                     if end.cancelled or not end.silent:

@@ -11,12 +11,11 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from api.killing.ports import Fence, Halts, Journal
+from api.killing.ports import Fence, Halts, Journal, Sweep
 from api.killing.report import VenueEnd
 from api.killing.settings import KillDocument, KillVenue
 from api.killing.venues import Terms, VenueSilence
 from api.settings import SettingsError, secret
-from commands.ports import Sweep
 from domain.refusal import Unavailable
 
 ROOT = Path(__file__).parents[2]
@@ -39,10 +38,18 @@ class Parts:
         loading = self._loading
         return loading.result() if loading is not None and loading.done() and not loading.exception() else None
 
-    def venues(self) -> tuple[Sequence[VenueSilence], Sequence[VenueEnd]]:
-        """Return the accounts to silence, and the ends of those that cannot be: they are told of all the same."""
+    def venues(self, *, late: bool = True) -> tuple[Sequence[VenueSilence], Sequence[VenueEnd]]:
+        """Return the accounts to silence, and the ends of those that cannot be: they are told of all the same.
+
+        `late`: what may still come is waited for.
+        """
         kill = self._document.kill
-        terms = Terms(ask_s=kill.ask_ms / 1_000, within_s=kill.venue_ms / 1_000, pause_s=kill.pause_ms / 1_000)
+        terms = Terms(
+            ask_s=kill.ask_ms / 1_000,
+            within_s=kill.venue_ms / 1_000,
+            pause_s=kill.pause_ms / 1_000,
+            late_s=kill.late_ms / 1_000 if late else 0,
+        )
         venues: list[VenueSilence] = []
         uncovered = [
             VenueEnd(venue=each.name, account=each.account, silent=False, error="kill.venues has no key to it")
@@ -54,7 +61,8 @@ class Parts:
             except SettingsError as error:
                 uncovered.append(VenueEnd(venue=venue.name, account=venue.account, silent=False, error=str(error)))
             else:
-                venues.append(VenueSilence(venue.name, venue.account, opening, terms, self._journal))
+                made = VenueSilence(venue.name, venue.account, opening, terms, self._journal, venue.without)
+                venues.append(made)
         return venues, uncovered
 
     def _opening(self, venue: KillVenue) -> Callable[[], AbstractAsyncContextManager[Sweep]]:
@@ -77,7 +85,7 @@ class Parts:
                 loopback=Loopback(port=told.port, ca_file=self._folder / told.ca) if told.port else None,
                 timeout_ms=self._document.kill.ask_ms,
             )
-            async with open_sweep(settings) as sweep:
+            async with open_sweep(settings, venue.without) as sweep:
                 yield sweep
 
         return opening

@@ -54,6 +54,7 @@ FUTURES_REASONS: Mapping[str, RejectReason] = {
 }
 
 SPOT_REASONS: Mapping[str, RejectReason] = {
+    "-20124": "unknown_order",
     "-1022": "not_authorised",
     "-1100": "malformed",
     "-1101": "malformed",

@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
+from api.killing.ports import Sweep
 from api.killing.venues import Terms, VenueSilence
-from commands.ports import Sweep
-from domain.sweep import PositionLeft, Resting
+from domain.sweep import OrderKind, PositionLeft, Resting, Standing, Untold
 
 QUICK = Terms(ask_s=0.2, within_s=5, pause_s=0.001)
 
@@ -24,12 +26,19 @@ class Lines:
 
 
 class MemoryVenue:
-    """Hold open orders. `troubles` are raised, one a call, before a call does anything; `after` once it was done."""
+    """Hold open orders. `troubles` are raised, one a call, before a call does anything; `after` once it was done.
 
-    def __init__(self, *orders: str, name: str = "okx") -> None:
+    A sweep is made of calls: `look`, and `cancel` where something is found or not told. Orders stand in the part
+    `orders` and `stops` in a part of their own; one of the two is not told while `untold` names it.
+    """
+
+    def __init__(self, *orders: str, name: str = "okx", stops: Sequence[str] = ()) -> None:
         self.name = name
         self.account = "main"
         self.open = list(orders)
+        self.stops = list(stops)
+        self.untold: Untold | None = None
+        self.ahead_ms = 0
         self.calls: list[str] = []
         self.openings = 0
         self.troubles: dict[str, Sequence[Exception]] = {}
@@ -38,21 +47,37 @@ class MemoryVenue:
         self.deaf: set[str] = set()
         self.held = (PositionLeft(venue=name, account="main", market="ETH", quantity=Decimal(-3), unit="base"),)
 
-    async def open_orders(self) -> Sequence[Resting]:
-        await self._called("open_orders")
-        found = [Resting(venue=self.name, account="main", market="ETH", venue_order_id=each) for each in self.open]
-        self._answered("open_orders")
-        return found
+    async def look(self) -> Standing:
+        await self._called("look")
+        kept: dict[OrderKind, list[str]] = {"plain": self.open, "conditional": self.stops}
+        orders = [self._order(each, kind) for kind, names in kept.items() for each in names]
+        self._answered("look")
+        if self.untold is None:
+            return Standing(orders=tuple(orders))
+        return Standing(orders=tuple(each for each in orders if each.part != self.untold.part), untold=(self.untold,))
 
-    async def cancel_all(self, found: Sequence[Resting]) -> None:
-        await self._called("cancel_all")
-        named = {order.venue_order_id for order in found}
-        self.open = [each for each in self.open if each not in named]
-        self._answered("cancel_all")
+    async def clear(self, seen: Sequence[Resting]) -> Standing:
+        told = await self.look()
+        known = [*told.orders, *(order for order in seen if self.untold and order.part == self.untold.part)]
+        if not known and not told.untold:
+            return told
+        try:
+            await self._called("cancel")
+            named = {order.venue_order_id for order in known}
+            self.open = [each for each in self.open if each not in named]
+            self.stops = [each for each in self.stops if each not in named]
+            self._answered("cancel")
+        except Exception as error:  # noqa: BLE001 - a cancel that fails is told beside what was found
+            return msgspec.structs.replace(told, failed=(f"{type(error).__name__}: {error}",))
+        return told
 
     async def positions(self) -> Sequence[PositionLeft]:
         await self._called("positions")
         return self.held
+
+    def _order(self, name: str, kind: OrderKind) -> Resting:
+        part = "orders" if kind == "plain" else "stops"
+        return Resting(venue=self.name, account="main", market="ETH", venue_order_id=name, kind=kind, part=part)
 
     async def _called(self, call: str) -> None:
         self.calls.append(call)

@@ -10,10 +10,27 @@ import pytest
 from api.killing.kill import Asked, Killing
 from api.killing.report import KillReport, Sender, Senders, VenueEnd, text_of
 from domain.refusal import Unavailable
+from domain.sweep import Untold
 from tests.spec.kill.fakes import Lines, MemoryVenue, silence, until
 
 ASKED = Asked(by="rita", at="2026-01-01T00:00:00Z", reason="a stolen key", dry_run=False, fence_s=0.2, chain_s=0.2)
 GONE = Senders(folder="/data", killed=(Sender(role="execution", pid=7),))
+EMPTY = KillReport(
+    at="",
+    by="rita",
+    reason="r",
+    dry_run=False,
+    senders=None,
+    halted=None,
+    leases=None,
+    venues=(),
+    chain=None,
+    silence_ms=5,
+    start_ms=None,
+    load_ms=None,
+    journal="",
+    silent=True,
+)
 STRANGER = VenueEnd(venue="deribit", account="main", silent=False, error="kill.venues has no key to it")
 
 
@@ -95,7 +112,7 @@ async def test_neither_the_mode_nor_the_leases_are_a_precondition(trouble: Excep
 async def test_a_venue_counts_as_silent_by_sweeps_after_everything_that_stops_senders_was_tried() -> None:
     venue, halts = MemoryVenue(), Part(None)  # hangs until its bound
     asked = asyncio.create_task(killed(venue, halts=halts))
-    await until(lambda: venue.calls.count("open_orders") >= 4)
+    await until(lambda: venue.calls.count("look") >= 4)
     venue.open.append("sent before the halt")
     report = await asked
     assert report.silent
@@ -104,7 +121,7 @@ async def test_a_venue_counts_as_silent_by_sweeps_after_everything_that_stops_se
 
 async def test_one_venue_that_hangs_holds_no_other_and_no_chain() -> None:
     deaf, well, gate = MemoryVenue("1", name="okx"), MemoryVenue("2", name="bybit"), Part()
-    deaf.troubles = {"open_orders": [Unavailable("away")] * 100_000}
+    deaf.troubles = {"look": [Unavailable("away")] * 100_000}
     report = asyncio.create_task(killed(deaf, well, gate=gate))
     await until(lambda: not well.open and "positions" in well.calls and gate.asked)
     assert not report.done()
@@ -143,3 +160,25 @@ async def test_a_dry_run_tries_every_part_and_changes_nothing() -> None:
     assert [part.asked for part in (halts, leases, gate)] == [["look"]] * 3
     assert "okx/main: answers; 1 orders stand" in text_of(report)
     assert "senders: living: execution 7" in text_of(report)
+
+
+async def test_orders_that_wait_for_a_price_are_told_apart() -> None:
+    report = await killed(MemoryVenue("1", "2", stops=("3",)))
+    assert report.silent
+    assert "3 orders (1 of them conditional) cancelled" in text_of(report)
+
+
+async def test_a_part_of_an_account_that_is_not_told_is_no_silence() -> None:
+    venue = MemoryVenue("1", stops=("3",))
+    venue.untold = Untold(part="algo trigger", why="Rejected: the key may not", refused=True)
+    report = await killed(venue)
+    assert (report.silent, report.silence_ms) == (False, None)
+    assert "okx/main: NOT KNOWN what stands in algo trigger: Rejected: the key may not" in text_of(report)
+    assert "NOT SILENT: what is named above may still trade" in text_of(report)
+
+
+def test_what_the_settings_leave_out_and_a_clock_that_differs_are_told() -> None:
+    end = VenueEnd(venue="okx", account="main", silent=True, silent_ms=5, without=("spread",), ahead_ms=-7_000)
+    told = text_of(msgspec.structs.replace(EMPTY, venues=(end,)))
+    assert "okx/main: not asked for, since the settings say that it has none: spread" in told
+    assert "okx/main: its clock is -7000 ms ahead of this machine's" in told
