@@ -40,6 +40,23 @@ class Wallet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     allowance: int
 
 
+class IssuedTotal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Hold how many atoms of the issued token there are at a block, and where the token is, lower case."""
+
+    token: str
+    total: int
+    block_number: int
+    block_hash: str
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Name a view of a contract that answers one number: `function` as it is declared, with the numbers it takes."""
+
+    contract: str
+    function: str
+    arguments: tuple[int, ...] = ()
+
+
 class ChainReader(Protocol):
     """Read the chain through several endpoints that must agree. Each method raises `Unavailable` when they do not."""
 
@@ -73,6 +90,14 @@ class ChainReader(Protocol):
 
     async def terms(self, assets: Sequence[str], number: int) -> ContractTerms:
         """Return the minting contract's parameters and hot balances at a block."""
+        ...
+
+    async def issued(self, number: int) -> IssuedTotal:
+        """Return the total of the token that the minting contract issues, at a block."""
+        ...
+
+    async def number_of(self, view: View, number: int) -> int:
+        """Return what a view answers at a block; raise `Rejected` where the contract refuses or answers no number."""
         ...
 
     async def party_changes(self, first: int, last: int) -> Sequence[PartyChange]:

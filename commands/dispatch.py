@@ -34,6 +34,7 @@ from commands import (
     risk,
     settlement,
     settling,
+    supply,
     transfer,
     treasury,
     watch,
@@ -59,6 +60,7 @@ from domain.refusal import Refusal
 from domain.request import RequestAccepted, RequestCancelled, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed, SettlementIncluded, SettlementReverted
 from domain.stable import StableHeld, StableProposed
+from domain.supply import SupplyObserved
 from domain.surprise import SurpriseClassified
 from domain.suspension import (
     AssetResumed,
@@ -126,6 +128,7 @@ DECIDERS: dict[type[Command], Decide] = {
     onchain.RevokeRequest: onchain.revoke_request,
     account.ObserveAccount: account.observe_account,
     ratio.ObserveRatio: ratio.observe_ratio,
+    supply.ObserveSupply: supply.observe_supply,
     indicative.SampleIndicative: indicative.sample_indicative,
     rebalance.LookAtHedges: rebalance.look_at_hedges,
     risk.LookAtRisk: risk.look_at_risk,
@@ -159,7 +162,7 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     SettlementIncluded: (hedging_requests.react_included,),
     SettlementConfirmed: (hedging_requests.react_settled, settling.react_confirmed),
     SettlementReverted: (settling.react_reverted,),
-    PolicyAdopted: (onchain.react_removed, rebalance.react_policy, rehedge.react_policy),
+    PolicyAdopted: (onchain.react_removed, rebalance.react_policy, rehedge.react_policy, supply.react_policy),
     RebalanceHeld: (rebalance.react_looked, watch.react_moved),
     RebalanceProposed: (rebalance.react_looked, watch.react_moved),
     RebalanceStarted: (watch.react_moved,),
@@ -170,6 +173,7 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     ApprovalGranted: (watch.react_decided,),
     ApprovalDenied: (watch.react_decided,),
     ApprovalExpired: (watch.react_decided,),
+    SupplyObserved: (supply.react_observed,),
     PartyRemoved: (onchain.react_removed,),
     ContractChanged: (onchain.react_removed, treasury.react_terms),
     ContractObserved: (treasury.react_terms,),

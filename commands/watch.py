@@ -26,6 +26,7 @@ from domain.watch import (
     MODE_AREA,
     REBALANCING_AREA,
     STABLE_AREA,
+    SUPPLY_AREA,
     SUSPENSION_AREA,
     AlertAcknowledged,
     AlertRaised,
@@ -120,6 +121,7 @@ _STANDS: dict[str, tuple[Callable[[Book, str], bool], str]] = {
     MODE_AREA: (lambda book, scope: book.modes.get(scope, Mode.ACTIVE) is not Mode.ACTIVE, "it is ACTIVE again"),
     LIMIT_AREA: (lambda book, subject: _key(subject) in book.approached, "its limit is not near now"),
     LATCH_AREA: (lambda book, subject: _key(subject) in book.latches, "it is enabled"),
+    SUPPLY_AREA: (lambda book, _: bool(book.supply.difference), "the chain and the settlements agree"),
     APPROVAL_AREA: (lambda book, name: any(str(each) == name for each in book.approvals), "it is over"),
 }
 """What the alerts of an area tell of, by subject, and what to say when it is over before the alert is raised."""

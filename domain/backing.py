@@ -4,7 +4,8 @@ Assets are the collateral that settled and what its hedges won, whoever margined
 that is no backing. A price is one price: collateral and the hedges of it are valued at the same one, a contract by the
 distance that its venue marks it from there, and it lies where all of it together is worth the least. Requests in flight
 may settle or not, each by itself, and move assets and supply together: the ratio told is the least that any of them
-leaves. Supply is counted from settlements that are final on chain, since the contract's own total is not observed.
+leaves. Supply is the token's own total as a final block showed it, and what settled since (`domain.supply`): no request
+in flight is in it. Before anybody counted, or where the policy says so, it is what settlements issued.
 """
 
 import msgspec
@@ -20,10 +21,10 @@ from domain.quantity import ZERO, Interval, Num, add, divide, multiply, subtract
 from domain.quote import Side
 from domain.request import Stage
 from domain.state import Book
+from domain.supply import SupplyFrom
 from domain.worth import NOTHING, Worth, contract, plus, quotient, worth
 
 ISSUED_DECIMALS = 18
-SETTLEMENTS = "settlements"
 PAR = Num(1)
 
 
@@ -42,7 +43,8 @@ class Backing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `ratio` is assets by supply at the prices that are against us, whatever settles; `middle` at their middles, nothing
     open; `at_risk` is `ratio` if venues never paid what they have not paid out. Without supply there is none. `held` is
     what the control holds against its limit: as `ratio`, but what is missing is a part of no less than
-    `concentration_floor`, so that the first dollars do not read as a lack. `supply_from` says whose count it is.
+    `concentration_floor`, so that the first dollars do not read as a lack. `supply_from` says whose count it is:
+    the chain's was taken at `supply_block`.
     """
 
     assets: tuple[BackingLine, ...]
@@ -54,7 +56,8 @@ class Backing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at_risk: Num | None = None
     held: Num | None = None
     unknown: tuple[str, ...] = ()
-    supply_from: str = SETTLEMENTS
+    supply_from: SupplyFrom = SupplyFrom.SETTLEMENTS
+    supply_block: int | None = None
 
 
 class _Sheet(msgspec.Struct):
@@ -97,10 +100,12 @@ def backing(book: Book) -> Backing:
     for position in book.positions.values():
         _hedged(book, sheet, position)
     _flow(book, sheet, held)
-    supply = to_units(book.issued, ISSUED_DECIMALS)
+    supply, by, at = _counted(book)
     unknown = tuple(sorted(sheet.unknown))
     if unknown:
-        return Backing(assets=lines, profit=None, value=None, supply=supply, unknown=unknown)
+        return Backing(
+            assets=lines, profit=None, value=None, supply=supply, unknown=unknown, supply_from=by, supply_block=at
+        )
     stakes = sheet.stakes
     won = _won(book)
     value = won
@@ -116,7 +121,18 @@ def backing(book: Book) -> Backing:
         middle=None if supply <= ZERO else quotient(_middle(sheet), supply),
         at_risk=least_ratio(subtract(sheet.sure, _unpaid(book)), supply, stakes),
         held=_held(book, ratio, shortfall(sheet.sure, supply, stakes)),
+        supply_from=by,
+        supply_block=at,
     )
+
+
+def _counted(book: Book) -> tuple[Num, SupplyFrom, int | None]:
+    """Return the supply, whose count it is, and at which block the chain's own was taken."""
+    observed = book.supply.observed
+    wanted = book.policy.risk.supply if book.policy is not None else SupplyFrom.CHAIN
+    if observed is None or wanted is SupplyFrom.SETTLEMENTS:
+        return to_units(book.issued, ISSUED_DECIMALS), SupplyFrom.SETTLEMENTS, None
+    return to_units(book.issued + observed.difference, ISSUED_DECIMALS), SupplyFrom.CHAIN, observed.block_number
 
 
 def _priced_as(book: Book, asset: Asset, units: Num) -> tuple[str, Num, Worth | None]:

@@ -34,6 +34,7 @@ from domain.order_state import OpenOrder
 from domain.quantity import Num
 from domain.rebalancing import rebalance as rebalances
 from domain.state import NONCE_MASK, NONCE_SLOT_BITS, Book, underlying_exposure
+from domain.supply import SupplyObserved
 from domain.surprise import SurpriseClassified
 from domain.vault import CustodySettlementObserved
 
@@ -104,6 +105,7 @@ _BOOKED: dict[type[Event], Apply] = {
     **dict.fromkeys(outsides.FOLDS, _told),
     **dict.fromkeys(treasuries.FOLDS, lambda book, event, _: treasuries.fold(book.treasury, event, book.onchain)),
     **dict.fromkeys(chains.FOLDS, _mirrored),
+    SupplyObserved: lambda book, event, _: book.supply.take(event),
     **dict.fromkeys(rebalances.FOLDS, lambda book, event, at_us: rebalances.fold(book.rebalancing, event, at_us)),
     **dict.fromkeys(stables.FOLDS, lambda book, event, _: stables.fold(book.stables, event)),
     **dict.fromkeys(approvals.FOLDS, _approved),

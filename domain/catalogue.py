@@ -23,6 +23,7 @@ from domain import (
     request,
     settlement,
     stable,
+    supply,
     surprise,
     suspension,
     treasury,
@@ -62,6 +63,7 @@ SUBJECTS = (
     warning,
     interest,
     ratio,
+    supply,
     vault,
 )
 EVENTS = CATALOGUE

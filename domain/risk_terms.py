@@ -3,6 +3,7 @@
 import msgspec
 
 from domain.quantity import BPS, ZERO, Num
+from domain.supply import SupplyFrom
 
 
 class StableDiscount(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,11 +49,13 @@ class Triggers(msgspec.Struct, frozen=True, kw_only=True):
 class Risk(msgspec.Struct, frozen=True, kw_only=True):
     """Set the terms of risk. Money in USD.
 
-    `reserve` stands beside the backing and is what stress is held against. Shares of concentration are counted of at
-    least `concentration_floor`, so that the first dollar does not concentrate everything. `own_tokens` are never
-    collateral. Marks are recorded when one moved by `mark_move_bps`, and every `mark_every_ms`.
+    `supply` says whose count of issued dollars is to be backed. `reserve` stands beside the backing and is what stress
+    is held against. Shares of concentration are counted of at least `concentration_floor`, so that the first dollar
+    does not concentrate everything. `own_tokens` are never collateral. Marks are recorded when one moved by
+    `mark_move_bps`, and every `mark_every_ms`.
     """
 
+    supply: SupplyFrom = SupplyFrom.CHAIN
     reserve: Num = ZERO
     concentration_floor: Num = Num(1_000_000)
     own_tokens: tuple[str, ...] = ("USDe", "sUSDe", "ENA", "sENA")

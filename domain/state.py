@@ -30,6 +30,7 @@ from domain.rebalancing.rebalance import Rebalances
 from domain.request import OpenRequest, RequestAccepted
 from domain.settlement import OpenSettlement
 from domain.stable import Stables
+from domain.supply import Supply
 from domain.tally import Tallies
 from domain.treasury import Treasury
 from domain.vault import Vault
@@ -65,6 +66,7 @@ class Book(msgspec.Struct, kw_only=True):
     positions: dict[str, Position] = {}
     backing: dict[str, int] = {}
     issued: int = 0
+    supply: Supply = msgspec.field(default_factory=Supply)
     carry: dict[str, Num] = {}
     references: dict[str, Num] = {}  # by underlying, of its latest plan: what is judged without evidence goes by it
     shunned: dict[str, tuple[str, ...]] = {}  # instruments, by underlying, whose venue closed a position by itself

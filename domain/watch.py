@@ -75,6 +75,10 @@ LATCH_AREA = "latch"
 """The area of alerts about latches, their subject `control scope`: over when a person released it."""
 APPROVAL_AREA = "approval"
 """The area of alerts about approvals, their subject its id: over when it was decided, expired or is void."""
+SUPPLY_AREA = "supply"
+"""The area of alerts about issued dollars that no settlement explains: over when the chain and the log agree again."""
+RATIO_AREA = "ratio"
+"""The area of alerts about a token's ratio that is not believed or not read, their subject the asset."""
 
 
 class Severity(StrEnum):

@@ -6,6 +6,7 @@ An alert's id derives from its cause, so that folding the same events again name
 from collections.abc import Callable
 from typing import Any
 
+from domain.backing import ISSUED_DECIMALS
 from domain.book import Book
 from domain.event import Event
 from domain.exposure import exposure
@@ -15,13 +16,15 @@ from domain.limit import Control, LimitRemoved, LimitSet
 from domain.onchain import ContractChanged, PartyChange, PartyKind, PartyRemoved, SenderSkipped
 from domain.order import OrderAcknowledged, OrderClosed, OrderSubmissionRequested
 from domain.policy import PolicyAdopted
-from domain.quantity import ZERO
+from domain.quantity import ZERO, to_units
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
 from domain.settlement import SettlementCancelRequested, SettlementReorged, SettlementReplaced
+from domain.supply import SupplyObserved
 from domain.suspension import AssetSuspended, InstrumentSuspended, OracleSuspended, Suspended, VenueSuspended
 from domain.treasury import CustodyFailed, TopupProposed
 from domain.watch import (
     MARKET_DATA,
+    SUPPLY_AREA,
     SUSPENSION_AREA,
     UNHEDGED,
     ControlRefused,
@@ -71,6 +74,21 @@ def _contract_changed(event: ContractChanged, position: int) -> Candidate:
     return caused(position, Severity.CRITICAL, "contract", "minting", text)
 
 
+def _supply_observed(event: SupplyObserved, position: int) -> Candidate | None:
+    """Page for issued dollars that no settlement explains, each time there are more or fewer of them."""
+    if not event.difference or event.difference == event.before:
+        return None
+    total, settled, apart = (
+        to_units(each, ISSUED_DECIMALS) for each in (event.total, event.settled, abs(event.difference))
+    )
+    what = "minted" if event.difference > 0 else "burned"
+    text = (
+        f"block {event.block_number} shows {total} issued dollars, settlements came to {settled}: {apart} were {what} "
+        "by others"
+    )
+    return caused(position, Severity.CRITICAL, SUPPLY_AREA, "issued", text)
+
+
 def _sender_skipped(event: SenderSkipped, position: int) -> Candidate:
     text = f"nonces {event.expected} to {event.nonce - 1} were used by somebody else: its key is not ours alone"
     return caused(position, Severity.CRITICAL, "settlement", event.sender, text)
@@ -108,6 +126,7 @@ _RULES: dict[type[Event], Callable[[Any, int], Candidate | None]] = {
     AssetSuspended: _suspended,
     ContractChanged: _contract_changed,
     SenderSkipped: _sender_skipped,
+    SupplyObserved: _supply_observed,
     SettlementCancelRequested: _cancel_requested,
     SettlementReorged: _settlement_reorged,
     TopupProposed: _topup_proposed,

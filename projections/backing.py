@@ -4,10 +4,10 @@ from typing import Any
 
 import msgspec
 
-from domain.backing import Backing, backing
+from domain.backing import ISSUED_DECIMALS, Backing, backing
 from domain.backing import BackingLine as Backed
 from domain.limit import Control
-from domain.quantity import ZERO, Num
+from domain.quantity import ZERO, Num, to_units
 from projections.booked import SEEN, Booked
 from projections.figures import DOWN, RATIO_STEP, ends, figure
 from projections.view import Row, View
@@ -20,10 +20,11 @@ class BackingLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Show the whole backing (`kind` total) or one asset of it, values in USD; None where something has no price.
 
     Of an asset: `units` as they could be with open requests settling or not, `certain` as they are. Of the whole:
-    `profit` of the hedges, all assets and profit as `value`, `supply` of issued dollars (by `supply_from`), the least
-    `ratio` that may be true at conservative marks; `middle` is the ratio at middles with nothing open, `at_risk` the
-    one if unsettled profit were never paid, `held` what is held against the `limit`: the ratio, but of no less supply
-    than the policy's floor. A ratio of None with nothing `unknown`: nothing is issued.
+    `profit` of the hedges, all assets and profit as `value`, `supply` of issued dollars, the least `ratio` that may be
+    true at conservative marks; `middle` is the ratio at middles with nothing open, `at_risk` the one if unsettled
+    profit were never paid, `held` what is held against the `limit`: the ratio, but of no less supply than the policy's
+    floor. A ratio of None with nothing `unknown`: nothing is issued. `supply_from` is `settlements`, or `chain`: then
+    its total was read at `supply_block`, and `unexplained` dollars of it no settlement minted (below zero: burned).
     """
 
     kind: str
@@ -37,6 +38,8 @@ class BackingLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     profit_high: Num | None = None
     supply: Num | None = None
     supply_from: str = ""
+    supply_block: int | None = None
+    unexplained: Num | None = None
     ratio: Num | None = None
     middle: Num | None = None
     at_risk: Num | None = None
@@ -68,7 +71,7 @@ def _asset(asset: str, here: Backed | None) -> BackingLine:
     )
 
 
-def _total(here: Backing, limit: Num | None, reserve: Num) -> BackingLine:
+def _total(here: Backing, limit: Num | None, reserve: Num, unexplained: Num) -> BackingLine:
     low, high = ends(here.value)
     profit_low, profit_high = ends(here.profit)
     return BackingLine(
@@ -80,6 +83,8 @@ def _total(here: Backing, limit: Num | None, reserve: Num) -> BackingLine:
         profit_high=profit_high,
         supply=here.supply,
         supply_from=here.supply_from,
+        supply_block=here.supply_block,
+        unexplained=unexplained,
         ratio=figure(here.ratio, RATIO_STEP, DOWN),
         middle=figure(here.middle, RATIO_STEP, DOWN),
         at_risk=figure(here.at_risk, RATIO_STEP, DOWN),
@@ -98,7 +103,12 @@ def _lines(state: Backings) -> tuple[Row[Any], ...]:
     here = backing(book)
     limit = book.limit(Control.BACKING_RATIO)
     found = {each.asset: each for each in here.assets}
-    total = _total(here, None if limit is None else limit.value, book.policy.risk.reserve)
+    total = _total(
+        here,
+        None if limit is None else limit.value,
+        book.policy.risk.reserve,
+        to_units(book.supply.difference, ISSUED_DECIMALS),
+    )
     rows: tuple[Row[Any], ...] = state.show(TOTAL, total, sort=seen.adopted_position)
     for asset, since in seen.assets.items():
         rows += state.show(asset, _asset(asset, found.get(asset)), sort=since)

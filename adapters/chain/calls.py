@@ -37,6 +37,9 @@ BALANCE_OF = selector("balanceOf(address)")
 ALLOWANCE = selector("allowance(address,address)")
 TOKEN_CONFIG = selector("tokenConfig(address)")
 GLOBAL_CONFIG = selector("globalConfig()")
+USDE = selector("usde()")
+TOTAL_SUPPLY = selector("totalSupply()")
+DECIMALS = selector("decimals()")
 STABLES_DELTA_LIMIT = selector("stablesDeltaLimit()")
 IS_VALID_SIGNATURE = selector("isValidSignature(bytes32,bytes)")
 
@@ -125,6 +128,13 @@ def allowance(owner: str, spender: str) -> bytes:
 def token_config(asset: str) -> bytes:
     """Return the question for an asset's parameters."""
     return TOKEN_CONFIG + encode(["address"], [_address(asset)])
+
+
+def view_of(function: str, arguments: tuple[int, ...]) -> bytes:
+    """Return the question to a view that takes numbers; `function` is declared with a `uint256` for each."""
+    if function.partition("(")[2] != ",".join(["uint256"] * len(arguments)) + ")":
+        raise Rejected(OUT_OF_BOUNDS, f"{function} does not take {len(arguments)} numbers")
+    return selector(function) + encode(["uint256"] * len(arguments), list(arguments))
 
 
 def is_valid_signature(order_hash: str, signature: str) -> bytes | None:

@@ -6,37 +6,41 @@ lags cannot answer that something has not happened.
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Self, TypeVar
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Self
 
+from adapters.chain.answers import asset_terms, parsed, read
 from adapters.chain.calls import (
+    DECIMALS,
     GLOBAL_CONFIG,
     STABLES_DELTA_LIMIT,
+    TOTAL_SUPPLY,
+    USDE,
     allowance,
     balance_of,
     is_valid_signature,
     token_config,
+    view_of,
 )
 from adapters.chain.errors import named
 from adapters.chain.included import Included, receipt_at, transaction_of
 from adapters.chain.logs import PARTIES, SETTLED, Log, Settled, parse_logs, parse_parties, parse_settled
 from adapters.chain.settings import ChainSettings
 from adapters.chain.waking import HeadLines
-from adapters.chain.words import GlobalTerms, TokenTerms, global_terms, is_magic, number_word, token_terms
+from adapters.chain.words import GlobalTerms, address_word, global_terms, is_magic, number_word
 from adapters.rpc.client import Call, Client
 from adapters.rpc.endpoints import ANSWER_BYTES_MAX, Endpoints, QuorumMissing, answers_at, together
 from adapters.rpc.settings import RpcSettings
 from adapters.rpc.wire import BlockName, Malformed, Refused, Reverted, address, quantity
-from commands.chain_ports import Wallet
-from domain.onchain import AssetTerms, ContractTerms, PartyChange
+from commands.chain_ports import IssuedTotal, View, Wallet
+from domain.onchain import ContractTerms, PartyChange
 from domain.refusal import Rejected, Unavailable
 from domain.transaction import Block, Receipt
 
 ASSETS_MAX = 64
+ISSUED_DECIMALS = 18
 # How often a block that a WebSocket told of is asked for at the faster pace, until the quorum has it.
 CHASES_MAX = 10
-
-T = TypeVar("T")
 
 
 def block_of(name: BlockName) -> Block:
@@ -170,7 +174,7 @@ class Chain:
         with asking():
             agreed = await self.endpoints.agree_calls(calls)
         self._fresh(agreed.head)
-        balance, allowed = (_read(answer, number_word, "the token") for answer in agreed.answers)
+        balance, allowed = (read(answer, number_word, "the token") for answer in agreed.answers)
         return Wallet(block_number=agreed.head.number, balance=balance, allowance=allowed)
 
     async def contract_signature(self, wallet: str, order_hash: str, signature: str) -> bool:
@@ -189,11 +193,14 @@ class Chain:
         self._fresh(head)
         return valid
 
+    async def _answers(self, number: int, calls: Sequence[Call]) -> tuple[BlockName, tuple[bytes | Reverted, ...]]:
+        """Return what a quorum answers to calls at a block."""
+        with asking():
+            return (await self.endpoints.agree(lambda client: answers_at(client, number, calls))).answer
+
     async def call(self, to: str, data: bytes, number: int) -> bytes:
         """Return what a contract answers at a block; raise `Rejected` with its error when it refuses."""
-        with asking():
-            agreed = await self.endpoints.agree(lambda client: answers_at(client, number, [Call(to, data)]))
-        (answer,) = agreed.answer[1]
+        _, (answer,) = await self._answers(number, [Call(to, data)])
         if isinstance(answer, Reverted):
             raise Rejected(*named(answer.data))
         return answer
@@ -206,26 +213,51 @@ class Chain:
         calls = [Call(self.contract, GLOBAL_CONFIG), Call(self.contract, STABLES_DELTA_LIMIT)]
         for asset in assets:
             calls += [Call(self.contract, token_config(asset)), Call(asset, balance_of(self.contract))]
-        with asking():
-            agreed = await self.endpoints.agree(lambda client: answers_at(client, number, calls))
-        head, answers = agreed.answer
-        everywhere: GlobalTerms = _read(answers[0], global_terms, "globalConfig")
+        head, answers = await self._answers(number, calls)
+        everywhere: GlobalTerms = read(answers[0], global_terms, "globalConfig")
         return ContractTerms(
             block_number=head.number,
             block_hash=head.block_hash,
             global_max_mint_per_block=everywhere.max_mint,
             global_max_redeem_per_block=everywhere.max_redeem,
-            stables_delta_limit_bps=_read(answers[1], number_word, "stablesDeltaLimit"),
-            assets=tuple(_asset(asset, *answers[2 + 2 * at : 4 + 2 * at]) for at, asset in enumerate(assets)),
+            stables_delta_limit_bps=read(answers[1], number_word, "stablesDeltaLimit"),
+            assets=tuple(asset_terms(asset, *answers[2 + 2 * at : 4 + 2 * at]) for at, asset in enumerate(assets)),
         )
+
+    async def issued(self, number: int) -> IssuedTotal:
+        """Return the total of the token that the contract issues, at a block.
+
+        The contract names the token: one that is not the token of the settings, or counts otherwise, is told.
+        """
+        _, (named_token,) = await self._answers(number, [Call(self.contract, USDE)])
+        token = read(named_token, address_word, "usde")
+        if self.settings.issued_token and token != self.settings.issued_token:
+            raise Unavailable(f"contract_differs: it issues {token}, not {self.settings.issued_token}")
+        head, (total, decimals) = await self._answers(number, [Call(token, TOTAL_SUPPLY), Call(token, DECIMALS)])
+        if read(decimals, number_word, "the issued token") != ISSUED_DECIMALS:
+            raise Unavailable(f"contract_differs: the issued token has not {ISSUED_DECIMALS} decimals")
+        return IssuedTotal(
+            token=token,
+            total=read(total, number_word, "the issued token"),
+            block_number=head.number,
+            block_hash=head.block_hash,
+        )
+
+    async def number_of(self, view: View, number: int) -> int:
+        """Return what a view answers at a block; raise `Rejected` where it refuses or answers no number."""
+        answer = await self.call(view.contract, view_of(view.function, view.arguments), number)
+        try:
+            return number_word(answer)
+        except Malformed as error:
+            raise Rejected("NO_NUMBER", f"{view.function} of {view.contract}: {error}") from None
 
     async def party_changes(self, first: int, last: int) -> Sequence[PartyChange]:
         """Return whitelist, delegation, custodian and asset changes logged in blocks `first` to `last`, in order."""
-        return [each async for logs in self._logs(PARTIES, first, last) for each in _parsed(logs, parse_parties)]
+        return [each async for logs in self._logs(PARTIES, first, last) for each in parsed(logs, parse_parties)]
 
     async def settled_since(self, first: int, last: int) -> Sequence[Settled]:
         """Return the mints and redeems logged in blocks `first` to `last`, in order."""
-        return [each async for logs in self._logs(SETTLED, first, last) for each in _parsed(logs, parse_settled)]
+        return [each async for logs in self._logs(SETTLED, first, last) for each in parsed(logs, parse_settled)]
 
     async def _logs(self, wanted: Mapping[str, object], first: int, last: int) -> AsyncIterator[tuple[Log, ...]]:
         for start in range(first, last + 1, self.settings.log_blocks_max):
@@ -256,32 +288,3 @@ class Chain:
             before = await self._logs_of(client, wanted, first, middle)
             return before + await self._logs_of(client, wanted, middle + 1, last)
         return parse_logs(answer, self.contract, wanted, first, last)
-
-
-def _parsed(logs: tuple[Log, ...], parse: Callable[[Sequence[Log]], tuple[T, ...]]) -> tuple[T, ...]:
-    try:
-        return parse(logs)
-    except Malformed as error:
-        raise Unavailable(f"contract_differs: a quorum tells of a log that is not of the contract: {error}") from None
-
-
-def _read(answer: bytes | Reverted, parse: Callable[[bytes], T], what: str) -> T:
-    """Read what a quorum answered; what is of another shape is another contract than it should be."""
-    if isinstance(answer, Reverted):
-        raise Unavailable(f"contract_differs: {what} reverts")
-    try:
-        return parse(answer)
-    except Malformed as error:
-        raise Unavailable(f"contract_differs: {what}: {error}") from None
-
-
-def _asset(asset: str, config: bytes | Reverted, balance: bytes | Reverted) -> AssetTerms:
-    told: TokenTerms = _read(config, token_terms, "tokenConfig")
-    return AssetTerms(
-        address=asset,
-        stable=told.stable,
-        active=told.active,
-        max_mint_per_block=told.max_mint,
-        max_redeem_per_block=told.max_redeem,
-        hot_balance=_read(balance, number_word, "the asset"),
-    )

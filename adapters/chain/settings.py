@@ -19,13 +19,14 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True):
     Heads are polled every `poll_ms`, every `quiet_poll_ms` while a WebSocket tells of them. A head older than
     `head_age_ms_max` is none (0: any age will do, for a chain that only moves when asked). One question for logs spans
     `log_blocks_max` blocks, fewer where a node refuses. A contract wallet may use `contract_signature_gas` to look at
-    a signature.
+    a signature. `issued_token` is what the contract must issue, lower case; "": whatever it says.
     """
 
     endpoints: tuple[Endpoint, ...]
     quorum: int
     chain_id: int
     minting_contract: str
+    issued_token: str = ""
     ca_file: Path | None = None
     timeout_ms: int = 3_000
     lag_blocks_max: int = 5

@@ -5,6 +5,7 @@ import msgspec
 from adapters.rpc.wire import WORD_BYTES, Malformed, Reverted
 
 UINT128_END = 1 << 128
+ADDRESS_END = 1 << 160
 MAGIC = bytes.fromhex("1626ba7e").ljust(WORD_BYTES, b"\0")
 STABLE = 0
 
@@ -40,6 +41,14 @@ def _cap(value: int) -> int:
 def number_word(answer: bytes) -> int:
     """Return a number."""
     return _words(answer, 1)[0]
+
+
+def address_word(answer: bytes) -> str:
+    """Return an address, lower case."""
+    value = number_word(answer)
+    if value >= ADDRESS_END:
+        raise Malformed("an address beyond its type")
+    return f"0x{value:040x}"
 
 
 def token_terms(answer: bytes) -> TokenTerms:

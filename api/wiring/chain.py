@@ -44,6 +44,7 @@ def chain_settings(process: Process) -> ChainSettings:
         quorum=wanted.quorum,
         chain_id=wanted.chain_id,
         minting_contract=wanted.minting_contract,
+        issued_token=wanted.issued_token,
         poll_ms=wanted.poll_ms,
         quiet_poll_ms=wanted.quiet_poll_ms,
         head_age_ms_max=wanted.head_age_ms_max,

@@ -109,6 +109,8 @@ def _settlement_confirmed(book: Book, event: SettlementConfirmed, _at_us: int) -
     book.backing[asset] = book.backing.get(asset, 0) + sign * event.collateral.atoms
     book.issued += sign * event.issued.atoms
     settlement, request = book.settlements[event.settlement_id], book.requests[event.request_id]
+    if settlement.settled is not None:
+        book.supply.move(settlement.settled.block_number, sign * event.issued.atoms)
     asked = settlement.requested
     if settlement.settled is None:  # final without a block told: a chain that is only simulated
         book.promise(request.accepted, -1)

@@ -14,7 +14,7 @@ from domain.ids import natural_id
 from domain.policy import Hedging
 from domain.quantity import Amount, Num
 
-INTEGERS = {"nonce": (1 << 120) - 1, "expiry_us": ((1 << 128) - 1) * 1_000_000, "chain_id": 1}
+INTEGERS = {"nonce": (1 << 120) - 1, "expiry_us": ((1 << 128) - 1) * 1_000_000, "chain_id": 1, "settled": 5 * 10**27}
 """Fields whose integers are larger than 64 bits where they come from."""
 INTEGER = 1_700_000_000_123_456
 DECIMALS = ("2000.050000000000000001", "-0.00000001", "123456789012345678.5", "1500")

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from commands.chain_ports import MintingOrder, Route, Wallet
+from commands.chain_ports import IssuedTotal, MintingOrder, Route, View, Wallet
 from domain.onchain import ContractTerms, PartyChange
 from domain.refusal import Rejected, Unavailable, Unknown
 from domain.transaction import Block, Errand, Fees, Receipt, Transaction
@@ -102,6 +102,23 @@ class SimReader:
         """See `ChainReader.terms`."""
         del assets
         return await self._ask("rpc.terms", lambda: self._chain.terms(self._known(number)))
+
+    async def issued(self, number: int) -> IssuedTotal:
+        """See `ChainReader.issued`."""
+
+        def total() -> IssuedTotal:
+            mined = self._known(number)
+            count, block = mined.state.supply + self._chain.foreign_supply(number), mined.block
+            return IssuedTotal(token="0x", total=count, block_number=block.number, block_hash=block.block_hash)
+
+        return await self._ask("rpc.issued", total)
+
+    async def number_of(self, view: View, number: int) -> int:
+        """See `ChainReader.number_of`."""
+        found = await self._ask("rpc.view", lambda: self._known(number) and self._chain.views.get(view))
+        if found is None:
+            raise Rejected("REVERTED", f"{view.contract} has no {view.function}")
+        return found
 
     async def party_changes(self, first: int, last: int) -> Sequence[PartyChange]:
         """See `ChainReader.party_changes`."""

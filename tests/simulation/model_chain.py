@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from commands.chain_ports import View
 from domain.onchain import ContractTerms, PartyChange, PartyKind
 from domain.refusal import Rejected
 from domain.transaction import REPLACEMENT_BUMP_PERCENT, Block, Errand, Fees, Receipt, Transaction
@@ -82,6 +83,8 @@ class ModelChain:
         self._revoked: dict[str, int] = {}
         self._ordered: list[tuple[PartyKind, str, bool]] = []
         self.wanted: set[str] = set()
+        self.foreign: list[tuple[int, int]] = []
+        self.views: dict[View, int] = {}
         self.cap_per_block = CAP_PER_BLOCK
         parties = [(PartyKind.BENEFACTOR, each) for each in self.benefactors]
         parties += [(PartyKind.CUSTODIAN, each) for each in CUSTODIANS]
@@ -242,6 +245,14 @@ class ModelChain:
     def outage(self, seconds: int) -> None:
         """Answer nobody for a while."""
         self._away_until_us = self.sim.loop.now_us + seconds * 1_000_000
+
+    def mint_by_others(self, atoms: int) -> None:
+        """Let somebody else mint issued dollars in the newest block, or burn them: no reorganisation takes it back."""
+        self.foreign.append((self.head.block.number, atoms))
+
+    def foreign_supply(self, number: int) -> int:
+        """Return what others minted up to a block."""
+        return sum(atoms for at, atoms in self.foreign if at <= number)
 
     def order(self, kind: PartyKind, party: str, *, admitted: bool) -> None:
         """Admit or remove somebody in the next block."""
