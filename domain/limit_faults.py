@@ -74,8 +74,11 @@ def _value_fault(spec: ControlSpec, value: Num | None) -> tuple[Reason, str] | N
         return Reason.VALUE_INVALID, f"{spec.control} is a rule that always holds: it has no limit to set"
     if value is None:
         return None
-    if value < ZERO or value > CEILINGS[spec.unit]:
-        return Reason.VALUE_INVALID, f"a limit in {spec.unit} is 0 to {CEILINGS[spec.unit]}, not {value}"
+    if value <= ZERO:
+        text = "to allow nothing, halt the scope or let it only reduce; to bound nothing, remove the limit"
+        return Reason.VALUE_INVALID, f"a limit is above zero, not {value}: {text}"
+    if value > CEILINGS[spec.unit]:
+        return Reason.VALUE_INVALID, f"a limit in {spec.unit} is above 0 and at most {CEILINGS[spec.unit]}, not {value}"
     places = 0 if spec.unit in {"count", "ms"} else PLACES_MAX
     if len(plain(value).partition(".")[2]) > places:
         return Reason.VALUE_INVALID, f"a limit in {spec.unit} has at most {places} decimal places, not {value}"

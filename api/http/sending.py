@@ -80,9 +80,9 @@ def _said(text: str, body: bytes, wanted: type[Any]) -> str:
 
 
 def number(text: str) -> str:
-    """Return a number of zero or more as it was written; raise 400 for anything else."""
+    """Return a plain decimal as it was written; raise 400 for anything else."""
     if not _NUMBER.fullmatch(text):
-        raise keyed_error(400, "malformed", 'value is a number of zero or more, as text, such as "12.5"')
+        raise keyed_error(400, "malformed", 'value is a number above zero, in plain digits, as text, such as "12.5"')
     return text
 
 

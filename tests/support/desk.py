@@ -15,12 +15,14 @@ from domain.chain import GENESIS
 from domain.depth import BookEvidence
 from domain.event import Event
 from domain.ids import natural_id
-from domain.limits import default_limits
+from domain.limit import Control, LimitSet
+from domain.limits import CONTROLS, default_limits
 from domain.log import Head, NewEvent, StoredEvent
 from domain.market import Witness
 from domain.onchain import ContractTerms
 from domain.order import Order
 from domain.policy import Policy
+from domain.quantity import Num
 from domain.transaction import Receipt, Transaction
 from tests.support.given import (
     BENEFACTOR,
@@ -301,6 +303,12 @@ class Desk:
     def set_limit(self, control: str, value: str, *, scope: str = "global") -> Decision:
         body = {"control": control, "scope": scope, "value": value, "reason": "for this test"}
         return self.granted(self.do("limit.set", body, actor="ada"))
+
+    def found_limit(self, control: str, value: str, *, scope: str = "global") -> None:
+        """Let a limit stand that a log may hold and nobody can set any more, such as zero."""
+        spec = CONTROLS[Control(control)]
+        told = LimitSet(control=spec.control, scope=scope, value=Num(value), unit=spec.unit, author="ada", reason="old")
+        self.handler.replay(told, self.handler.position + 1, self.now_us)
 
     def remove_limit(self, control: str, *, scope: str = "global") -> Decision:
         body = {"control": control, "scope": scope, "reason": "for this test"}

@@ -19,10 +19,10 @@ def mint(desk: Desk, size: str = "1.5", *, nonce: int = 1) -> Decision:
 
 
 def owed(desk: Desk, control: str, value: str, *, scope: str = "global") -> Decision:
-    """Let a hedge have a part left when a limit was tightened, and return what came of its going on."""
+    """Let a hedge have a part left under a limit that is tighter by then, and return what came of its going on."""
     mint(desk)
     desk.trade(desk.order(), "1")
-    desk.set_limit(control, value, scope=scope)
+    desk.found_limit(control, value, scope=scope)
     desk.wake(250)
     (told,) = desk.wake(250)
     return told
@@ -56,14 +56,19 @@ class TestValueAndPrice:
         assert said(owed(Desk(), "price_collar", "1"))[:4] == ("PRICE_COLLAR", "price_collar", "global", "1")
 
     @pytest.mark.control("price_collar_period")
-    def test_it_lies_near_every_price_of_the_last_while_too(self):
+    def test_after_a_fall_no_mint_is_priced_for_a_while_and_what_was_accepted_is_hedged(self):
         desk = Desk()
+        mint(desk)
+        desk.trade(desk.order(), "1")
         mark(desk, ETH="2150", USDT="1")
         mark(desk, ETH="2000", USDT="1")
-        told = said(mint(desk))
+        told = said(desk.quote("1.5"))
         assert told[:4] == ("PRICE_COLLAR_PERIOD", "price_collar_period", "global", "500")
+        assert reason(desk.quote("1000", side="REDEEM")) == ""
+        desk.wake(250)
+        assert str(desk.order().quantity) == "0.5"
         desk.now_us += 61_000_000
-        assert reason(mint(desk, nonce=2)) == ""
+        assert reason(desk.quote("1.5")) == ""
 
     @pytest.mark.control("reference_missing")
     @pytest.mark.control("quote_age")
@@ -157,7 +162,7 @@ class TestRates:
         assert tags(cancelled.events) == ["order.cancel_requested"]
         assert said(mint(desk, nonce=2)) == ("MESSAGE_RATE", "message_rate", "venue:binanceusdm", "2", "3")
         desk.now_us += 1_100_000
-        desk.set_limit("message_rate", "0")
+        desk.found_limit("message_rate", "0")
         again = desk.do("order.cancel", {"order_id": desk.order().order_id, "text": "for this test"})
         assert again.outcome.status == "accepted"
 

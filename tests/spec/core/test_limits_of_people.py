@@ -284,8 +284,11 @@ class TestNonsense:
         assert isinstance(told, Reply)
         assert told.status == "malformed"
 
-    def test_zero_is_a_limit(self):
-        assert tags(wish(Desk(), "0").events) == SET
+    @pytest.mark.parametrize("control", ["order_notional", "backing_ratio", "open_orders"])
+    @pytest.mark.parametrize("value", ["0", "0.0"])
+    def test_zero_is_no_limit(self, control: str, value: str):
+        refused = wish(Desk(), value, control=control)
+        assert (reason(refused), "halt the scope" in refused.outcome.text) == ("VALUE_INVALID", True)
 
     def test_every_unit_has_a_ceiling_and_every_default_passes(self):
         desk = Desk(limits=False)

@@ -188,7 +188,7 @@ def test_nothing_moves_while_a_mode_or_the_market_forbids_it() -> None:
 )
 def test_no_step_is_made_of_which_a_control_would_refuse_an_order(control: str, scope: str, text: str) -> None:
     desk = a_desk(MOVING)
-    desk.set_limit(control, "0", scope=scope)
+    desk.found_limit(control, "0", scope=scope)
     assert held(desk).text.startswith(text)
     desk.set_limit(control, "100", scope=scope)
     started(desk)
