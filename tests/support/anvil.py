@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 PLACE = Path("build/anvil/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil")
-READY_S = 20.0
+READY_S = 60.0
 LISTENING = re.compile(rb"Listening on 127\.0\.0\.1:(\d+)")
 
 

@@ -22,7 +22,7 @@ from domain.venue import VenueOrder
 
 KEY, SECRET = "k" * 64, "s" * 64
 ETH = "ETH/USDT:USDT"
-SOON_S = 15.0
+SOON_S = 30.0
 
 T = TypeVar("T")
 V = TypeVar("V", bound=SimulatedVenue)

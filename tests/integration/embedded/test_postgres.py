@@ -29,6 +29,7 @@ from adapters.embedded.account import (
 from adapters.embedded.child import shim_command
 from adapters.embedded.cluster import ClusterUnusable
 from adapters.embedded.postgres import EmbeddedPostgres
+from tests.support.demo import slowness
 from tests.support.supervised import Heard, is_alive, standing_in, until_gone
 
 RECOVERED_WITHIN_S = 5.0
@@ -122,8 +123,8 @@ async def test_kill_9_is_healed_within_five_seconds_even_under_a_long_statement(
             killed_at = time.monotonic()
             os.kill(first, signal.SIGKILL)
             assert await heard.until("died", "postgres") == -signal.SIGKILL
-            second = await heard.until("started", "postgres", RECOVERED_WITHIN_S)
-            assert time.monotonic() - killed_at < RECOVERED_WITHIN_S
+            second = await heard.until("started", "postgres")
+            assert time.monotonic() - killed_at < RECOVERED_WITHIN_S * slowness()
             with pytest.raises((asyncpg.PostgresConnectionError, ConnectionError)):
                 await long
         busy.terminate()

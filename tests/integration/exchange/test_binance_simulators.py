@@ -16,7 +16,7 @@ from adapters.simulators.venue import SimulatedVenue
 from tests.support.exchange import ASKS, BIDS, alone, ccxt_client
 
 D = Decimal
-SOON_S = 10.0
+SOON_S = 30.0
 OPTIONS: dict[str, Any] = {
     "fetchCurrencies": False,
     "fetchMargins": False,
@@ -105,12 +105,19 @@ async def test_a_fill_is_in_the_answer_in_the_history_and_in_the_balance(seen: S
     assert D(str(balance[fee_in]["total"])) == exchange.ledger.equity(fee_in, exchange.marks).quantize(D("1e-8"))
 
 
+async def subscribed(venue: SimulatedVenue, topic: str) -> None:
+    """Wait until somebody is told of topics that are called so."""
+    async with asyncio.timeout(SOON_S):
+        while not any(topic in each.lower() for socket in venue.hub.sockets for each in socket.topics):  # noqa: ASYNC110 - the venue tells nobody who listens
+            await asyncio.sleep(0.02)
+
+
 async def test_orders_and_books_and_trades_are_watched(seen: Seen) -> None:
     orders = asyncio.create_task(seen.soon(seen.client.watch_orders(seen.symbol)))
     book = await seen.soon(seen.client.watch_order_book(seen.symbol))
     assert [float(value) for value in book["asks"][0][:1]] == [2000.01]
     watching = asyncio.create_task(seen.soon(seen.client.watch_trades(seen.symbol)))
-    await asyncio.wait((watching,), timeout=0.5)
+    await subscribed(seen.venue, "trade")
     await sell(seen, "2000", timeInForce="IOC", clientOrderId="w-1")
     found = await seen.until(lambda: orders, lambda rows: rows[-1]["clientOrderId"] == "w-1")
     assert found[-1]["symbol"] == seen.symbol
@@ -178,8 +185,7 @@ async def test_the_account_stream_may_end(tmp_path: Path) -> None:
     ):
         venue.set_levels(BIDS, ASKS)
         watching = asyncio.create_task(client.watch_orders("ETH/USDT"))
-        await asyncio.wait((watching,), timeout=1)
-        assert venue.hub.listeners("account")
+        await subscribed(venue, "account")
         venue.end_account_stream()
         assert venue.hub.listeners("account") == []
         await client.create_order("ETH/USDT", "limit", "sell", 0.5, 2050.0)

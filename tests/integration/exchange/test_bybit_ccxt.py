@@ -24,7 +24,7 @@ LINEAR, INVERSE = "ETH/USDT:USDT", "ETH/USD:ETH"
 BIDS = [(200_000, 500), (199_990, 900)]
 ASKS = [(200_100, 400), (200_200, 800)]
 HOSTS = frozenset({"api.bybit.com", "stream.bybit.com"})
-SOON_S = 10.0
+SOON_S = 30.0
 OPTIONS = {
     "enableUnifiedMargin": False,
     "enableUnifiedAccount": True,

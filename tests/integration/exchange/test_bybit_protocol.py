@@ -69,7 +69,7 @@ class Asker:
 
 async def said(socket: aiohttp.ClientWebSocketResponse, message: Any) -> Any:
     await socket.send_str(message if isinstance(message, str) else json.dumps(message))
-    return await socket.receive_json(timeout=10)
+    return await socket.receive_json(timeout=30)
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ async def test_a_public_socket_knows_its_category_and_answers_everything(asker: 
         assert (await said(socket, {"op": "dance"}))["success"] is False
         wanted = {"op": "subscribe", "args": ["orderbook.1.ETHUSDT"], "req_id": 1}
         assert (await said(socket, wanted))["req_id"] == "1"
-        top = await socket.receive_json(timeout=10)
+        top = await socket.receive_json(timeout=30)
         assert (top["type"], top["data"]["b"], top["data"]["a"]) == ("snapshot", [["2000", "5"]], [["2001", "4"]])
         assert "already subscribed" in (await said(socket, wanted))["ret_msg"]
 
@@ -206,12 +206,12 @@ async def test_a_public_socket_knows_its_category_and_answers_everything(asker: 
 async def test_a_ticker_begins_whole_and_goes_on_with_what_changed(asker: Asker) -> None:
     async with asker.session.ws_connect(f"{STREAM}/v5/public/inverse") as socket:
         assert (await said(socket, {"op": "subscribe", "args": ["tickers.ETHUSD"]}))["success"] is True
-        whole = await socket.receive_json(timeout=10)
+        whole = await socket.receive_json(timeout=30)
         assert (whole["type"], whole["data"]["fundingIntervalHour"]) == ("snapshot", "8")
         asker.venue.set_levels([(200_010, 700)], [], "ETHUSD", clear=False)
         changed: dict[str, Any] = {}
         while changed.get("bid1Price") != "2000.1":
-            message = await socket.receive_json(timeout=10)
+            message = await socket.receive_json(timeout=30)
             assert message["type"] == "delta"
             changed = message["data"]
         assert "fundingRate" not in changed

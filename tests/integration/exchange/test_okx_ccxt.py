@@ -26,7 +26,7 @@ ETH, USD = "ETH-USDT-SWAP", "ETH-USD-SWAP"
 BIDS = [(200_000, 5_000), (199_990, 9_000)]
 ASKS = [(200_100, 4_000), (200_200, 8_000)]
 PASSPHRASE = "open-sesame"
-SOON_S = 10.0
+SOON_S = 30.0
 
 # ccxt's annotations call its coroutines dictionaries.
 Running = tuple[OkxVenue, Any]

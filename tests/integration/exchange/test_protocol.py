@@ -125,7 +125,7 @@ async def test_public_streams_and_refusals(simulator: BinanceSimulator, session:
         simulator.venue.exchange.market_trade("ETHUSDT", "BUY", 200_001, 1_000, now_ms())
         simulator.venue.commit()
         heard: dict[str, Any] = {}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(heard) < 3:
                 message = await socket.receive_json()
                 heard[message["e"]] = message
@@ -134,7 +134,7 @@ async def test_public_streams_and_refusals(simulator: BinanceSimulator, session:
         assert heard["markPriceUpdate"]["p"] == "2000.005"
         await socket.send_json({"method": "UNSUBSCRIBE", "params": streams, "id": 3})
         await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 4})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while (message := await socket.receive_json()).get("id") != 4:
                 pass
         assert message["result"] == []

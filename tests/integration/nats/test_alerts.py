@@ -21,14 +21,14 @@ class Reader:
         self.seen.append(alert)
         self.changed.set()
 
-    async def until(self, number: int, within_s: float = 15) -> list[str]:
+    async def until(self, number: int, within_s: float = 30) -> list[str]:
         async with asyncio.timeout(within_s):
             while len(self.seen) < number:
                 self.changed.clear()
                 await self.changed.wait()
         return [alert.alert_id for alert in self.seen]
 
-    async def until_seen(self, alert_id: str, within_s: float = 15) -> None:
+    async def until_seen(self, alert_id: str, within_s: float = 30) -> None:
         """Wait for an alert; others may come twice around a lost server."""
         async with asyncio.timeout(within_s):
             while alert_id not in [alert.alert_id for alert in self.seen]:

@@ -38,7 +38,7 @@ class Core:
         self.malformed.append((subject, reason))
         self.changed.set()
 
-    async def until(self, condition, within_s: float = 10) -> None:
+    async def until(self, condition, within_s: float = 30) -> None:
         async with asyncio.timeout(within_s):
             while not condition():
                 self.changed.clear()
@@ -59,7 +59,7 @@ async def stored(connection: Connection, prefix: str) -> int:
 
 async def until_stored(connection: Connection, prefix: str, number: int) -> None:
     """Wait until INBOX holds so many; the server works acknowledgements off in its own time and tells nobody."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await stored(connection, prefix) != number:  # noqa: ASYNC110 # the server offers no signal
             await asyncio.sleep(0.02)
 
@@ -134,7 +134,7 @@ async def test_a_slow_decision_is_not_offered_twice(
     await core.until(lambda: core.bound)
     await InboxPublisher(connection, nats_prefix).publish("venue", "fill", "slow", b"")
     await core.facts_in(1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not core.consumer.redelivered:  # noqa: ASYNC110 # a counter, by design without a signal
             await asyncio.sleep(0.05)
     assert len(core.facts) == 1

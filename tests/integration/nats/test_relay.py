@@ -27,7 +27,7 @@ async def running(connection: Connection, prefix: str, log: MemoryLog, **options
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def settled(relay: Relay, position: int, within_s: float = 15) -> None:
+async def settled(relay: Relay, position: int, within_s: float = 30) -> None:
     async with asyncio.timeout(within_s):
         await relay.settled(position)
 
@@ -48,7 +48,7 @@ async def stream_content(connection: Connection, prefix: str):
     if state.messages:
         config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
         subscription = await jetstream.subscribe(f"{prefix}.events.>", cb=receive, stream=name, config=config)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await done.wait()
         await subscription.unsubscribe()
     return state, got

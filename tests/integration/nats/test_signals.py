@@ -18,7 +18,7 @@ class Heard:
         self.changed.set()
 
     async def until(self, number: int):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(self.got) < number:
                 self.changed.clear()
                 await self.changed.wait()

@@ -26,7 +26,7 @@ async def relaying(connection: Connection, prefix: str, log: MemoryLog):
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def follow(tail: Tail, number: int, within_s: float = 15, limit: int = 1000) -> list[TailedEvent]:
+async def follow(tail: Tail, number: int, within_s: float = 30, limit: int = 1000) -> list[TailedEvent]:
     got: list[TailedEvent] = []
     async with asyncio.timeout(within_s):
         while len(got) < number:
@@ -48,7 +48,7 @@ def check(log: MemoryLog, got: list[TailedEvent], first: int = 1) -> None:
 async def live(tail: Tail, relay: Relay, log: MemoryLog) -> None:
     """Bring the tail to where the stream, not the log, feeds it."""
     before = tail.metrics.from_stream
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while tail.metrics.from_stream == before:
             relay.offer(log.head + 1, log.commit(1))
             await tail.next_batch()
@@ -163,7 +163,7 @@ async def test_a_slow_follower_reads_from_the_log_what_did_not_fit(
         await follow_to(tail, log.head)
         at = tail.position
         relay.offer(log.head + 1, log.commit(400))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not tail.metrics.overflows:  # noqa: ASYNC110 # a counter, by design without a signal
                 await asyncio.sleep(0.01)
         assert len(tail._waiting) == 50

@@ -69,7 +69,7 @@ async def test_a_tail_wakes_by_notification_and_by_itself(
         assert not done
         monkeypatch.setattr("adapters.postgres.reader.POLL_MS", 60_000)
         await log.append(batch(1, 1))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert [event.position for event in await following] == [1]
         # A tail whose listening session is ended listens again.
         monkeypatch.setattr("adapters.postgres.reader.POLL_MS", 50)
@@ -78,7 +78,7 @@ async def test_a_tail_wakes_by_notification_and_by_itself(
         await connection.close()
         following = asyncio.ensure_future(anext(pages))
         await log.append(batch(2, 2))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert [event.position for event in await following] == [2]
 
 

@@ -72,7 +72,7 @@ async def checkpoints_held(world: PostgresWorld) -> AsyncGenerator[None]:
 
 async def waiting_for_a_lock(world: PostgresWorld) -> None:
     connection = await asyncpg.connect(world.owner)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await connection.fetchval(_WAITING):  # noqa: ASYNC110 - Postgres is asked, nobody here can tell
             await asyncio.sleep(0.01)
     await connection.close()

@@ -57,7 +57,7 @@ async def projecting_into(world: PostgresWorld) -> AsyncGenerator[Projector]:
         yield projector
     finally:
         stop.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await task
 
 
