@@ -10,7 +10,7 @@ from commands.latch import latching
 from commands.order import cancel_wake, intend
 from commands.process import Arm, Message, Record
 from domain.book import Book
-from domain.execution import Progress, Slice, next_slice
+from domain.execution import Progress, Slice, StyleKind, next_slice
 from domain.hedge import HedgePlanned, HedgeRerouted, OpenHedge, OpenLeg
 from domain.instant import MILLISECOND_US
 from domain.legs import leg_of
@@ -94,10 +94,11 @@ def begin(book: Book, event: HedgePlanned | HedgeRerouted, at_us: int) -> tuple[
     """Send the first order of every leg of a plan; what cannot be sent yet is asked for when it is due.
 
     What rests needs the prices of that moment, a control may say no, and the limit may allow no order at all: then it
-    is asked again, and refused aloud, until it may be sent.
+    is asked again, and refused aloud, until it may be sent. What acceptance checked is not checked again.
     """
     hedge = book.hedges[event.hedge_id]
     sending = Sending(underlying=hedge.planned.underlying, purpose=hedge.planned.purpose, at_us=at_us)
+    checked = _checked(book, event, at_us)
     messages: list[Message] = []
     ahead: list[Order] = []
     for leg in hedge.legs[len(hedge.legs) - len(event.legs) :]:  # the others went on before
@@ -109,7 +110,8 @@ def begin(book: Book, event: HedgePlanned | HedgeRerouted, at_us: int) -> tuple[
         if quantity:
             placing = Placing(number=hedge.orders + len(ahead) + 1, quantity=quantity, sources=event.sources)
             intent = intents(book, hedge, leg, placing, at_us)
-            refusal = check_order(book, intent[0].order, sending, prices, tuple(ahead))
+            whole = checked and leg.style.kind is StyleKind.SWEEP
+            refusal = None if whole else check_order(book, intent[0].order, sending, prices, tuple(ahead))
             if refusal is None:
                 messages += [Record(each) for each in intent]
                 ahead.append(intent[0].order)
@@ -118,6 +120,16 @@ def begin(book: Book, event: HedgePlanned | HedgeRerouted, at_us: int) -> tuple[
         wait_ms = 0 if part.rests else retry_ms(book)
         messages.append(Arm(continuing(event.hedge_id, f"{hedge.rounds}|{leg.leg.key}", at_us, wait_ms)))
     return tuple(messages)
+
+
+def _checked(book: Book, event: HedgePlanned | HedgeRerouted, at_us: int) -> bool:
+    """Say whether a plan was made by the acceptance that is being recorded, which checked its whole first orders.
+
+    Nothing was decided since. The request itself is in the Book now and was not then; with it, and all that its hedge
+    may trade, the acceptance held every control of a request.
+    """
+    request = book.requests.get(event.request_id) if isinstance(event, HedgePlanned) else None
+    return request is not None and request.settlement_id is None and request.accepted.accepted_at_us == at_us
 
 
 def react_requested(book: Book, event: OrderSubmissionRequested, at_us: int) -> tuple[Message, ...]:
