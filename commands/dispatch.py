@@ -74,6 +74,7 @@ from domain.suspension import (
 from domain.treasury import CustodyFailed, CustodyTransferred
 from domain.vault import DestinationAdmitted, DestinationRemoved
 from domain.warning import LimitApproached
+from domain.watch import DependencyRestored
 
 Decide = Callable[[Book, Any, Context], tuple[Event, ...] | Refusal]
 React = Callable[[Book, Any, int], tuple[Message, ...]]
@@ -163,6 +164,7 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     SettlementConfirmed: (hedging_requests.react_settled, settling.react_confirmed),
     SettlementReverted: (settling.react_reverted,),
     PolicyAdopted: (onchain.react_removed, rebalance.react_policy, rehedge.react_policy, supply.react_policy),
+    DependencyRestored: (watch.react_restored,),
     RebalanceHeld: (rebalance.react_looked, watch.react_moved),
     RebalanceProposed: (rebalance.react_looked, watch.react_moved),
     RebalanceStarted: (watch.react_moved,),

@@ -21,6 +21,7 @@ from domain.suspension import Resumed
 from domain.warning import LimitApproached
 from domain.watch import (
     APPROVAL_AREA,
+    DEPENDENCY_AREA,
     LATCH_AREA,
     LIMIT_AREA,
     MODE_AREA,
@@ -122,6 +123,7 @@ _STANDS: dict[str, tuple[Callable[[Book, str], bool], str]] = {
     LIMIT_AREA: (lambda book, subject: _key(subject) in book.approached, "its limit is not near now"),
     LATCH_AREA: (lambda book, subject: _key(subject) in book.latches, "it is enabled"),
     SUPPLY_AREA: (lambda book, _: bool(book.supply.difference), "the chain and the settlements agree"),
+    DEPENDENCY_AREA: (lambda book, name: name in book.dependencies, "it answers again"),
     APPROVAL_AREA: (lambda book, name: any(str(each) == name for each in book.approvals), "it is over"),
 }
 """What the alerts of an area tell of, by subject, and what to say when it is over before the alert is raised."""
@@ -135,6 +137,11 @@ def _key(subject: str) -> str:
 def react_resumed(book: Book, event: Resumed, _at_us: int) -> tuple[Message, ...]:
     """Resolve the alerts that told of a suspension."""
     return _resolve(book, SUSPENSION_AREA, event.scope, event.text)
+
+
+def react_restored(book: Book, event: DependencyRestored, _at_us: int) -> tuple[Message, ...]:
+    """Resolve the alerts that told of a dependency which did not answer."""
+    return _resolve(book, DEPENDENCY_AREA, event.dependency, event.text)
 
 
 def react_moved(

@@ -12,8 +12,9 @@ from domain.book import Book, evolve
 from domain.quantity import Num
 from domain.rebalancing.rebalance import Cause, Move, RebalanceHeld, RebalanceProposed, RebalanceStarted
 from domain.stable import StableHeld, StableProposed
-from domain.watch import AlertRaised, AlertResolved, Severity
+from domain.watch import DEPENDENCY_AREA, AlertRaised, AlertResolved, Severity
 from tests.spec.core.test_costs import PROOF
+from tests.support.desk import Desk, tags
 from tests.support.routed import routed, uid
 
 MOVE = Move(
@@ -119,3 +120,20 @@ def test_what_is_proposed_for_a_stable_is_over_likewise(event: StableProposed | 
     assert len(raise_alert(book, asked, context)) == 1
     evolve(book, HELD, 2)
     assert len(raise_alert(book, asked, context)) == 2
+
+
+def test_what_did_not_answer_is_over_once_it_answers_again():
+    desk = Desk()
+    asked = {
+        "severity": "critical",
+        "area": DEPENDENCY_AREA,
+        "subject": "chain",
+        "text": "no answer",
+        "cause_position": 1,
+    }
+    desk.do("dependency.degraded", {"dependency": "chain", "text": "no answer"})
+    assert tags(desk.do("alert.raise", asked | {"alert_id": str(uid(1))}).events) == ["alert.raised"]
+    restored = desk.do("dependency.restored", {"dependency": "chain", "text": "the chain answers"})
+    assert tags(restored.events) == ["dependency.restored", "alert.resolved"]
+    late = desk.do("alert.raise", asked | {"alert_id": str(uid(2)), "severity": "info"})
+    assert tags(late.events) == ["alert.raised", "alert.resolved"]
