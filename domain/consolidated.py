@@ -15,7 +15,7 @@ from domain.policy import Instrument
 from domain.quantity import BPS, EXACT, ZERO, Num, Rounding, add, divide, multiply, round_to, subtract
 from domain.quote import Side
 from domain.refusal import Reason, Refusal
-from domain.room import base_room
+from domain.room import Rooms
 from domain.ways import Way, Ways
 
 
@@ -73,12 +73,13 @@ def sell_across(book: Book, ways: Ways, quantity: Decimal, fees: Decimal) -> tup
     """Sell a base quantity where it brings most, net of all fees; refuse what depth or room does not allow."""
     if len(ways.open) == 1:
         (way,) = ways.open
-        if quantity > base_room(book, way, ways.open, sell=True):
+        if quantity > Rooms(book, ways.open).base(way, sell=True):
             return _no_room(ways)
         sold, received = sell_into(reach(book, way, sell=True), quantity)
         return (Part(way, sold, received),) if sold == quantity else _too_shallow(ways)
+    rooms = Rooms(book, ways.open)
     lanes = [
-        _Lane(book, way, ways.open, sell=True, factor=multiply(way.stable.lower, kept(way, fees))) for way in ways.open
+        _Lane(book, way, rooms, sell=True, factor=multiply(way.stable.lower, kept(way, fees))) for way in ways.open
     ]
     left = Num(quantity)
     while left > 0:
@@ -95,11 +96,12 @@ def spend_across(book: Book, ways: Ways, dollars: Decimal, fees: Decimal) -> tup
         (way,) = ways.open
         budget = divide(divide(multiply(dollars, kept(way, fees)), BPS), way.stable.upper)
         bought, spent = spend_on(reach(book, way, sell=False), budget)
-        if bought > base_room(book, way, ways.open, sell=False):
+        if bought > Rooms(book, ways.open).base(way, sell=False):
             return _no_room(ways)
         return (Part(way, bought, spent),) if spent == budget else _too_shallow(ways)
+    rooms = Rooms(book, ways.open)
     lanes = [
-        _Lane(book, way, ways.open, sell=False, factor=divide(multiply(way.stable.upper, BPS), kept(way, fees)))
+        _Lane(book, way, rooms, sell=False, factor=divide(multiply(way.stable.upper, BPS), kept(way, fees)))
         for way in ways.open
     ]
     left = Num(dollars)
@@ -120,12 +122,12 @@ def spend_across(book: Book, ways: Ways, dollars: Decimal, fees: Decimal) -> tup
 class _Lane:
     """Walk one way's book: `value` is what a unit brings or costs at its present level, in dollars times a constant."""
 
-    def __init__(self, book: Book, way: Way, ways: tuple[Way, ...], *, sell: bool, factor: Num) -> None:
+    def __init__(self, book: Book, way: Way, rooms: Rooms, *, sell: bool, factor: Num) -> None:
         self._way = way
         self._levels: Iterator[Level] = iter(reach(book, way, sell=sell))
         self._factor = factor
         self._price = ZERO
-        self._room = base_room(book, way, ways, sell=sell)
+        self._room = rooms.base(way, sell=sell)
         self.quantity = ZERO
         self._quote = ZERO
         self.full = False

@@ -37,21 +37,10 @@ class Holding(msgspec.Struct, frozen=True, gc=False):
 
 def holding(book: Book, instrument: Instrument) -> Holding:
     """Return what an instrument holds for us, its open orders with it."""
-    held, line = book.positions.get(instrument.key), book.flow.lines.get(instrument.key)
+    key = instrument.key
+    held, line = book.positions.get(key), book.flow.lines.get(key)
     buying, selling = (line.buying, line.selling) if line is not None else (ZERO, ZERO)
     return Holding(held.quantity if held is not None else ZERO, buying, selling)
-
-
-def gross_notional(book: Book, venue: str, account: str, ways: tuple[Way, ...]) -> Num:
-    """Return the gross notional that an account may come to hold for us, USD.
-
-    What is not among these ways counts at its entry price.
-    """
-    prices = {way.instrument.key: multiply(way.seen.mid, way.stable.mid) for way in ways}
-    total = ZERO
-    for instrument in _instruments(book, venue, account):
-        total = add(total, multiply(holding(book, instrument).gross, _price(book, instrument, prices)))
-    return total
 
 
 def _instruments(book: Book, venue: str, account: str) -> tuple[Instrument, ...]:
@@ -60,20 +49,11 @@ def _instruments(book: Book, venue: str, account: str) -> tuple[Instrument, ...]
 
 
 def _price(book: Book, instrument: Instrument, prices: dict[str, Num]) -> Num:
-    if instrument.key in prices:
-        return prices[instrument.key]
+    price = prices.get(instrument.key)
+    if price is not None:
+        return price
     held = book.positions.get(position_key(instrument.venue, instrument.account, instrument.symbol))
     return held.entry_price if held is not None else ZERO
-
-
-def notional_room(book: Book, routing: Routing, way: Way, ways: tuple[Way, ...], gross: Decimal) -> Num:
-    """Return how much more gross notional a way's account may take on, USD: its cap, and its margin's headroom."""
-    venue, account = way.instrument.venue, way.instrument.account
-    cap = routing.cap(venue, account)
-    room = UNBOUNDED if cap is None else subtract(cap, gross)
-    if routing.margin_rate > 0:
-        room = min(room, _headroom(book, routing, way, ways, gross))
-    return max(room, ZERO)
 
 
 def _headroom(book: Book, routing: Routing, way: Way, ways: tuple[Way, ...], gross: Decimal) -> Num:
@@ -125,15 +105,55 @@ def instrument_room(book: Book, way: Way, *, sell: bool) -> Num:
     return most
 
 
-def base_room(book: Book, way: Way, ways: tuple[Way, ...], *, sell: bool) -> Num:
-    """Return how much may be bought or sold by a way, base units, whatever binds first."""
-    most = instrument_room(book, way, sell=sell)
-    routing = book.policy.routing if book.policy is not None else Routing()
-    if not routing.caps and routing.margin_rate == 0:
-        return most
-    gross = gross_notional(book, way.instrument.venue, way.instrument.account, ways)
-    more = divide(notional_room(book, routing, way, ways, gross), multiply(way.seen.mid, way.stable.mid))
-    return min(most, add(holding(book, way.instrument).reducible(sell=sell), more))
+class Rooms:
+    """Tell the room of one decision's ways: what an account holds is counted once, however many ways ask."""
+
+    __slots__ = ("_book", "_gross", "_prices", "_routing", "_ways")
+
+    def __init__(self, book: Book, ways: tuple[Way, ...]) -> None:
+        """Begin with nothing counted; the Book must not change meanwhile."""
+        self._book = book
+        self._ways = ways
+        self._routing = book.policy.routing if book.policy is not None else Routing()
+        self._prices: dict[str, Num] = {}
+        self._gross: dict[tuple[str, str], Num] = {}
+
+    def gross(self, venue: str, account: str) -> Num:
+        """Return the gross notional that an account may come to hold for us, USD.
+
+        What is not among the ways counts at its entry price.
+        """
+        found = self._gross.get((venue, account))
+        if found is None:
+            found = self._gross[venue, account] = self._count(venue, account)
+        return found
+
+    def _count(self, venue: str, account: str) -> Num:
+        if not self._prices:
+            self._prices = {way.instrument.key: multiply(way.seen.mid, way.stable.mid) for way in self._ways}
+        total = ZERO
+        for instrument in _instruments(self._book, venue, account):
+            held = holding(self._book, instrument).gross
+            if held:
+                total = add(total, multiply(held, _price(self._book, instrument, self._prices)))
+        return total
+
+    def notional(self, way: Way) -> Num:
+        """Return how much more gross notional a way's account may take on, USD: its cap, and its margin's headroom."""
+        venue, account = way.instrument.venue, way.instrument.account
+        gross, cap = self.gross(venue, account), self._routing.cap(venue, account)
+        room = UNBOUNDED if cap is None else subtract(cap, gross)
+        if self._routing.margin_rate > 0:
+            room = min(room, _headroom(self._book, self._routing, way, self._ways, gross))
+        return max(room, ZERO)
+
+    def base(self, way: Way, *, sell: bool) -> Num:
+        """Return how much may be bought or sold by a way, base units, whatever binds first."""
+        most = instrument_room(self._book, way, sell=sell)
+        if not self._routing.caps and self._routing.margin_rate == 0:
+            return most
+        more = divide(self.notional(way), multiply(way.seen.mid, way.stable.mid))
+        return min(most, add(holding(self._book, way.instrument).reducible(sell=sell), more))
 
 
 def rank(held: Held, margin: Decimal) -> Num:

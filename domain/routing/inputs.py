@@ -9,7 +9,7 @@ from domain.consolidated import reach
 from domain.instant import MILLISECOND_US
 from domain.listing import listing_key
 from domain.quantity import ZERO, Num, add, multiply, subtract
-from domain.room import gross_notional, holding, instrument_room, notional_room, rank
+from domain.room import Rooms, holding, instrument_room, rank
 from domain.routing.certificate import Excluded
 from domain.routing.problem import Candidate, InstrumentKind, PenaltyStep, Problem, Target, VenueRoom
 from domain.routing.terms import Routing
@@ -129,18 +129,17 @@ def _rooms(
 ) -> tuple[VenueRoom, ...]:
     accounts = {(way.instrument.venue, way.instrument.account): way for way in reversed(everything)}
     everywhere = {(each.venue, each.account) for each in (book.policy.instruments if book.policy is not None else ())}
-    gross = {account: gross_notional(book, *account, everything) for account in sorted(everywhere)}
-    total = ZERO
-    for notional in gross.values():
-        total = add(total, notional)
+    rooms, total = Rooms(book, everything), ZERO
+    for account in sorted(everywhere):
+        total = add(total, rooms.gross(*account))
     for each in asked:
         total = add(total, multiply(abs(each.quantity), each.ways.reference_usd))
     return tuple(
         VenueRoom(
             venue=venue,
             account=account,
-            notional=gross[venue, account],
-            notional_max=notional_room(book, routing, way, everything, gross[venue, account]),
+            notional=rooms.gross(venue, account),
+            notional_max=rooms.notional(way),
             steps=_steps(book, routing, (venue, account), total),
         )
         for (venue, account), way in sorted(accounts.items())
