@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from api.chain.settings import ChainSettings
+from api.chain.settings import ChainSettings, ratio_faults
 from api.gatekeeping.settings import GatekeeperSettings
 from api.killing.settings import KillSettings
 from domain.codec import from_json
@@ -299,11 +299,15 @@ def _check(settings: Settings, path: Path) -> None:
         *(custodian.address for custodian in settings.policy.custodians),
         settings.chain.minting_contract,
         settings.chain.issued_token,
+        *(each.contract for each in settings.chain.ratios),
     ):
         if address != address.lower() or not address.startswith("0x"):
             raise SettingsError(f"{path}: write the address {address} in lower case, with 0x")
     _check_treasury(settings, symbols, path)
     _check_instruments(settings, path)
+    wrong = ratio_faults(settings.chain.ratios, settings.policy.assets)
+    if wrong:
+        raise SettingsError(f"{path}: {wrong}")
     names = [(venue.name, venue.account) for venue in settings.venues]
     if len(set(names)) < len(names):
         raise SettingsError(f"{path}: each venue account stands once under venues")

@@ -55,6 +55,7 @@ from domain.mode import ModeChanged
 from domain.onchain import ContractChanged, ContractObserved, PartyRemoved
 from domain.order import OrderAcknowledged, OrderClosed, OrderSubmissionRequested
 from domain.policy import PolicyAdopted
+from domain.ratio import RatioObserved
 from domain.rebalancing.rebalance import RebalanceHeld, RebalanceProposed, RebalanceStarted
 from domain.refusal import Refusal
 from domain.request import RequestAccepted, RequestCancelled, RequestSettlementFailed
@@ -176,6 +177,7 @@ REACTIONS: dict[type[Event], tuple[React, ...]] = {
     ApprovalDenied: (watch.react_decided,),
     ApprovalExpired: (watch.react_decided,),
     SupplyObserved: (supply.react_observed,),
+    RatioObserved: (ratio.react_observed,),
     PartyRemoved: (onchain.react_removed,),
     ContractChanged: (onchain.react_removed, treasury.react_terms),
     ContractObserved: (treasury.react_terms,),

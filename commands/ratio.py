@@ -2,12 +2,14 @@
 
 from commands.context import Context
 from commands.envelope import Command, command
+from commands.process import Message, Record
 from domain.book import Book
 from domain.event import Event
 from domain.instant import SECOND_US
 from domain.quantity import BPS, Num, multiply, subtract
 from domain.ratio import EVERY_US, STEP_BPS_MAX, RatioObserved
 from domain.refusal import Reason, Refusal
+from domain.watch import RATIO_AREA, AlertResolved
 
 NAME_LENGTH_MAX = 64
 # Its reporter's clock may be so far ahead of ours.
@@ -51,4 +53,13 @@ def observe_ratio(book: Book, command: ObserveRatio, context: Context) -> tuple[
         RatioObserved(
             asset=asset.symbol, ratio=command.ratio, source=command.source, observed_at_us=command.observed_at_us
         ),
+    )
+
+
+def react_observed(book: Book, event: RatioObserved, _at_us: int) -> tuple[Message, ...]:
+    """Resolve the alerts that told of a ratio which was not believed, or not read."""
+    return tuple(
+        Record(AlertResolved(alert_id=alert_id, text=f"{event.source} tells {event.ratio}, which is believed"))
+        for alert_id, alert in book.alerts.items()
+        if (alert.raised.area, alert.raised.subject) == (RATIO_AREA, event.asset)
     )

@@ -12,9 +12,11 @@ import logging
 
 import msgspec
 
+from api.chain.ratio_watch import RatioWatch
+from api.chain.supply_watch import SupplyWatch
+from api.chain.watched import Watched
 from api.replica import Replica
 from api.telling import readable, tell
-from commands.chain_ports import ChainReader
 from commands.onchain import ObserveContract, RecordParty
 from commands.ports import Clock, Facts
 from domain.onchain import CHAIN, ContractTerms, PartyAdmitted, PartyChange, PartyKind, party_key
@@ -36,15 +38,6 @@ REREAD_FINALITIES = 2
 _log = logging.getLogger("ballast.contract")
 
 
-class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """Hold what is watched: the chain, from the block of the contract's deployment on, its terms every few blocks."""
-
-    reader: ChainReader
-    finality_blocks: int
-    first_block: int
-    terms_blocks: int = 5
-
-
 class _Told(msgspec.Struct):
     admitted: bool
     until_s: float
@@ -60,6 +53,8 @@ class ContractWatch:
         self._facts = facts
         self._clock = clock
         self._parties = Parties(replica, watched, facts)
+        self._supply = SupplyWatch(replica, watched, facts, clock)
+        self._ratios = RatioWatch(replica, watched, facts, clock)
         self._terms_at: int | None = None
         self._away_since_s: float | None = None
         self._told_away: tuple[bool, float] = (False, 0.0)
@@ -72,6 +67,8 @@ class ContractWatch:
                 head = await self._watched.reader.wait_head(head)
                 await self._parties.look(head)
                 await self._look_at_terms(head)
+                await self._supply.look(head)
+                await self._ratios.look(head)
             except (Unavailable, Unknown, Rejected) as error:
                 await self._away(readable(f"{type(error).__name__}: {error}"))
                 await asyncio.sleep(AWAY_S)

@@ -1,8 +1,16 @@
 """Settings of the chain: where it is, the contract, who sends for us, how far that may go, and when a block counts."""
 
+import re
+from collections.abc import Iterable
+
 import msgspec
 
+from domain.policy import Asset
 from domain.quantity import Num
+
+# A view that answers one number, asked nothing or what a whole unit of the token comes to.
+_VIEW = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*\((uint256)?\)")
+RATIO_DECIMALS_MAX = 36
 
 
 class SignerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,6 +46,19 @@ class ManagerSettings(SignerSettings, frozen=True, kw_only=True, forbid_unknown_
     """
 
 
+class RatioSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name who tells what a token stands for: a view without arguments, or one that is asked for a whole unit.
+
+    Its answer has so many `decimals`; `source` is how the log names it.
+    """
+
+    asset: str
+    contract: str
+    function: str
+    source: str
+    decimals: int = 18
+
+
 class FeeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Set what is offered for gas, in gwei, and how it grows with each try."""
 
@@ -63,6 +84,7 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     from_block: int = 0
     finality_blocks: int = 64
     terms_every_blocks: int = 5
+    ratios: tuple[RatioSettings, ...] = ()
     stuck_blocks: int = 3
     poll_ms: int = 2_000
     quiet_poll_ms: int = 12_000
@@ -70,3 +92,17 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     sender: SenderSettings = SenderSettings()
     manager: ManagerSettings = ManagerSettings()
     fees: FeeSettings = FeeSettings()
+
+
+def ratio_faults(ratios: tuple[RatioSettings, ...], assets: Iterable[Asset]) -> str:
+    """Say the first thing that is wrong with who tells ratios, "" where nothing is."""
+    of_one = {asset.symbol: asset.ratio == 1 for asset in assets}
+    for each in ratios:
+        if of_one.get(each.asset, True):
+            return f"chain.ratios of {each.asset} needs the asset under policy.assets, with a ratio other than 1"
+        if not _VIEW.fullmatch(each.function):
+            return f"chain.ratios of {each.asset} needs a function like stEthPerToken() or convertToAssets(uint256)"
+        if not 0 <= each.decimals <= RATIO_DECIMALS_MAX or not each.source:
+            return f"chain.ratios of {each.asset} needs 0 to {RATIO_DECIMALS_MAX} decimals, and a source"
+    named = [each.asset for each in ratios]
+    return "each asset's ratio is told by one source under chain.ratios" if len(set(named)) < len(named) else ""

@@ -3,11 +3,14 @@
 import asyncio
 from contextlib import AsyncExitStack
 
+import msgspec
+
 from adapters.nats.inbox import InboxPublisher
 from adapters.nats.tail import Tail
-from api.chain.contract_watch import ContractWatch, Watched
+from api.chain.contract_watch import ContractWatch
 from api.chain.settling import Chain, ChainSettling
 from api.chain.treasury import Manager, TreasuryCalls
+from api.chain.watched import RatioSource, Watched
 from api.http.metrics import Registry
 from api.replica import restore_replica
 from api.wiring.chain import open_chain, open_manager, open_minting
@@ -39,6 +42,7 @@ async def run_chain(process: Process) -> None:
             finality_blocks=wanted.finality_blocks,
             first_block=wanted.from_block,
             terms_blocks=wanted.terms_every_blocks,
+            ratios=tuple(RatioSource(**msgspec.structs.asdict(each)) for each in wanted.ratios),
         )
         settling = ChainSettling(replica, tail, chain, facts, process.clock, lease)
         watch = ContractWatch(replica, watched, facts, process.clock)

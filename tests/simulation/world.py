@@ -15,8 +15,9 @@ import api.core
 import api.replica
 import api.risk_watch
 from api.boot import begin
-from api.chain.contract_watch import ContractWatch, Watched
+from api.chain.contract_watch import ContractWatch
 from api.chain.settling import Chain, ChainSettling
+from api.chain.watched import Watched
 from api.core import Core, restore
 from api.doors import CommandDoor, InboxDoor
 from api.execution.accounts import Accounts

@@ -10,8 +10,9 @@ from uuid import UUID
 
 import msgspec
 
-from api.chain.contract_watch import ContractWatch, Watched
+from api.chain.contract_watch import ContractWatch
 from api.chain.settling import Chain, ChainSettling
+from api.chain.watched import Watched
 from api.replica import Replica
 from commands.chain_ports import MintingOrder, Route
 from commands.ports import Fenced, LoggedEvent

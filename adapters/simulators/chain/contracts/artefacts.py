@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-CONTRACTS = ("minting", "issued", "erc20", "usdt", "weth", "wallet1271")
+CONTRACTS = ("minting", "issued", "erc20", "usdt", "weth", "wallet1271", "staked")
 
 _FOLDER = Path(__file__).parent
 
