@@ -1,4 +1,4 @@
-"""The kill: from the start of `ballast kill` until no order stands at four simulated venues.
+"""The kill: from the start of `ballast kill` until no order stands or waits at four simulated venues.
 
 The venues are a process of their own, which notes by the machine's clock when the last order was gone: that is what is
 judged. What the kill itself tells is beside it: its process' start, loading, and the second empty sweep of the last
@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from adapters.simulators.admission import OrderRequest
+from adapters.simulators.conditional import ConditionalRequest
 from adapters.simulators.instruments import Instrument
 from adapters.simulators.server import Account, Simulators, SimulatorsSettings
 from adapters.simulators.venue import SimulatedVenue
@@ -30,18 +31,21 @@ VENUES = ("binanceusdm", "bybit", "okx", "deribit")
 ROOT = Path(__file__).parents[1]
 KEY, SECRET, OTHER = "k" * 32, "s" * 32, "o" * 32
 BELOW = Decimal("0.97")
+# How venues call a stop, where not as Binance does.
+STOPS = {"bybit": "Stop", "okx": "conditional", "deribit": "stop_market"}
 LOOK_S = 0.002
 KILL_WITHIN_S = 120.0
 
 
 class Much(msgspec.Struct, frozen=True):
-    """Say how often it is done, and how many orders rest at each venue."""
+    """Say how often it is done, and how many orders of each kind stand at each venue."""
 
     runs: int
     orders: int
+    conditional: int
 
 
-FULL, QUICK = Much(runs=5, orders=50), Much(runs=1, orders=5)
+FULL, QUICK = Much(runs=5, orders=50, conditional=10), Much(runs=1, orders=5, conditional=1)
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -55,7 +59,7 @@ class Taken(msgspec.Struct, frozen=True):
 
 def killing(much: Much) -> Group:
     """Kill some times over, and judge the slowest."""
-    taken = [_once(much.orders) for _ in range(much.runs)]
+    taken = [_once(much) for _ in range(much.runs)]
     slowest = max(each.gone for each in taken)
     rows = (
         ("no order stands (the venues' own view)", [each.gone for each in taken]),
@@ -64,7 +68,8 @@ def killing(much: Much) -> Group:
         ("of it loading", [each.loaded for each in taken]),
     )
     lines = tuple(Line(name, (f"{statistics.median(values):.3f}", f"{max(values):.3f}")) for name, values in rows)
-    title = f"`ballast kill`: {len(VENUES)} venues, {much.orders} orders at each, {much.runs} runs"
+    each = f"{much.orders} orders and {much.conditional} conditional ones at each"
+    title = f"`ballast kill`: {len(VENUES)} venues, {each}, {much.runs} runs"
     return Group(
         title=title,
         columns=("from the start of the process", "median s", "slowest s"),
@@ -73,11 +78,11 @@ def killing(much: Much) -> Group:
     )
 
 
-def _once(orders: int) -> Taken:
+def _once(much: Much) -> Taken:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         world = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.controls_kill", str(place), str(orders)],
+            [sys.executable, "-m", "benchmarks.controls_kill", str(place), str(much.orders), str(much.conditional)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -128,7 +133,7 @@ def _config(place: Path, there: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-async def _be_the_world(place: Path, orders: int) -> None:
+async def _be_the_world(place: Path, orders: int, conditional: int) -> None:
     """Run the venues with orders at rest; print where they are, and when the last order was gone."""
     accounts = {
         name: Account(api_key=KEY, api_secret=SECRET, passphrase="phrase", more_keys={OTHER: SECRET})  # noqa: S106 - simulated
@@ -139,8 +144,9 @@ async def _be_the_world(place: Path, orders: int) -> None:
     try:
         for venue in simulators.venues.values():
             rest(venue, orders)
+            leave_stops(venue, conditional)
         print(json.dumps({"port": simulators.port, "ca": str(simulators.ca_file)}), flush=True)
-        while any(venue.exchange.open_orders(None) for venue in simulators.venues.values()):  # noqa: ASYNC110 - looked at
+        while any(stands(venue) for venue in simulators.venues.values()):  # noqa: ASYNC110 - looked at
             await asyncio.sleep(LOOK_S)
         print(json.dumps({"gone": time.monotonic()}), flush=True)
         await asyncio.to_thread(sys.stdin.read)
@@ -166,6 +172,30 @@ def rest(venue: SimulatedVenue, orders: int, prefix: str = "b") -> None:
     venue.commit()
 
 
+def leave_stops(venue: SimulatedVenue, number: int, prefix: str = "stop") -> None:
+    """Let orders wait for a price far below the market, spread over the venue's contracts."""
+    contracts = [each for each in venue.exchange.instruments.values() if each.kind != "spot"]
+    for each in range(number):
+        instrument = contracts[each % len(contracts)]
+        price = (venue.exchange.mark(instrument.symbol) * BELOW / instrument.tick).to_integral_value(ROUND_FLOOR)
+        order = OrderRequest(
+            symbol=instrument.symbol,
+            side="SELL",
+            type="MARKET",
+            quantity=_least(instrument, price * instrument.tick),
+            client_id=f"{prefix}{each}",
+        )
+        kind = STOPS.get(venue.name, "STOP_MARKET")
+        asked = ConditionalRequest(kind=kind, order=order, price=price * instrument.tick, way="falls")
+        venue.exchange.place_conditional(asked, venue.clock_ms())
+    venue.commit()
+
+
+def stands(venue: SimulatedVenue) -> int:
+    """Return how many orders stand at a venue, of either kind."""
+    return len(venue.exchange.open_orders(None)) + len(venue.exchange.conditionals.waiting())
+
+
 def _least(instrument: Instrument, price: Decimal) -> Decimal:
     """Return the least quantity, in the venue's units, that is surely worth enough."""
     each = instrument.contract_size if instrument.kind == "inverse" else instrument.contract_size * price
@@ -174,4 +204,4 @@ def _least(instrument: Instrument, price: Decimal) -> Decimal:
 
 
 if __name__ == "__main__":
-    asyncio.run(_be_the_world(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(_be_the_world(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

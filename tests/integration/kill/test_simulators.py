@@ -11,15 +11,19 @@ import pytest
 
 from adapters.exchange.settings import Loopback, VenueSettings
 from adapters.exchange.sweep import open_sweep
+from adapters.simulators.binance.endpoints import USDM_ENDPOINTS
+from adapters.simulators.binance.errors import BinanceError
+from adapters.simulators.binance.order_endpoints import Endpoint
 from adapters.simulators.faults import Fault
 from adapters.simulators.server import Account, Simulators, SimulatorsSettings
 from api.killing.report import VenueEnd
 from api.killing.venues import Terms, VenueSilence
-from benchmarks.controls_kill import rest
+from benchmarks.controls_kill import leave_stops, rest, stands
 from tests.spec.kill.fakes import Lines
 
 VENUES = ("binanceusdm", "bybit", "okx", "deribit")
-EACH = 7
+EACH, STOPS = 7, 3
+ALGO = "GET /fapi/v1/openAlgoOrders"
 TERMS = Terms(ask_s=1, within_s=30, pause_s=0.01)
 
 
@@ -34,6 +38,7 @@ async def simulators(tmp_path: Path) -> AsyncIterator[Simulators]:
     try:
         for venue in running.venues.values():
             rest(venue, EACH)
+            leave_stops(venue, STOPS)
         yield running
     finally:
         await running.stop()
@@ -64,7 +69,7 @@ async def killed(simulators: Simulators, **terms: Any) -> dict[str, VenueEnd]:
 
 
 def standing(simulators: Simulators, name: str) -> int:
-    return len(simulators.venues[name].exchange.open_orders(None))
+    return stands(simulators.venues[name])
 
 
 def arm(simulators: Simulators, name: str, kind: Any, on: str = "*", times: int = 1) -> None:
@@ -72,10 +77,12 @@ def arm(simulators: Simulators, name: str, kind: Any, on: str = "*", times: int 
 
 
 async def test_every_order_at_four_venues_is_gone_by_keys_of_the_kills_own(simulators: Simulators) -> None:
-    assert {name: standing(simulators, name) for name in VENUES} == dict.fromkeys(VENUES, EACH)
+    assert {name: standing(simulators, name) for name in VENUES} == dict.fromkeys(VENUES, EACH + STOPS)
     ends = await killed(simulators)
     assert {name: standing(simulators, name) for name in VENUES} == dict.fromkeys(VENUES, 0)
-    assert {name: (end.silent, end.cancelled) for name, end in ends.items()} == dict.fromkeys(VENUES, (True, EACH))
+    assert {name: (end.silent, end.cancelled, end.conditional) for name, end in ends.items()} == dict.fromkeys(
+        VENUES, (True, EACH + STOPS, STOPS)
+    )
     assert all(end.positions == () for end in ends.values())
 
 
@@ -93,7 +100,7 @@ async def test_one_venue_that_is_away_holds_up_no_other_and_is_not_called_silent
     ends = await killed(simulators, bybit=Terms(ask_s=0.5, within_s=3, pause_s=0.01))
     assert {name: end.silent for name, end in ends.items()} == {name: name != "bybit" for name in VENUES}
     assert {name: standing(simulators, name) for name in VENUES} == {
-        name: EACH if name == "bybit" else 0 for name in VENUES
+        name: EACH + STOPS if name == "bybit" else 0 for name in VENUES
     }
     assert ends["bybit"].positions is None
 
@@ -107,4 +114,22 @@ async def test_what_a_sender_places_meanwhile_is_gone_as_well(simulators: Simula
     rest(venue, 3, prefix="late")
     stopped.set()
     end = await running
-    assert (end.silent, end.cancelled, standing(simulators, "okx")) == (True, EACH + 3, 0)
+    assert (end.silent, end.cancelled, standing(simulators, "okx")) == (True, EACH + STOPS + 3, 0)
+
+
+async def test_a_key_that_may_not_ask_for_conditional_orders_makes_no_silence(simulators: Simulators) -> None:
+    """What the venue refuses to tell is given up long before the bound, and named; the rest is emptied."""
+    venue = simulators.venues["binanceusdm"]
+    refusing = {**USDM_ENDPOINTS, ALGO: Endpoint("signed", 40, _refuse)}
+    venue.endpoints = refusing  # pyright: ignore[reportAttributeAccessIssue] - Binance's own
+    stopped = asyncio.Event()
+    stopped.set()
+    end = await silence(simulators, "binanceusdm", Terms(ask_s=1, within_s=3_600, pause_s=0.01)).run(stopped, 0)
+    assert (end.silent, end.silent_ms) == (False, None)
+    assert [(part.part, part.refused) for part in end.untold] == [("algo orders", True)]
+    assert not venue.exchange.open_orders(None)
+    assert len(venue.exchange.conditionals.waiting()) == STOPS
+
+
+def _refuse(*_asked: object) -> object:
+    raise BinanceError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
