@@ -2,10 +2,12 @@
 // Everything that comes from the server is written with textContent: no answer is ever parsed as HTML.
 (() => {
   const REFRESH_MS = 2000;
+  const ANSWER_MS = 15000; // whoever does not answer within this does not answer
+  const SELDOM = 5; // boards that nobody needs at once are read in every so many rounds
   const KEY = "ballast-key";
   const $ = (id) => document.getElementById(id);
   const COLUMNS = {
-    modes: ["scope", "mode", "held_by", "latched_controls", "author", "reason", "since"],
+    modes: ["scope", "mode", "held_by", "latched_controls", "author", "reason", "since", "release"],
     approvals: ["text", "reason", "author", "expires_at", "decide"],
     limits: ["control", "scope", "use", "used", "value", "unit", "bound", "subject", "author", "approved_by", "expires_at", "since"],
     exposure: ["scope", "unit", "use", "worst", "limit", "within", "certain", "low", "high", "backing", "position", "unsettled"],
@@ -14,7 +16,7 @@
     margin: ["venue", "account", "equity", "maintenance", "ratio", "leverage", "liquidation_distance_bps", "nearest", "rank", "unsettled", "unknown_prices", "observed_at"],
     evacuation: ["scope", "notional", "orders", "flat_s", "flat_cost", "rehedge_s", "rehedge_cost", "unplaced"],
     history: ["since", "until", "control", "scope", "what", "previous", "value", "unit", "author", "approved_by", "reason", "expires_at"],
-    alerts: ["severity", "action", "area", "text", "raised_at"],
+    alerts: ["severity", "action", "area", "subject", "text", "raised_at"],
     requests: ["accepted_at", "state", "side", "pair", "issued_dollars", "hedge_filled", "hedge_quantity", "tx", "benefactor", "order_id"],
     hedges: ["planned_at", "look", "state", "purpose", "quantity", "filled", "underlying", "where", "expected", "realised", "slippage_bps", "gap", "rounds_told", "text"],
     costs: ["day", "venue", "symbol", "legs", "notional", "spread", "depth", "slippage", "slippage_bps", "fee", "basis", "realised", "expected", "funding", "unconverted", "surprises"],
@@ -38,18 +40,24 @@
     fills: ["traded_at", "venue", "symbol", "quantity", "price", "fee", "fee_asset", "kind"],
   };
   const NEWEST = { hedges: "?newest_first=true&limit=20", costs: "?newest_first=true&limit=50", internalised: "?newest_first=true&limit=20", rebalancing: "?newest_first=true&limit=20", requests: "?newest_first=true&limit=50", transactions: "?newest_first=true&limit=50", alerts: "?newest_first=true&limit=50", portfolio: "?limit=500", limits: "?limit=500", approvals: "?open=true", history: "?newest_first=true&limit=50" };
+  const URGENT = new Set(["modes", "approvals", "alerts", "limits", "exposure", "backing", "stress", "margin", "evacuation", "requests", "hedges"]);
+  const GRAVITY = { critical: 0, warning: 1, info: 2 };
+  const OVER = new Set(["resolved", "lapsed"]);
+  const SEVERITY = { HALTED: 2, REDUCE_ONLY: 1, ACTIVE: 0 };
   const PATHS = { modes: "mode", history: "limits/history", evacuation: "stress" };
   const TONES = {
     critical: "bad", warning: "warn", HALTED: "bad", REDUCE_ONLY: "warn", ACTIVE: "good", completed: "good",
     final: "good", abandoned: "bad", adl: "bad", liquidation: "bad", unknown: "bad", failed: "bad", replaced: "warn", dropped: "warn", cancelled: "warn", settlement_failed: "bad", hedge_abandoned: "bad", reverted: "bad",
   };
   const WARNED = 0.7;
+  const LONG = new Set(["symbol", "scope", "subject", "tx", "tx_hash", "benefactor", "sender", "order_id", "request_id"]);
   const PLACES = 6;
   const CENTS = 2;
   const DOLLARS = new Set(["value_low", "value_high", "loss", "equity", "maintenance", "unsettled", "notional", "flat_cost", "rehedge_cost", "unplaced"]);
   let chosen = "";
   let timer = 0;
   let round = 0;
+  let shownAs = {};
 
   const fresh = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
   const key = () => sessionStorage.getItem(KEY) || "";
@@ -61,9 +69,18 @@
     return made;
   }
 
+  // A button keeps its name over refreshes, so that it can keep the focus.
+  function button(text, name, act, className) {
+    const made = element("button", text, className);
+    made.type = "button";
+    made.dataset.name = `${text} ${name}`;
+    made.addEventListener("click", act);
+    return made;
+  }
+
   async function ask(path, options = {}) {
     const headers = { Authorization: `Bearer ${key()}`, ...(options.headers || {}) };
-    const answer = await fetch(path, { ...options, headers, cache: "no-store" });
+    const answer = await fetch(path, { ...options, headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
     const body = await answer.json();
     if (!answer.ok) {
       const error = body.error || {};
@@ -135,38 +152,40 @@
     if (column === "decide") {
       const made = element("td");
       for (const [decision, text] of [["grant", "Grant"], ["deny", "Deny"]]) {
-        const button = element("button", text, decision === "grant" ? "danger" : "");
-        button.type = "button";
-        button.addEventListener("click", () => {
-          if (window.confirm(`${text}: ${row.text}?`)) command(`/v1/approvals/${encodeURIComponent(row.approval_id)}`, { decision, change_sha256: row.change_sha256 });
-        });
-        made.append(button, " ");
+        const act = () => {
+          if (window.confirm(`${text} what ${row.author} asks for?\n\n${row.text}\n\nReason: ${row.reason}`)) command(`/v1/approvals/${encodeURIComponent(row.approval_id)}`, { decision, change_sha256: row.change_sha256 }, `${decision === "grant" ? "granted" : "denied"}: ${row.text}`);
+        };
+        made.append(button(text, row.approval_id, act, decision === "grant" ? "danger" : ""), " ");
+      }
+      return made;
+    }
+    if (column === "release") {
+      const made = element("td");
+      if (row.mode !== "ACTIVE") {
+        const act = () => {
+          const reason = window.prompt(`Why may ${row.scope} go on?`);
+          if (reason && reason.trim()) command("/v1/mode", { scope: row.scope, mode: "ACTIVE", reason: reason.trim() }, `${row.scope} is released`);
+        };
+        made.append(button("Release", row.scope, act));
       }
       return made;
     }
     if (column === "action") {
       const made = element("td", row.state === "raised" ? undefined : `${row.state} ${row.acknowledged_by}`.trim());
-      if (row.state === "raised") {
-        const button = element("button", "Take up");
-        button.type = "button";
-        button.addEventListener("click", () => command(`/v1/alerts/${encodeURIComponent(row.alert_id)}/acknowledge`, {}));
-        made.append(button);
-      }
+      if (row.state === "raised") made.append(button("Take up", row.alert_id, () => command(`/v1/alerts/${encodeURIComponent(row.alert_id)}/acknowledge`, {}, "the alert is yours")));
       return made;
     }
     if (column === "look") {
       const made = element("td");
-      const button = element("button", "Look");
-      button.type = "button";
-      button.addEventListener("click", () => {
+      const act = () => {
         chosen = row.hedge_id;
         look(chosen).catch((error) => problem(error.message));
-      });
-      made.append(button);
+      };
+      made.append(button("Look", row.hedge_id, act));
       return made;
     }
     const text = shown(row, column);
-    if (["symbol", "scope", "subject"].includes(column) && text.length > 32) {
+    if (LONG.has(column) && text.length > 32 && !text.includes(" ")) {
       const made = element("td", `${text.slice(0, 10)}…${text.slice(-6)}`);
       made.title = text;
       return made;
@@ -185,7 +204,11 @@
     if (!rows.length) return element("p", "none", "quiet");
     const made = element("table");
     const head = element("tr");
-    for (const column of columns) head.append(element("th", column.replaceAll("_", " "), numeric(shown(rows[0], column)) ? "number" : ""));
+    for (const column of columns) {
+      const name = element("th", column.replaceAll("_", " "), numeric(shown(rows[0], column)) ? "number" : "");
+      name.scope = "col";
+      head.append(name);
+    }
     const top = element("thead");
     top.append(head);
     const body = element("tbody");
@@ -262,7 +285,17 @@
     return rows;
   }
 
+  // What is stopped or latched, the gravest first; the rest is one line.
+  function held(rows) {
+    const free = rows.filter((row) => row.mode === "ACTIVE" && !row.latched.length);
+    $("active").textContent = free.length ? `ACTIVE: ${free.map((row) => row.scope).join(", ")}` : "";
+    $("scopes").replaceChildren(...rows.map((row) => Object.assign(element("option"), { value: row.scope })));
+    return rows.filter((row) => !free.includes(row)).sort((a, b) => SEVERITY[b.mode] - SEVERITY[a.mode]);
+  }
+
   const ARRANGED = {
+    modes: held,
+    alerts: (rows) => rows.sort((a, b) => OVER.has(a.state) - OVER.has(b.state) || (OVER.has(a.state) ? 0 : GRAVITY[a.severity] - GRAVITY[b.severity])), // what is not over first, the gravest of it on top
     contract: (rows) => rows.flatMap((row) => row.assets.map((asset) => ({ ...asset, block_number: row.block_number }))),
     limits: (rows) => rows.sort((a, b) => nearness(b) - nearness(a)),
     approvals: waiting,
@@ -288,13 +321,39 @@
     $("problem").hidden = !text;
   }
 
+  // What came of a command stays until it is dismissed or another is sent: the boards go on meanwhile.
+  function answered(text, good) {
+    $("told").textContent = text;
+    $("answer").hidden = !text;
+    $("answer").className = `answer ${good ? "good" : "bad"}`;
+  }
+
+  // What is shown is old as long as nobody answers, and must look so.
+  function alive(yes) {
+    $("boards").className = yes ? "" : "old";
+    if (yes) return;
+    $("ready").textContent = "no answer";
+    $("ready").className = "badge bad";
+    document.title = "no answer · Ballast";
+  }
+
   async function status() {
-    const answer = await fetch("/health/ready", { cache: "no-store" });
+    const answer = await fetch("/health/ready", { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
     const body = await answer.json();
     const lost = body.dependencies.filter((each) => !each.ok).map((each) => `${each.name}: ${each.text}`);
     $("ready").textContent = body.ready ? "ready" : `not ready: ${lost.join(", ")}`;
     $("ready").className = `badge ${body.ready ? "good" : "bad"}`;
-    $("lags").replaceChildren(lags(await (await fetch("/metrics", { cache: "no-store" })).text()));
+  }
+
+  // A board is written anew only when it would say something else, and who is on a button of it stays there.
+  function write(name, rows) {
+    const said = JSON.stringify(rows);
+    if (said === shownAs[name]) return;
+    shownAs[name] = said;
+    const board = $(name);
+    const on = board.contains(document.activeElement) ? document.activeElement.dataset.name : "";
+    board.replaceChildren(rows ? table(rows, COLUMNS[name]) : element("p", "cannot be read now", "problem"));
+    if (on) [...board.querySelectorAll("button")].find((each) => each.dataset.name === on)?.focus();
   }
 
   // One board that cannot be read now leaves the others to be seen.
@@ -309,63 +368,84 @@
     }
   }
 
-  async function boards() {
-    const modes = await ask("/v1/mode");
-    const strict = modes.mode.filter((row) => row.mode !== "ACTIVE").map((row) => `${row.scope} ${row.mode}`);
+  async function board(name) {
+    const rows = await rowsOf(name);
+    write(name, rows);
+    if (name === "hedges" && rows && rows.length) await look(chosen || rows[0].hedge_id);
+  }
+
+  async function boards(seldom) {
+    const modes = await ask("/v1/mode?limit=500");
+    const strict = modes.mode.filter((row) => row.mode !== "ACTIVE").sort((a, b) => SEVERITY[b.mode] - SEVERITY[a.mode]).map((row) => `${row.scope} ${row.mode}`);
     $("mode").textContent = strict.length ? strict.join(", ") : "ACTIVE";
     $("mode").className = `badge ${strict.length ? "bad" : "good"}`;
     $("position").textContent = `position ${modes.as_of_position}`;
-    for (const name of Object.keys(COLUMNS)) {
-      const rows = await rowsOf(name);
-      $(name).replaceChildren(rows ? table(rows, COLUMNS[name]) : element("p", "cannot be read now", "problem"));
-      if (name === "hedges" && rows && rows.length) await look(chosen || rows[0].hedge_id);
-    }
+    document.title = `${strict.length ? strict[0] : "ACTIVE"} · Ballast`;
+    problem("");
+    await Promise.all(Object.keys(COLUMNS).filter((name) => seldom || URGENT.has(name)).map(board));
+    if (seldom) $("lags").replaceChildren(lags(await (await fetch("/metrics", { cache: "no-store" })).text()));
   }
+
+  const silent = (error) => error instanceof TypeError || error instanceof SyntaxError || error.name === "TimeoutError";
 
   async function refresh() {
     window.clearTimeout(timer);
     const mine = ++round;
     try {
       await status();
-      if (key()) {
-        await boards();
-        problem("");
-      } else {
-        problem("Type an API key to see the book.");
-      }
+      alive(true);
+      if (key()) await boards(round % SELDOM === 1 || !shownAs.costs);
+      else problem("Type an API key to see the book.");
       $("updated").textContent = `seen ${new Date().toISOString().slice(11, 19)}Z`;
     } catch (error) {
-      problem(error instanceof TypeError ? "Ballast does not answer: what is shown is old." : error.message);
+      alive(!silent(error));
+      problem(silent(error) ? "Ballast does not answer: what is shown is old. `ballast kill` needs nothing that runs." : error.message);
     }
     if (mine === round) timer = window.setTimeout(refresh, REFRESH_MS);
   }
 
-  async function command(path, body) {
+  async function command(path, body, done) {
+    answered("");
     try {
       const headers = { "Content-Type": "application/json", "Idempotency-Key": fresh() };
-      await ask(path, { method: "POST", body: JSON.stringify(body), headers });
-      await refresh();
+      const told = await ask(path, { method: "POST", body: JSON.stringify(body), headers });
+      if (told.approval_id) answered(`Nothing changed yet: another person must grant it until ${told.expires_at}.`, false);
+      else answered(told.position ? `Done as of position ${told.position}: ${done}` : "It was so already: nothing was changed.", true);
     } catch (error) {
-      problem(error.message);
+      answered(silent(error) ? "No answer came: it may have been done. Look before you send it again." : `Refused. ${error.message}`, false);
     }
+    await refresh();
   }
 
   $("login").addEventListener("submit", (event) => {
     event.preventDefault();
     sessionStorage.setItem(KEY, $("key").value.trim());
     $("key").value = "";
+    shownAs = {};
     refresh();
   });
   $("forget").addEventListener("click", () => {
     sessionStorage.removeItem(KEY);
     for (const name of [...Object.keys(COLUMNS), "hedge"]) $(name).replaceChildren();
+    $("waiting").hidden = true;
+    $("active").textContent = "";
+    shownAs = {};
     chosen = "";
+    answered("");
     refresh();
   });
   $("halt").addEventListener("submit", (event) => {
     event.preventDefault();
     const scope = $("scope").value.trim();
-    if (window.confirm(`Halt ${scope}?`)) command("/v1/mode", { scope, mode: "HALTED", reason: $("reason").value.trim() });
+    if (!window.confirm(`Halt ${scope}?`)) return;
+    command("/v1/mode", { scope, mode: "HALTED", reason: $("reason").value.trim() }, `${scope} is HALTED`);
+    $("halt").reset();
   });
+  $("dismiss").addEventListener("click", () => answered(""));
+  for (const each of document.querySelectorAll(".board")) {
+    each.tabIndex = 0; // so that a keyboard can scroll it
+    each.setAttribute("role", "region");
+    each.setAttribute("aria-label", each.closest("section").querySelector("h2").textContent);
+  }
   refresh();
 })();
