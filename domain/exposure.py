@@ -22,7 +22,7 @@ from domain.instant import SECOND_US
 from domain.inverse import contracts_delta
 from domain.policy import Asset
 from domain.profit import booked
-from domain.quantity import ZERO, Interval, Num, add, divide, subtract, to_units
+from domain.quantity import EXACT, ZERO, Interval, Num, add, divide, subtract, to_units
 from domain.request import Stage
 from domain.vault import settled_key
 from domain.worth import contract, mark
@@ -60,54 +60,96 @@ def underlyings(book: Book) -> tuple[str, ...]:
     return tuple(sorted(assets | {instrument.base for instrument in policy.instruments}))
 
 
+class _Lines:
+    """Remember which lines are of an underlying, while there are no others and the policy is the same."""
+
+    __slots__ = ("_count", "_lines", "_policy", "found")
+
+    def __init__(self, book: Book) -> None:
+        self._lines, self._count, self._policy = book.flow.lines, len(book.flow.lines), book.policy
+        self.found: dict[str, tuple[tuple[str, Line, bool], ...]] = {}
+
+    def holds(self, book: Book) -> bool:
+        """Say whether it is of this Book as it is; lines are only added, or replaced together."""
+        lines = book.flow.lines
+        return self._lines is lines and self._count == len(lines) and self._policy is book.policy
+
+
+class _Latest:
+    """Hold the lines of the Book that was asked about last."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self) -> None:
+        self.lines = _Lines(Book())
+
+
+_LATEST = _Latest()
+
+
+def _lines(book: Book, underlying: str) -> tuple[tuple[str, Line, bool], ...]:
+    """Return the lines of an underlying with their keys, and whether each is what the policy hedges on."""
+    known = _LATEST.lines
+    if not known.holds(book):
+        known = _LATEST.lines = _Lines(book)
+    found = known.found.get(underlying)
+    if found is None:
+        found = known.found[underlying] = tuple(
+            (key, line, hedged)
+            for key, line in book.flow.lines.items()
+            if (hedged := line.base == underlying and line.kind != INVERSE) or _beside(book, line, underlying)
+        )
+    return found
+
+
 def exposure(book: Book, underlying: str) -> Exposure:
     """Return the exposure of one underlying: what is open is summed already, so no order or request is counted here."""
     policy, flow = book.policy, book.flow
-    backing, buying, selling = ZERO, ZERO, ZERO
+    backing: Decimal = ZERO
+    buying: Decimal = ZERO
+    selling: Decimal = ZERO
     for asset in policy.assets if policy is not None else ():
         if asset.underlying == underlying:
-            backing += _units(book, asset, book.backing)
-            buying += _units(book, asset, flow.arriving)
-            selling += _units(book, asset, flow.leaving)
-    position, beside = ZERO, ZERO
-    coins: dict[str, Num] = {}
+            backing = _with_units(backing, book, asset, book.backing)
+            buying = _with_units(buying, book, asset, flow.arriving)
+            selling = _with_units(selling, book, asset, flow.leaving)
+    position: Decimal = ZERO
+    beside: Decimal = ZERO
+    coins: dict[str, Decimal] = {}
     doubted = bool(book.dependencies or book.differences)
-    for key, line in flow.lines.items():
-        hedged = line.base == underlying and line.kind != INVERSE
-        if not hedged and not (_beside(book, line, underlying)):
-            continue
+    for key, line, hedged in _lines(book, underlying):
         if hedged:
             delta, bought, sold = line.position, line.buying, line.selling
-            position += delta
+            position = EXACT.add(position, delta)
         else:
             delta, bought, sold, won = _elsewhere(book, line)
-            beside += delta + won
+            beside = EXACT.add(beside, EXACT.add(delta, won))
             owner = settled_key(line.venue, line.account, underlying)
-            coins[owner] = coins.get(owner, ZERO) + won
+            coins[owner] = EXACT.add(coins.get(owner, ZERO), won)
         if bought:
-            buying += bought
+            buying = EXACT.add(buying, bought)
         if sold:
-            selling += sold
+            selling = EXACT.add(selling, sold)
         if doubted:
             more, less = _doubt(book, key, line, delta)
-            buying, selling = buying + more, selling + less
+            buying, selling = EXACT.add(buying, more), EXACT.add(selling, less)
     for owner, won in coins.items():  # what a venue has not paid out it may never pay
-        selling += max(won - book.vault.settled.get(owner, ZERO), ZERO)
-    certain = backing + position + beside
+        selling = EXACT.add(selling, max(EXACT.subtract(won, book.vault.settled.get(owner, ZERO)), ZERO))
+    certain = EXACT.add(EXACT.add(backing, position), beside)
     return Exposure(
         underlying=underlying,
-        backing=backing,
-        position=position,
-        interval=Interval(certain - selling, certain + buying),
+        backing=Num(backing),
+        position=Num(position),
+        interval=Interval(Num(EXACT.subtract(certain, selling)), Num(EXACT.add(certain, buying))),
         carry=book.carry.get(underlying, ZERO),
-        beside=beside,
+        beside=Num(beside),
     )
 
 
-def _units(book: Book, asset: Asset, atoms: dict[str, int]) -> Num:
-    """Return what so many atoms of an asset stand for, units of its underlying."""
+def _with_units(total: Decimal, book: Book, asset: Asset, atoms: dict[str, int]) -> Decimal:
+    """Return a total and what so many atoms of an asset stand for, units of its underlying."""
     held = atoms.get(asset.symbol, 0)
-    return to_units(held, asset.decimals) * book.ratio(asset) if held else ZERO
+    return EXACT.fma(to_units(held, asset.decimals), book.ratio(asset), total) if held else total
 
 
 def stale(book: Book, venue: str, account: str) -> bool:

@@ -3,6 +3,9 @@
 Sums over open orders and requests equal at any moment what counting them anew gives (`domain.folds.flow.recounted`):
 they are exact decimals. What is counted over time stands in slots, sixty to a window: a slot counts until all of it is
 past, so that a count is never less than what was sent within the window. Bounded by instruments, pairs and slots.
+
+The maps inside `Sums` and `Contracts` are replaced when one of their numbers changes, and never changed in place: what
+was reckoned from one of them holds for as long as it is the same one (`domain.controls.remembered`).
 """
 
 from bisect import bisect_right
@@ -11,6 +14,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from domain.account import account_key
+from domain.contract import INVERSE, LINEAR, SPOT
 from domain.ids import position_key
 from domain.mode import GLOBAL
 from domain.order import Order
@@ -18,7 +23,6 @@ from domain.quantity import EXACT, ZERO, Num, plain
 
 SLOTS = 60
 DAY_US = 86_400_000_000
-LINEAR, INVERSE = "linear", "inverse"
 
 
 # The same sizes and prices are ordered again and again.
@@ -37,7 +41,7 @@ class Line(msgspec.Struct, kw_only=True):
     venue: str
     account: str
     symbol: str
-    kind: str = "linear"
+    kind: str = LINEAR
     base: str = ""
     quote: str = ""
     position: Num = ZERO
@@ -90,6 +94,13 @@ class Sums(msgspec.Struct, kw_only=True):
     cash: dict[str, Num] = {}
     orders: int = 0
     unanswered: int = 0
+
+
+class Contracts(msgspec.Struct, kw_only=True):
+    """Add up the contracts of a venue account, spot left out: `gross` by unit, and the signed `positions` by symbol."""
+
+    gross: dict[str, Num] = {}
+    positions: dict[str, Num] = {}
 
 
 class Window(msgspec.Struct):
@@ -153,7 +164,8 @@ class Reach(msgspec.Struct):
 class Flow(msgspec.Struct, kw_only=True):
     """Hold the tallies of a Book. Scopes are `global`, `venue:<id>`, `asset:<underlying>`, and those of transfers.
 
-    `told` counts how often what accounts are judged by was told: the accounts, marks, listings and the policy.
+    `accounts` are by `venue|account`. `told` counts how often what accounts are judged by was told: the accounts, marks
+    and what stands for them, listings, what custodians settled, and the policy.
     `arriving` and `leaving` are atoms of collateral, by asset, of open mints and redeems that have not settled.
     `accepted` (atoms of issued dollars, by side and `global` or pair), `slippage` and `moved` (USD, by scope) are of
     the UTC day `day`. `sent` and `messages` are counted by scope, `answered` and `traded` orders by venue, `repeated`
@@ -162,6 +174,7 @@ class Flow(msgspec.Struct, kw_only=True):
 
     lines: dict[str, Line] = {}
     sums: dict[str, Sums] = {}
+    accounts: dict[str, Contracts] = {}
     arriving: dict[str, int] = {}
     leaving: dict[str, int] = {}
     told: int = 0
@@ -202,6 +215,8 @@ class Flow(msgspec.Struct, kw_only=True):
         self.lines[position_key(line.venue, line.account, line.symbol)] = line
         for scope in line.scopes:
             self.sums.setdefault(scope, Sums())
+        if line.kind != SPOT:
+            self.accounts.setdefault(account_key(line.venue, line.account), Contracts())
         return line
 
     def change(self, line: Line, more: More) -> None:
@@ -218,18 +233,22 @@ class Flow(msgspec.Struct, kw_only=True):
         linear = line.kind == LINEAR and bool(line.base)
         for scope in line.scopes:
             sums = self.sums[scope]
-            _add(sums.gross, unit, grown)
-            _add(sums.value, line.quote, more.value)
+            sums.gross = _plus(sums.gross, unit, grown)
+            sums.value = _plus(sums.value, line.quote, more.value)
             if linear:
-                _add(sums.positions, line.base, more.position)
-                _add(sums.cash, line.quote, more.cash)
+                sums.positions = _plus(sums.positions, line.base, more.position)
+                sums.cash = _plus(sums.cash, line.quote, more.cash)
             sums.orders += more.orders
             sums.unanswered += more.unanswered
+        if line.kind != SPOT:
+            there = self.accounts[account_key(line.venue, line.account)]
+            there.gross = _plus(there.gross, unit, grown)
+            there.positions = _plus(there.positions, line.symbol, more.position)
 
 
-def _add(sums: dict[str, Num], name: str, more: Num) -> None:
-    if more:
-        sums[name] = sums.get(name, ZERO) + more
+def _plus(sums: dict[str, Num], name: str, more: Num) -> dict[str, Num]:
+    """Return other sums, with so much more of a name; the same ones where it is nothing."""
+    return {**sums, name: sums.get(name, ZERO) + more} if more else sums
 
 
 def scopes_of(venue: str, underlying: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from domain.controls import accounts, orders, positions, requests, rules, shares
+from domain.controls import accounts, collars, orders, positions, requests, rules, shares
 from domain.controls.meter import Meter
 from domain.controls.probe import Probe
 from domain.limits import Stage
@@ -35,6 +35,7 @@ def _quote(meter: Meter) -> None:
     rules.hold_own_token(meter, probe.asset, probe.underlying)
     if probe.mint:
         rules.hold_peg(meter, probe.underlying)
+        collars.hold_moved_price(meter)
     rules.hold_references(meter)
     requests.hold_request(meter)
 

@@ -8,13 +8,14 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
+from domain.contract import INVERSE
 from domain.controls.orders import counted, order_to_trade
 from domain.controls.positions import interest_share
 from domain.controls.reading import Gauge, Look, Reading, read
 from domain.controls.requests import accepted_today, slippage_today
 from domain.controls.states import STATES
 from domain.exposure import exposure
-from domain.flow import INVERSE, Window
+from domain.flow import Window
 from domain.ids import position_key
 from domain.instant import MILLISECOND_US
 from domain.limit import Control
@@ -64,7 +65,7 @@ def _net_delta(look: Look, scope: str) -> Iterable[Reading]:
 
 
 def _gross(look: Look, scope: str) -> Iterable[Reading]:
-    return (read(scope, look.prices.gross(look.book.flow.sums.get(scope))),)
+    return (read(scope, look.prices.gross(scope, look.book.flow.sums.get(scope))),)
 
 
 def _position(look: Look, scope: str) -> Iterable[Reading]:
@@ -83,7 +84,7 @@ def _slippage(look: Look, scope: str) -> Iterable[Reading]:
 
 
 def _open_value(look: Look, scope: str) -> Iterable[Reading]:
-    return (read(scope, look.prices.open_value(look.book.flow.sums.get(scope))),)
+    return (read(scope, look.prices.open_value(scope, look.book.flow.sums.get(scope))),)
 
 
 def _open_orders(look: Look, scope: str) -> Iterable[Reading]:

@@ -1,28 +1,31 @@
 """The meter of one decision: it holds what is measured against the limits and keeps the gravest that says no.
 
-What passes is the rule and must be quick: limits are looked up by their key, and what only a refusal needs (what a
-value was before, whether delta is reduced, the text) is found when a limit is broken.
+What passes is the rule and must be quick: a value is compared with the strictest limit of its scopes, and what only a
+refusal needs (which limits are broken, what a value was before, whether delta is reduced, the text) is found when it
+lies beyond that one.
 """
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Context, Decimal
 
+from domain.contract import INVERSE
 from domain.controls.prices import Prices
 from domain.controls.probe import Probe
+from domain.controls.remembered import bounds, remembered
 from domain.exposure import exposure
-from domain.flow import INVERSE
 from domain.ids import position_key
 from domain.limit import Control, Limit
 from domain.limits import CONTROLS, Bound, ControlSpec, Kind, Stage
 from domain.mode import GLOBAL
 from domain.order import Order, OrderSide
-from domain.quantity import Num, divide
+from domain.quantity import EXACT, Num, divide
 from domain.refusal import Reason, Refusal
 from domain.state import Book
 
 Before = Callable[[], Decimal | None]
 
 _PREFIX = {control: f"{control.value}|" for control in Control}
+_DOWN = Context(prec=EXACT.prec, rounding=ROUND_FLOOR)
 
 
 class Meter:
@@ -32,15 +35,17 @@ class Meter:
     it is of the probe alone. All that is measured before a decision has a maximum.
     """
 
-    __slots__ = ("_limits", "_reducing", "_worst", "at_us", "book", "found", "prices", "probe")
+    __slots__ = ("_bounds", "_limits", "_reducing", "_worst", "at_us", "book", "found", "memory", "prices", "probe")
 
     def __init__(self, book: Book, probe: Probe) -> None:
         self.book = book
         self.probe = probe
         self.at_us = max(book.at_us, probe.at_us)
-        self.prices = Prices(book, probe.underlying, probe.reference_usd)
+        self.memory = remembered(book)
+        self.prices = Prices(book, probe.underlying, probe.reference_usd, self.memory)
         self.found: Refusal | None = None
         self._limits = book.limits
+        self._bounds = bounds(book)
         self._worst: tuple[Num, Num] | None = None
         self._reducing: bool | None = None
 
@@ -49,17 +54,21 @@ class Meter:
         if self.found is None or refusal.reason < self.found.reason:
             self.found = refusal
 
-    def limits(self, control: Control, scopes: tuple[str, ...]) -> list[Limit]:
+    def limits(self, control: Control, scopes: tuple[str, ...]) -> tuple[Limit, ...]:
         """Return the limits in force of a control in these scopes; refuse where the first has none."""
-        held, prefix = self._limits, _PREFIX[control]
-        found: list[Limit] = []
-        for scope in scopes:
-            limit = held.get(prefix + scope)
-            if limit is not None:
-                found.append(limit)
+        found = self._bounds.limits_in[control, scopes]
         if not found or found[0].scope != scopes[0]:
             self.refuse(missing(control, scopes[0]))
         return found
+
+    def within(self, control: Control, scopes: tuple[str, ...], part: Decimal, whole: Decimal) -> bool:
+        """Say that a part of a whole is within every limit, without dividing; False where that takes a closer look.
+
+        What is no more than the limit times the whole, rounded down, divided by the whole is no more than the limit,
+        however the quotient is rounded: a limit has no more digits than it keeps.
+        """
+        bound = self._bounds[control, scopes]
+        return bound is not None and whole > 0 and part <= _DOWN.multiply(bound, whole)
 
     def hold(
         self,
@@ -70,6 +79,9 @@ class Meter:
         subject: str = "",
     ) -> None:
         """Hold one value against the limits of every scope that it lies in."""
+        bound = self._bounds[control, scopes]
+        if bound is not None and value is not None and value <= bound:
+            return
         held, prefix = self._limits, _PREFIX[control]
         for scope in scopes:
             limit = held.get(prefix + scope)

@@ -3,15 +3,17 @@
 from bisect import bisect_right
 from decimal import Decimal
 
+from domain.controls.collars import hold_distance, hold_while
 from domain.controls.meter import Meter
 from domain.controls.positions import line_of, notional
+from domain.controls.rules import begins
 from domain.flow import Line, Window, alike_key
 from domain.folds.flow import windows
 from domain.instant import MILLISECOND_US, SECOND_US
 from domain.limit import Control
 from domain.mode import GLOBAL
 from domain.order import Order
-from domain.quantity import BPS, EXACT, Num
+from domain.quantity import EXACT
 from domain.refusal import Reason, Refusal
 from domain.state import Book
 
@@ -36,19 +38,15 @@ def _hold_price(meter: Meter, order: Order, line: Line) -> None:
     reference, price = meter.probe.reference, order.limit_price
     if reference is None or not reference.is_finite() or reference <= 0:
         return  # refused as missing
-    distance = _distance(price, reference)
-    meter.hold(Control.PRICE_COLLAR, line.scopes, distance)
-    marked, paid = meter.book.flow.marked.get(line.base), meter.prices.of(line.quote)
-    if marked is not None and paid is not None and paid > 0:
+    hold_distance(meter, Control.PRICE_COLLAR, line.scopes, price, (reference,))
+    if meter.probe.purpose is not None and not begins(meter.probe):
+        return  # what was accepted is hedged at what the market is now
+    scopes, paid = (line.scopes[0], line.scopes[-1]), meter.prices.of(line.quote)
+    if paid is None or paid <= 0:
+        hold_distance(meter, Control.PRICE_COLLAR_PERIOD, scopes, price, (reference,))
+    else:
         now, limit = EXACT.multiply(reference, paid), EXACT.multiply(price, paid)
-        span_us = windows(meter.book).collar_ms * MILLISECOND_US
-        distance = max(_distance(limit, each) for each in marked.between(meter.at_us, span_us, Num(now)))
-    meter.hold(Control.PRICE_COLLAR_PERIOD, (line.scopes[0], line.scopes[-1]), distance)
-
-
-def _distance(price: Decimal, reference: Decimal) -> Decimal:
-    off = EXACT.abs(EXACT.subtract(price, reference))
-    return EXACT.divide(EXACT.multiply(off, BPS), reference)
+        hold_while(meter, line.base, scopes, limit, now)
 
 
 def _hold_open(meter: Meter, line: Line, value: Decimal | None) -> None:
@@ -60,7 +58,7 @@ def _hold_open(meter: Meter, line: Line, value: Decimal | None) -> None:
         if (found := line_of(meter.book, each)) is not None
     ]
     for limit in meter.limits(Control.OPEN_ORDER_NOTIONAL, line.scopes):
-        total = meter.prices.open_value(sums.get(limit.scope))
+        total = meter.prices.open_value(limit.scope, sums.get(limit.scope))
         for part in (value, *(each for scopes, each in beside if limit.scope in scopes)):
             total = None if total is None or part is None else EXACT.add(total, part)
         meter.test(limit, total)

@@ -1,40 +1,45 @@
 """Gauges of what the book may come to hold: delta, gross notional, the position in an instrument, its share there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from domain.contract import INVERSE, SPOT
 from domain.controls.meter import Meter
-from domain.flow import INVERSE, Line, gross
+from domain.flow import Line
 from domain.hedge import PlannedLeg
 from domain.limit import Control
 from domain.mark import instrument_key
 from domain.order import Order, OrderSide
-from domain.quantity import BPS, EXACT, ZERO, Num
+from domain.quantity import BPS, EXACT, ZERO
 from domain.state import Book
-
-SPOT = "spot"
 
 
 class Grown:
     """Hold how a line would grow: by what may yet be bought and sold beside its own open orders, in its units.
 
-    `gross` is the most that the position would come to.
+    `gross` is the most that the position would come to, `growth` by how much that is more than now.
     """
 
-    __slots__ = ("buying", "gross", "line", "selling")
+    __slots__ = ("buying", "gross", "growth", "line", "selling", "unit")
 
     def __init__(self, line: Line) -> None:
         self.line = line
-        self.gross = line.gross
-        self.buying, self.selling = line.buying, line.selling
+        self.unit = line.unit
+        self.gross: Decimal = line.gross
+        self.growth: Decimal = ZERO
+        self.buying: Decimal = line.buying
+        self.selling: Decimal = line.selling
 
-    def add(self, signed: Num) -> None:
+    def add(self, signed: Decimal) -> None:
         """Add what would be traded, signed."""
+        line = self.line
         if signed > 0:
-            self.buying += signed
+            self.buying = EXACT.add(self.buying, signed)
         else:
-            self.selling -= signed
-        self.gross = gross(self.line.position, self.buying, self.selling)
+            self.selling = EXACT.subtract(self.selling, signed)
+        longest, shortest = EXACT.add(line.position, self.buying), EXACT.subtract(self.selling, line.position)
+        self.gross = max(longest, shortest)
+        self.growth = EXACT.subtract(self.gross, line.gross)
 
 
 def line_of(book: Book, what: Order | PlannedLeg) -> Line | None:
@@ -45,30 +50,29 @@ def line_of(book: Book, what: Order | PlannedLeg) -> Line | None:
 
 def grown_by_orders(book: Book, orders: tuple[Order, ...]) -> list[Grown]:
     """Return how lines would grow by orders."""
-    found: dict[str, Grown] = {}
-    for order in orders:
-        line = line_of(book, order)
-        if line is not None:
-            _grown(found, line).add(order.quantity if order.side is OrderSide.BUY else -order.quantity)
-    return list(found.values())
+    return _grown(
+        book, [(order, order.quantity if order.side is OrderSide.BUY else -order.quantity) for order in orders]
+    )
 
 
 def grown_by_legs(book: Book, legs: tuple[PlannedLeg, ...]) -> list[Grown]:
     """Return how lines would grow by the legs of a plan."""
-    found: dict[str, Grown] = {}
-    for leg in legs:
-        line = line_of(book, leg)
-        if line is not None:
-            _grown(found, line).add(leg.quantity)
+    return _grown(book, [(leg, leg.quantity) for leg in legs])
+
+
+def _grown(book: Book, traded: Sequence[tuple[Order | PlannedLeg, Decimal]]) -> list[Grown]:
+    """Return how lines would grow by what is traded in each, signed."""
+    lines, found = book.flow.lines, dict[str, Grown]()
+    for what, signed in traded:
+        key = f"{what.venue}|{what.account}|{what.symbol}"
+        grown = found.get(key)
+        if grown is None:
+            line = lines.get(key)
+            if line is None or not line.base:
+                continue
+            grown = found[key] = Grown(line)
+        grown.add(signed)
     return list(found.values())
-
-
-def _grown(found: dict[str, Grown], line: Line) -> Grown:
-    key = f"{line.venue}|{line.account}|{line.symbol}"
-    grown = found.get(key)
-    if grown is None:
-        grown = found[key] = Grown(line)
-    return grown
 
 
 def hold_delta(meter: Meter) -> None:
@@ -83,25 +87,35 @@ def hold_positions(meter: Meter, grown: Iterable[Grown]) -> None:
     """Hold what the positions would come to, whatever of these and of the open orders fills."""
     more: dict[str, dict[str, Decimal]] = {}
     for each in grown:
-        line, after = each.line, each.gross
-        before, unit = line.gross, line.unit
-        _hold_line(meter, line, after, before)
-        growth = EXACT.subtract(after, before)
-        for scope in line.scopes:
-            units = more.setdefault(scope, {})
-            if growth:
+        _hold_line(meter, each)
+        growth, unit = each.growth, each.unit
+        for scope in each.line.scopes:
+            units = more.get(scope)
+            if units is None:
+                more[scope] = {unit: growth}
+            else:
                 units[unit] = EXACT.add(units[unit], growth) if unit in units else growth
     hold_gross(meter, more)
 
 
-def _hold_line(meter: Meter, line: Line, after: Num, before: Num) -> None:
+def _hold_line(meter: Meter, grown: Grown) -> None:
     """Hold the position in one instrument, by its value and by its share of the open interest."""
-    prices, unit = meter.prices, line.unit
-    value = prices.value(unit, after)
+    prices, unit, line, after = meter.prices, grown.unit, grown.line, grown.gross
+    price, before = prices.of(unit), line.gross
+    value = EXACT.multiply(after, price) if price is not None else prices.value(unit, after)
     meter.hold(Control.POSITION_NOTIONAL, line.scopes, value, lambda: prices.value(unit, before), line.symbol)
-    looked_at, share = interest_share(meter.book, line, after)
+    interest = meter.book.outside.interest
+    if interest and line.kind != SPOT:
+        told, part = interest.get(f"{line.venue}|{line.symbol}"), EXACT.multiply(after, BPS)
+        if told is None or not meter.within(Control.OPEN_INTEREST_SHARE, line.scopes, part, told):
+            _hold_interest(meter, line, after)
+
+
+def _hold_interest(meter: Meter, line: Line, after: Decimal) -> None:
+    book, before = meter.book, line.gross
+    looked_at, share = interest_share(book, line, after)
     if looked_at:
-        was = interest_share(meter.book, line, before)[1]
+        was = interest_share(book, line, before)[1]
         meter.hold(Control.OPEN_INTEREST_SHARE, line.scopes, share, lambda: was, line.symbol)
 
 
@@ -109,12 +123,14 @@ def hold_gross(meter: Meter, more: Mapping[str, Mapping[str, Decimal]]) -> None:
     """Hold the gross notional of each scope, with what would come to it."""
     sums, prices = meter.book.flow.sums, meter.prices
     for limit in meter.limits(Control.GROSS_NOTIONAL, tuple(more)):
-        before, added = prices.gross(sums.get(limit.scope)), prices.total(more[limit.scope])
+        scope = limit.scope
+        before, added = prices.gross(scope, sums.get(scope)), prices.total(more[scope])
         after = None if before is None or added is None else EXACT.add(before, added)
-        meter.test(limit, after, lambda before=before: before)
+        if after is None or after > limit.value:
+            meter.test(limit, after, lambda before=before: before)
 
 
-def interest_share(book: Book, line: Line, quantity: Num) -> tuple[bool, Decimal | None]:
+def interest_share(book: Book, line: Line, quantity: Decimal) -> tuple[bool, Decimal | None]:
     """Return whether an instrument's open interest is looked at, and which part of it a quantity is, bps.
 
     Of spot there is none. It is looked at where the venue told of any instrument: what it did not tell is unknown then.
@@ -130,6 +146,6 @@ def interest_share(book: Book, line: Line, quantity: Num) -> tuple[bool, Decimal
     return any(key.startswith(f"{line.venue}|") for key in interest), None
 
 
-def notional(meter: Meter, line: Line, quantity: Num, price: Num) -> Decimal | None:
+def notional(meter: Meter, line: Line, quantity: Decimal, price: Decimal) -> Decimal | None:
     """Return what a quantity of a line is worth at a price, USD."""
     return meter.prices.value(line.quote, quantity if line.kind == INVERSE else EXACT.multiply(quantity, price))

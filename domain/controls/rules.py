@@ -15,10 +15,10 @@ from domain.vault import destination_key
 def invalid(probe: Probe) -> Refusal | None:
     """Refuse numbers that are not finite, and sizes and prices that are not above zero."""
     order = probe.order
-    numbers = [probe.change, probe.quantity, probe.notional]
+    finite = probe.change.is_finite() and probe.quantity.is_finite() and probe.notional.is_finite()
     for each in (order, *probe.ahead) if order is not None else probe.ahead:
-        numbers += [each.quantity, each.limit_price]
-    if not all(each.is_finite() for each in numbers):
+        finite = finite and each.quantity.is_finite() and each.limit_price.is_finite()
+    if not finite:
         return Refusal(reason=Reason.VALUE_INVALID, text="a size and a price are finite numbers")
     if order is not None and (order.quantity <= 0 or order.limit_price <= 0):
         return Refusal(reason=Reason.VALUE_INVALID, text="an order trades more than nothing, at a price above zero")

@@ -1,20 +1,17 @@
 """Standings: what an account has at its venue as the venue told it last, at the marks of the Book, for each decision.
 
 It is the law of margin without what orders and fills change: that is added for each decision, from the tallies. So what
-was reckoned for one decision serves the next, until an account, a mark, a listing or the policy is told anew. What is
-kept here follows from those alone: nothing is decided otherwise for it.
+was reckoned for one decision serves the next (`domain.controls.remembered`), until an account, a mark, a listing or the
+policy is told anew.
 """
 
 from decimal import Decimal
 
 import msgspec
 
-from domain.account import AccountObserved, account_key
-from domain.flow import Flow
+from domain.account import AccountObserved
 from domain.holdings import Kept, kept
 from domain.listing import listing_key
-from domain.mark import Marks
-from domain.outside import Outside
 from domain.quantity import EXACT, ZERO, Num
 from domain.state import Book
 from domain.worth import PAR, Worth, exactly, plus, valued, worth
@@ -34,35 +31,8 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     assets: dict[str, Decimal]
 
 
-class _Remembered:
-    """Remember the standings of the Book that was asked about last, while what they rest on is not told anew."""
-
-    def __init__(self) -> None:
-        self.of: tuple[Flow, Marks, Outside, int] | None = None
-        self.standings: dict[str, Standing | None] = {}
-
-    def renew(self, book: Book) -> None:
-        """Forget everything when it is of another Book, or of what was known before."""
-        of, flow = self.of, book.flow
-        same = of is not None and of[0] is flow and of[1] is book.marks and of[2] is book.outside
-        if not (same and of is not None and of[3] == flow.told):
-            self.of, self.standings = (flow, book.marks, book.outside, flow.told), {}
-
-
-_REMEMBERED = _Remembered()
-
-
-def standing(book: Book, venue: str, account: str) -> Standing | None:
-    """Return what an account has; None where its venue never told it."""
-    _REMEMBERED.renew(book)
-    found, key = _REMEMBERED.standings, account_key(venue, account)
-    if key not in found:
-        seen = book.outside.accounts.get(key)
-        found[key] = None if seen is None else _stands(book, seen)
-    return found[key]
-
-
-def _stands(book: Book, seen: AccountObserved) -> Standing:
+def stands(book: Book, seen: AccountObserved) -> Standing:
+    """Return what an account has that was told so."""
     equity: Decimal | None = ZERO
     assets: dict[str, Decimal] = {}
     for balance in seen.balances:

@@ -34,18 +34,21 @@ def _policy_adopted(book: Book, event: PolicyAdopted, _at_us: int) -> None:
 
 
 def _limit_set(book: Book, event: LimitSet, _at_us: int) -> None:
-    limit = Limit(event.control, event.scope, event.value, event.unit, event.expires_at_us, event.returns_to)
-    book.limits[limit_key(event.control, event.scope)] = limit
+    _in_force(book, Limit(event.control, event.scope, event.value, event.unit, event.expires_at_us, event.returns_to))
+
+
+def _in_force(book: Book, limit: Limit) -> None:
+    """Replace the limits, so that what was read of them holds for as long as they are the same ones."""
+    book.limits = {**book.limits, limit_key(limit.control, limit.scope): limit}
 
 
 def _limit_expired(book: Book, event: LimitExpired, _at_us: int) -> None:
-    limit = Limit(event.control, event.scope, event.value, event.unit)
-    book.limits[limit_key(event.control, event.scope)] = limit
+    _in_force(book, Limit(event.control, event.scope, event.value, event.unit))
 
 
 def _limit_removed(book: Book, event: LimitRemoved, _at_us: int) -> None:
     key = limit_key(event.control, event.scope)
-    book.limits.pop(key, None)
+    book.limits = {name: limit for name, limit in book.limits.items() if name != key}
     book.approached.pop(key, None)
 
 

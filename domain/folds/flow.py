@@ -10,11 +10,13 @@ from typing import Any
 import msgspec
 
 from domain.account import AccountObserved
+from domain.contract import INVERSE
 from domain.cost import CostRealised
 from domain.event import Event
 from domain.fill import FillKind, FillRecorded
-from domain.flow import INVERSE, Flow, Line, More, Reach, Window, alike_key
+from domain.flow import Flow, Line, More, Reach, Window, alike_key
 from domain.funding import FundingPaid, funding_key
+from domain.hedge import HedgePlanned, HedgeRerouted
 from domain.ids import position_key
 from domain.instant import MILLISECOND_US
 from domain.latch import ControlReleased
@@ -47,7 +49,7 @@ from domain.request import (
 from domain.risk_terms import Windows
 from domain.settlement import SettlementConfirmed
 from domain.state import Book
-from domain.vault import TransferPlanned
+from domain.vault import CustodySettlementObserved, TransferPlanned
 
 Apply = Callable[[Book, Any, int], None]
 
@@ -231,6 +233,13 @@ def _told(book: Book, _event: Event, _at_us: int) -> None:
     book.flow.told += 1
 
 
+def _referenced(book: Book, event: HedgePlanned | HedgeRerouted, _at_us: int) -> None:
+    """Count a reference as told where it stands for a mark that there is not."""
+    hedge = book.hedges.get(event.hedge_id)
+    if hedge is not None and hedge.planned.underlying not in book.marks.assets:
+        book.flow.told += 1
+
+
 def around_request(apply: Apply) -> Apply:
     """Follow what an event means for the request it is of."""
 
@@ -261,7 +270,7 @@ def _adopted(apply: Apply) -> Apply:
     def followed(book: Book, event: PolicyAdopted, at_us: int) -> None:
         apply(book, event, at_us)
         anew = recounted(book)
-        book.flow.lines, book.flow.sums = anew.lines, anew.sums
+        book.flow.lines, book.flow.sums, book.flow.accounts = anew.lines, anew.sums, anew.accounts
         book.flow.told += 1
 
     return followed
@@ -340,6 +349,9 @@ BESIDE: dict[type[Event], Apply] = {
     InstrumentListed: _told,
     InstrumentChanged: _told,
     RatioObserved: _told,
+    CustodySettlementObserved: _told,
+    HedgePlanned: _referenced,
+    HedgeRerouted: _referenced,
 }
 """Which events are counted besides."""
 

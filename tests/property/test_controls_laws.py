@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.book import Book, evolve, remaining
 from domain.codec import decoder, encode_state
-from domain.controls.standing import standing
+from domain.controls.remembered import standing
 from domain.event import Event
 from domain.exposure import exposure
 from domain.flow import SLOTS, Flow, Reach, Window
@@ -86,6 +86,10 @@ def counted(flow: Flow) -> dict[str, object]:
                 for name, held in msgspec.structs.asdict(sums).items()
             }
             for scope, sums in flow.sums.items()
+        },
+        "accounts": {
+            key: [{name: each for name, each in held.items() if each} for held in (there.gross, there.positions)]
+            for key, there in flow.accounts.items()
         },
         "arriving": {asset: atoms for asset, atoms in flow.arriving.items() if atoms},
         "leaving": {asset: atoms for asset, atoms in flow.leaving.items() if atoms},

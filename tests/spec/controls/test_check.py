@@ -5,136 +5,27 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.book import Book, evolve
 from domain.controls import Probe, check, strictest
 from domain.cost import Cost, CostRealised, LegCost
-from domain.event import Event
-from domain.hedge import HedgePlanned, PlannedLeg, Purpose
+from domain.funding import FundingPaid
+from domain.hedge import Purpose
 from domain.ids import natural_id
 from domain.interest import InterestObserved
 from domain.latch import ControlLatched, ControlReleased
-from domain.limit import Control, LimitSet
-from domain.limits import CONTROLS, Stage, default_limits
+from domain.limit import Control
+from domain.limits import Stage
+from domain.mark import RiskMarked
 from domain.market import Law
-from domain.order import Order, OrderAttempted, OrderSide, OrderSubmissionRequested, TimeInForce
-from domain.policy import CustodianTarget, PolicyAdopted
+from domain.policy import CustodianTarget
 from domain.quantity import Num
 from domain.refusal import Reason, Refusal
 from domain.routing.terms import Routing
 from domain.suspension import AssetSuspended
-from domain.vault import DestinationAdmitted
+from domain.vault import CustodySettlementObserved
 from tests.support.accounts import marked, told_account
 from tests.support.given import START_US
-from tests.support.venues import SYMBOL, wide_policy
-
-
-class House:
-    """Hold a Book with the catalogue's limits; fold into it, and ask."""
-
-    def __init__(self, **changes: Any) -> None:
-        self.book = Book()
-        self.count = 0
-        self.tell(PolicyAdopted(policy=wide_policy(**changes)), marked())
-        for control, scope, value in default_limits():
-            self.limit(control, str(value), scope)
-        self.limit(Control.NET_DELTA, "100", "asset:ETH")
-
-    def tell(self, *events: Event, later_ms: int = 0) -> None:
-        for event in events:
-            evolve(self.book, event, START_US + later_ms * 1_000)
-
-    def limit(self, control: Control, value: str, scope: str = "global") -> None:
-        unit = CONTROLS[control].unit
-        self.tell(LimitSet(control=control, scope=scope, value=Num(value), unit=unit, author="ada", reason="to try"))
-
-    def order(self, quantity: str = "-1", price: str = "2000", venue: str = "okx") -> Order:
-        self.count += 1
-        return Order(
-            order_id=natural_id("order", str(self.count)),
-            venue=venue,
-            account="main",
-            symbol=SYMBOL,
-            side=OrderSide.BUY if Num(quantity) > 0 else OrderSide.SELL,
-            quantity=abs(Num(quantity)),
-            limit_price=Num(price),
-            time_in_force=TimeInForce.IOC,
-            reduce_only=False,
-        )
-
-    def open(self, quantity: str = "-1", price: str = "2000", venue: str = "okx", later_ms: int = 0) -> Order:
-        """Let an order of a hedge be open."""
-        order = self.order(quantity, price, venue)
-        planned = HedgePlanned(
-            hedge_id=natural_id("hedge", str(self.count)),
-            request_id=natural_id("request", str(self.count)),
-            purpose=Purpose.OPEN,
-            underlying="ETH",
-            exposure=-Num(quantity),
-            quantity=Num(quantity),
-            reference=Num(price),
-            legs=(),
-        )
-        attempted = OrderAttempted(
-            order_id=order.order_id, attempt=1, client_order_id=f"c{self.count}", send_before_us=START_US
-        )
-        asked = OrderSubmissionRequested(order=order, hedge_id=planned.hedge_id)
-        self.tell(planned, asked, attempted, later_ms=later_ms)
-        return order
-
-    def ask_order(self, order: Order | None = None, **changes: Any) -> Refusal | None:
-        order = order or self.order()
-        told: dict[str, Any] = {
-            "stage": Stage.ORDER,
-            "at_us": self.book.at_us,
-            "underlying": "ETH",
-            "order": order,
-            "purpose": Purpose.OPEN,
-            "reference": Num(2_000),
-            "reference_usd": Num(2_000),
-        }
-        return check(self.book, Probe(**(told | changes)))
-
-    def ask_request(self, units: str = "1", *, mint: bool = True, **changes: Any) -> Refusal | None:
-        sign = 1 if mint else -1
-        leg = PlannedLeg(
-            venue="okx",
-            account="main",
-            symbol=SYMBOL,
-            quantity=Num(units) * -sign,
-            limit_price=Num(2_000),
-            reference=Num(2_000),
-        )
-        told: dict[str, Any] = {
-            "stage": Stage.REQUEST,
-            "at_us": self.book.at_us,
-            "underlying": "ETH",
-            "pair": "WETH/USDe",
-            "asset": "WETH",
-            "mint": mint,
-            "change": Num(units) * sign,
-            "quantity": Num(units) * -sign,
-            "notional": Num(units) * 2_000,
-            "issued": int(Num(units) * 2_000 * 10**18),
-            "legs": (leg,),
-            "reference_usd": Num(2_000),
-        }
-        return check(self.book, Probe(**(told | changes)))
-
-    def ask_transfer(self, units: str = "1", destination: str = "venue:okx|main", **changes: Any) -> Refusal | None:
-        told: dict[str, Any] = {
-            "stage": Stage.TRANSFER,
-            "at_us": self.book.at_us,
-            "asset": "WETH",
-            "underlying": "ETH",
-            "quantity": Num(units),
-            "notional": Num(units) * 2_000,
-            "source": "custodian:copper",
-            "destination": destination,
-        }
-        return check(self.book, Probe(**(told | changes)))
-
-    def admit(self, destination: str) -> None:
-        self.tell(DestinationAdmitted(destination=destination, asset="WETH", author="ada", reason="ours"))
+from tests.support.limited import House
+from tests.support.venues import SYMBOL
 
 
 def why(refusal: Refusal | None) -> str:
@@ -170,7 +61,7 @@ def test_a_missing_limit_refuses_and_is_graver_than_a_limit_that_is_passed():
     assert why(house.ask_order()) == "ORDER_NOTIONAL"
     house.limit(Control.GROSS_NOTIONAL, "1")
     assert why(house.ask_order()) == "ORDER_NOTIONAL"  # the gravest of both
-    del house.book.limits["order_rate|global"]
+    house.remove(Control.ORDER_RATE)
     told = house.ask_order()
     assert told is not None
     assert (told.reason, told.control, told.scope) == (Reason.LIMIT_MISSING, "order_rate", "global")
@@ -179,7 +70,7 @@ def test_a_missing_limit_refuses_and_is_graver_than_a_limit_that_is_passed():
 def test_a_narrower_limit_does_not_stand_in_for_the_one_that_must_be_set():
     house = House()
     house.limit(Control.OPEN_ORDERS, "5", "venue:okx")
-    del house.book.limits["open_orders|global"]
+    house.remove(Control.OPEN_ORDERS)
     assert why(house.ask_order()) == "LIMIT_MISSING"
     assert strictest(house.book, Control.OPEN_ORDERS, "venue:okx") is None
 
@@ -294,7 +185,7 @@ def test_an_absurd_scale_is_a_limit_passed_and_no_error():
 def test_a_reference_that_nobody_tells_refuses():
     house = House()
     assert why(house.ask_order(reference=None)) == "REFERENCE_MISSING"
-    del house.book.marks.assets["ETH"]
+    house.tell(RiskMarked(assets=(), lost=("ETH",)))
     assert house.ask_order() is None
     assert why(house.ask_order(reference_usd=None)) == "REFERENCE_MISSING"
     house.book.references["ETH"] = Num(2_000)
@@ -364,6 +255,34 @@ def test_profit_that_stands_unpaid_stops_mints_and_no_redeem():
     assert house.ask_request(mint=False) is None
 
 
+def test_profit_by_the_log_stands_until_a_custodian_settled_it():
+    house = House()
+    house.limit(Control.UNSETTLED_PROFIT, "500", "venue:okx")
+    won = FundingPaid(
+        venue="okx",
+        account="main",
+        symbol=SYMBOL,
+        payment_id="1",
+        asset="USDT",
+        amount=Num(600),
+        paid_at_us=START_US,
+    )
+    house.tell(won)
+    assert why(house.ask_request()) == "UNSETTLED_PROFIT"
+    house.tell(
+        CustodySettlementObserved(
+            settlement_id="1",
+            custodian="ceffu",
+            venue="okx",
+            account="main",
+            asset="USDT",
+            profit=Num(200),
+            settled_at_us=START_US,
+        )
+    )
+    assert house.ask_request() is None
+
+
 def test_concentration_stops_mints_that_would_lean_on_a_venue_a_custodian_or_a_stable():
     house = House(custodians=(CustodianTarget(address="0xc1", ratio_bps=10_000),))
     house.tell(told_account(margin="700000"))
@@ -416,15 +335,69 @@ def test_a_share_of_open_interest_is_unknown_only_where_the_venue_tells_of_other
     assert house.ask_order() is None
 
 
-def test_a_price_is_held_near_every_price_of_the_last_while():
+def test_what_moves_hedges_is_held_near_every_price_of_the_last_while():
     house = House()
+    moves = {"purpose": Purpose.REBALANCE}
     house.limit(Control.PRICE_COLLAR_PERIOD, "40")
     house.tell(marked("2010"))
-    assert why(house.ask_order(house.order(price="2001"))) == "PRICE_COLLAR_PERIOD"  # 45 bps from 2010
-    assert house.ask_order(house.order(price="2003")) is None
+    assert why(house.ask_order(house.order(price="2001"), **moves)) == "PRICE_COLLAR_PERIOD"  # 45 bps from 2010
+    assert why(house.ask_order(house.order(price="2001"), purpose=None)) == "PRICE_COLLAR_PERIOD"
+    assert house.ask_order(house.order(price="2001"), purpose=Purpose.OPEN) is None
+    assert house.ask_order(house.order(price="2003"), **moves) is None
     later = START_US + 70_000_000
-    assert house.ask_order(house.order(price="2001"), at_us=later) is None
-    assert why(house.ask_order(house.order(price="2100"))) == "PRICE_COLLAR"
+    assert house.ask_order(house.order(price="2001"), at_us=later, **moves) is None
+    assert why(house.ask_order(house.order(price="2100"), purpose=Purpose.OPEN)) == "PRICE_COLLAR"
+
+
+def test_after_a_fall_what_hedges_goes_on_and_nothing_new_is_begun_until_a_while_has_passed():
+    house = House()
+    house.book.backing["WETH"] = 5 * 10**18  # five long, and nothing sold yet
+    house.tell(marked("1800"))  # ten per cent below
+    now: dict[str, Any] = {"reference": Num(1_800), "reference_usd": Num(1_800)}
+    for purpose in (Purpose.OPEN, Purpose.CLOSE, Purpose.UNWIND, Purpose.REHEDGE):
+        assert house.ask_order(house.order("2", "1800"), purpose=purpose, **now) is None
+    moves = now | {"purpose": Purpose.REBALANCE}
+    assert why(house.ask_order(house.order("2", "1800"), **moves)) == "PRICE_COLLAR_PERIOD"
+    assert house.ask_order(house.order("-2", "1800"), **moves) is None  # it makes the worst delta no worse
+    for stage in (Stage.QUOTE, Stage.REQUEST):
+        told = house.ask_request(stage=stage, reference_usd=Num(1_800))
+        assert told is not None
+        assert (told.control, told.scope, told.limit) == ("price_collar_period", "global", "500")
+        assert told.value == "1000"
+        assert house.ask_request(stage=stage, at_us=START_US + 70_000_000, reference_usd=Num(1_800)) is None
+        assert house.ask_request(stage=stage, mint=False, reference_usd=Num(1_800)) is None
+
+
+def test_nothing_is_spared_a_price_that_is_far_from_its_own_book():
+    house = House()
+    house.book.backing["WETH"] = 5 * 10**18
+    told = house.ask_order(house.order("-2", "1979.99"))
+    assert told is not None
+    assert (told.control, told.limit, told.value) == ("price_collar", "100", "100.05")
+    assert house.ask_order(house.order("-2", "1980")) is None
+
+
+def test_a_collar_tells_what_it_refuses_rounded_up_and_refuses_nothing_for_the_rounding():
+    house = House()
+    house.limit(Control.PRICE_COLLAR, "33.3333")
+    assert why(house.ask_order(house.order(price="1993.33334"))) == ""  # 33.3333
+    told = house.ask_order(house.order(price="1993.333339999"))
+    assert told is not None
+    assert (told.value, told.limit) == ("33.3334", "33.3333")
+
+
+def test_a_reference_that_stands_for_a_lost_mark_moves_what_accounts_have():
+    """The margin of an account in ETH is worth what its latest plan said, once nobody marks it."""
+    house = House()
+    seen = told_account("-10", margin="30")
+    coins = msgspec.structs.replace(seen.balances[0], asset="ETH")
+    house.tell(msgspec.structs.replace(seen, balances=(coins,)))
+    house.tell(RiskMarked(assets=(), lost=("ETH",)))
+    house.open("-1")
+    house.limit(Control.LEVERAGE, "0.1")
+    assert house.ask_order() is None  # two short by thirty, all at 2,000
+    house.open("1", "1000")
+    assert why(house.ask_order()) == "LEVERAGE"  # those two at 2,000, the thirty at 1,000
 
 
 def test_what_a_price_rests_on_may_be_too_old():
