@@ -28,6 +28,10 @@ def add_limits(commands: Any) -> None:
     remove.add_argument("scope")
     remove.add_argument("--reason", required=True)
     _add_apply(asked)
+    release = _add(asked, "release", "enable again what a control latched, which waits for another person", _release)
+    release.add_argument("control")
+    release.add_argument("scope")
+    release.add_argument("--reason", required=True)
     for name, told in (("approve", "grant what another person asked for"), ("deny", "deny it, or withdraw your own")):
         decide = _add(asked, name, told, _decide)
         decide.add_argument("approval", help="the id that the change was answered with")
@@ -68,6 +72,10 @@ def _set(asked: argparse.Namespace) -> int:
 
 def _remove(asked: argparse.Namespace) -> int:
     return _tool("api.limits.desk", "set_limit")(asked.url, (asked.control, asked.scope, None), asked.reason, "")
+
+
+def _release(asked: argparse.Namespace) -> int:
+    return _tool("api.limits.desk", "release_latch")(asked.url, asked.control, asked.scope, asked.reason)
 
 
 def _apply(asked: argparse.Namespace) -> int:

@@ -49,6 +49,13 @@ def set_limit(url: str | None, limit: tuple[str, str, str | None], reason: str, 
     return told(ask(url, "POST", "/v1/limits", body), wanted, f"{wanted} already: nothing was changed")
 
 
+def release_latch(url: str | None, control: str, scope: str, reason: str) -> int:
+    """Ask that a latched control be enabled again; return 3 when it waits, 1 when it was refused."""
+    body = {"control": control, "scope": scope, "reason": reason}
+    done = f"{control} of {scope} is enabled"
+    return told(ask(url, "POST", "/v1/latches/release", body), done, f"{done} already: nothing was changed")
+
+
 def apply_limits(url: str | None, wanted: LimitsWanted) -> int:
     """Print how a file differs from what is in force, and ask for it as one change."""
     lines = differences(wanted.limits, _in_force(url))

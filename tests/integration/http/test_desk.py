@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from api.cli import main
+from domain.latch import ControlLatched
+from domain.limit import Control
 from tests.integration.http.test_server import served
 from tests.support.shop import Shop
 
@@ -84,6 +86,20 @@ async def test_a_file_is_told_as_what_differs(terminal: Terminal, tmp_path: Path
     status, told = await terminal.run("risk", "limits", "apply", str(file))
     assert (status, told.splitlines()[0]) == (DONE, "~ net_delta asset:ETH: 40 -> 30 base (tighter)")
     assert await terminal.run("risk", "limits", "apply", str(file)) == (DONE, "nothing would change\n")
+
+
+async def test_what_latched_is_enabled_by_two(terminal: Terminal):
+    control, scope = Control.REPEATED_EXECUTION, "asset:ETH"
+    latched = ControlLatched(control=control, scope=scope, limit="3000", value="3001", text="a loop")
+    terminal.shop.core.happened(latched)
+    words = ("limits", "release", control, scope, "--reason", "the loop was found")
+    status, told = await terminal.run("risk", *words)
+    assert (status, "another person must grant it" in told) == (WAITS, True)
+    status, told = await terminal.run("risk2", "limits", "approve", told.split()[-1])
+    assert (status, told.startswith("grant repeated_execution of asset:ETH: latched to enabled")) == (DONE, True)
+    assert terminal.shop.core.desk.book.latches == {}
+    status, told = await terminal.run("risk", *words)
+    assert (status, "(HTTP 404, unknown_subject)" in told) == (REFUSED, True)
 
 
 @pytest.mark.parametrize(
