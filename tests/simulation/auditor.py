@@ -25,6 +25,7 @@ from domain.quote import QuoteUsed
 from domain.refusal import Reason
 from domain.request import RequestAccepted, RequestCancelled, RequestCompleted, RequestSettlementFailed
 from domain.settlement import SettlementConfirmed, SettlementReplaced, SettlementReverted, SettlementSubmitted
+from domain.supply import SupplyObserved
 from domain.transaction import Transaction
 from tests.simulation.appraiser import Appraiser
 from tests.simulation.bounds import Bounds
@@ -83,6 +84,7 @@ class Auditor:
             SettlementReplaced: self._replaced,
             SettlementConfirmed: self._settlement_ended,
             SettlementReverted: self._settlement_ended,
+            SupplyObserved: self.supply_observed,
         }
         self.trades = Trades(self.book, venues, self.check)
         self.trades.on_filled = self._contained
@@ -191,6 +193,10 @@ class Auditor:
         used = final.nonces.get(SENDER, 0)
         over = all(nonce < used for nonce in self._sent_for.get(event.settlement_id, ()))
         self.check(over, "a settlement ends when its nonces are used up", event.settlement_id, event.TOPIC)
+
+    def supply_observed(self, event: SupplyObserved, stored: StoredEvent) -> None:
+        """Nobody but us mints here: whatever was in flight, what the chain counts is what settlements came to."""
+        self.check(event.difference == 0, "settlements explain the supply", stored.position, event)
 
     # The outside
 
