@@ -81,7 +81,9 @@ def check_chain(book: Book, pair: Pair, side: Side, wallet: Wallet | None) -> Re
 def _waits(book: Book, request: OpenRequest, seen_block: int) -> bool:
     """Say whether no block up to the one that was seen has settled a request."""
     settlement = book.settlements.get(request.settlement_id) if request.settlement_id is not None else None
-    settled = settlement.settled if settlement is not None else None
+    if settlement is None or not settlement.receipts:  # of most that are open, and each is asked
+        return True
+    settled = settlement.settled
     return settled is None or settled.block_number > seen_block
 
 

@@ -58,7 +58,7 @@ def take_cheapest(desk: Desk, walks: list[Walk] | None = None, price: Decimal | 
         else:
             queue.push(None, order)
             _take_run(desk, desk.walks[order], unit, queue, (venues, price))
-        if any(amount < 0 for amount in left):
+        if min(left) < 0:
             return
 
 
@@ -89,7 +89,8 @@ def _pair(desk: Desk, venue: int, venues: Venues) -> _Pair | None:
 
 
 def _push_pair(desk: Desk, venue: int, queue: "_Queue", venues: Venues) -> None:
-    pair = _pair(desk, venue, venues)
+    gross = desk.grosses[venue]
+    pair = None if gross.above is gross.below else _pair(desk, venue, venues)
     queue.push(None if pair is None else pair.unit, len(desk.walks) + venue)
 
 
@@ -190,7 +191,7 @@ def _take_all(desk: Desk, walking: list[bool], price: Decimal) -> bool:
             venues[walk.venue].append(walk)
     for walks in venues:
         _take_venue(desk, walks, price)
-        if any(left < 0 for left in desk.left):
+        if min(desk.left) < 0:
             return False
     return True
 

@@ -5,6 +5,7 @@ at 28 digits, so that a bound made of them never lies too high.
 """
 
 from decimal import ROUND_FLOOR, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from functools import lru_cache
 
 from domain.depth import Level
 from domain.quantity import BPS, EXACT, ZERO
@@ -14,6 +15,8 @@ SHARE = Context(prec=28, rounding=ROUND_FLOOR, traps=[InvalidOperation, Division
 HOUR_MS = 3_600_000
 NOTHING, TWO = Decimal(0), Decimal(2)
 _LONG, _SHORT = Decimal(1), Decimal(-1)
+# So many horizons are remembered in hours.
+HORIZONS_MAX = 16
 # Quotients are rounded at 60 digits: what is smaller than this, in any unit, is such a remainder and no quantity.
 DUST = Decimal("1e-18")
 
@@ -89,7 +92,9 @@ class Walk:
         self.share: Decimal = basis_share(candidate, horizon_ms)
         self.slope: Decimal = _multiply(rate, _add(sign, _divide(candidate.taker_fee_bps, BPS)))
         middle = _multiply(self.middle, rate)
-        basis = _multiply(self.share, _subtract(middle, self.reference))
+        basis = _subtract(middle, self.reference)
+        if self.share is not _LONG:
+            basis = _multiply(self.share, basis)
         carry = _add(_subtract(basis, middle), carried_per_base(candidate, self.reference, horizon_ms))
         self.offset: Decimal = _multiply(sign, carry)
         self._unit_slope = SHARE.divide(self.slope, self.reference)
@@ -283,13 +288,18 @@ def basis_share(candidate: Candidate, horizon_ms: int) -> Decimal:
     A future's basis is its price of carry, lost evenly until it expires; the rest comes back when it is sold.
     """
     if candidate.kind is not InstrumentKind.FUTURE or not candidate.expires_in_ms:
-        return Decimal(1)
-    return min(Decimal(1), _divide(Decimal(horizon_ms), Decimal(candidate.expires_in_ms)))
+        return _LONG
+    return min(_LONG, _divide(Decimal(horizon_ms), Decimal(candidate.expires_in_ms)))
 
 
 def carried_per_base(candidate: Candidate, reference: Decimal, horizon_ms: int) -> Decimal:
     """Return the funding that a long base unit is expected to pay over the horizon, USD; only perpetuals have any."""
-    if candidate.kind not in {InstrumentKind.LINEAR, InstrumentKind.INVERSE}:
+    if candidate.kind is InstrumentKind.SPOT or candidate.kind is InstrumentKind.FUTURE:
         return NOTHING
-    hours = _divide(Decimal(horizon_ms), Decimal(HOUR_MS))
-    return _multiply(_multiply(candidate.funding_per_hour, hours), reference)
+    return _multiply(_multiply(candidate.funding_per_hour, _hours(horizon_ms)), reference)
+
+
+@lru_cache(maxsize=HORIZONS_MAX)
+def _hours(horizon_ms: int) -> Decimal:
+    """Return a horizon in hours; a policy has two or three of them."""
+    return _divide(Decimal(horizon_ms), Decimal(HOUR_MS))
