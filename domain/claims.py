@@ -11,7 +11,7 @@ import msgspec
 
 from domain.account import account_key
 from domain.holdings import Purse, accounts, kept, purses
-from domain.margin import Margin, margin_of
+from domain.margin import Margin, margin_of, margins
 from domain.onchain import split
 from domain.policy import Asset, Hedging, Policy
 from domain.quantity import BPS, ZERO, Interval, Num, add, divide, multiply, to_units
@@ -95,9 +95,14 @@ def collateral(book: Book) -> tuple[Held, ...]:
 
 def claims(book: Book) -> Claims:
     """Return every claim there is."""
+    return claims_and_margins(book)[0]
+
+
+def claims_and_margins(book: Book) -> tuple[Claims, tuple[Margin, ...]]:
+    """Return every claim there is, and the margin of every account, which they rest on: for who needs both."""
     policy = book.policy
     if policy is None:
-        return Claims(lines=(), total=Claim(party=Party.TOTAL, id="", value=NOTHING, certain=ZERO))
+        return Claims(lines=(), total=Claim(party=Party.TOTAL, id="", value=NOTHING, certain=ZERO)), margins(book)
     held = collateral(book)
     seen: list[Margin] = []
     there: list[dict[str, Purse]] = []
@@ -107,7 +112,7 @@ def claims(book: Book) -> Claims:
         there.append(purses(book, book.outside.accounts.get(account_key(venue, account)), contracts))
     venues = _venues(book, seen)
     lines = (*venues, *_custodians(book, held), *_stables(book, policy, held, there))
-    return Claims(lines=lines, total=_total(held, venues), floor=policy.risk.concentration_floor)
+    return Claims(lines=lines, total=_total(held, venues), floor=policy.risk.concentration_floor), tuple(seen)
 
 
 def owed(book: Book, of: Margin) -> Interval | None:

@@ -43,13 +43,13 @@ class Stress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     unknown: tuple[str, ...] = ()
 
 
-def stress(book: Book) -> Stress:
-    """Return what each scenario would cost."""
+def stress(book: Book, owed: Claims | None = None) -> Stress:
+    """Return what each scenario would cost; `owed` are the Book's claims, where they are known already."""
     policy = book.policy
     if policy is None:
         return Stress(scenarios=(), worst=None, reserve=ZERO, share_bps=None)
     terms = policy.risk
-    owed = claims(book)
+    owed = claims(book) if owed is None else owed
     found = (
         *_venues(owed, evacuations(book), terms),
         *_stables(owed, terms),

@@ -6,22 +6,22 @@ They are measured by the laws of margin, claims, backing and stress, at the mark
 from collections.abc import Callable, Iterable
 
 from domain.backing import backing
-from domain.claims import Claims, Party, claims
+from domain.claims import Claims, Party, claims_and_margins
 from domain.controls.reading import Gauge, Look, Reading
 from domain.controls.shares import all_told
 from domain.limit import Control
-from domain.margin import Margin, margins
+from domain.margin import Margin
 from domain.mode import GLOBAL
 from domain.quantity import ZERO, Num
 from domain.stress import stress
 
 
 def _accounts(look: Look) -> tuple[Margin, ...]:
-    return look.once("margins", lambda: margins(look.book))
+    return look.once("claims", lambda: claims_and_margins(look.book))[1]
 
 
 def _claims(look: Look) -> Claims:
-    return look.once("claims", lambda: claims(look.book))
+    return look.once("claims", lambda: claims_and_margins(look.book))[0]
 
 
 def _of_account(of: Callable[[Margin], Num | None], *, unseen: Num | None) -> Gauge:
@@ -75,7 +75,7 @@ def _backing(look: Look, scope: str) -> Iterable[Reading]:
 
 def _stress(look: Look, scope: str) -> Iterable[Reading]:
     """Measure the worst stress against the reserve; without a reserve there is nothing to hold it against."""
-    found = stress(look.book)
+    found = stress(look.book, _claims(look))
     if found.reserve <= 0 and not found.unknown:
         return ()
     return (Reading(scope, found.share_bps),)
