@@ -5,6 +5,7 @@ lets an exception in a handler stop the receive loop until the ping timeout.
 """
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Protocol
@@ -103,4 +104,12 @@ def make_client(
     }
     if session is not None:
         config["session"] = session
-    return hooked(ccxt_id)(config)
+    client = hooked(ccxt_id)(config)
+    client.ssl_context = _trust(client.cafile)
+    return client
+
+
+@cache
+def _trust(authorities: str) -> ssl.SSLContext:
+    """Return the context that every client of this process shares: to read the authorities takes long."""
+    return ssl.create_default_context(cafile=authorities)

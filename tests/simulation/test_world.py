@@ -23,6 +23,8 @@ SEEDS = 200
 SEEDS_AT_ONCE = 10
 SEEDS_TO_FIND = 80
 """A planted bug must show within so many seeds."""
+FOUND_AT = {"absence believed at once": 35, "forced fills unheard": 38}
+"""Where some were found last: these are tried first, so that the suite need not search for them every time."""
 SWEPT_STEPS = [12, pytest.param(60, marks=pytest.mark.slow)]
 """Steps of each process at which the sweep crashes it; spread over the whole run."""
 SWEPT_POINTS = [20, pytest.param(200, marks=pytest.mark.slow)]
@@ -79,7 +81,8 @@ def test_the_same_seed_is_the_same_world_in_the_same_process() -> None:
 
 @pytest.mark.parametrize("bug", sorted(PLANTED))
 def test_a_planted_bug_is_found(bug: str) -> None:
-    found = next((result for seed in range(SEEDS_TO_FIND) if (result := run_seed(seed, PLANTED[bug])).violations), None)
+    seeds = (FOUND_AT.get(bug, 0), *range(SEEDS_TO_FIND))
+    found = next((result for seed in seeds if (result := run_seed(seed, PLANTED[bug])).violations), None)
     assert found is not None, f"{SEEDS_TO_FIND} seeds do not find {bug!r} any more"
     assert not run_seed(found.plan.seed).violations
 
