@@ -14,7 +14,7 @@ from api.settings import Settings
 from api.wiring.trouble import open_door
 from domain.gatekeeping import Caps
 from tests.support.demo import Demo, slowness, wait_for
-from tests.support.kill import SYMBOLS, resolved, rest_everywhere, run_kill
+from tests.support.kill import STOPS, SYMBOLS, resolved, rest_everywhere, run_kill
 from tests.support.supervised import is_alive
 
 EACH = 5
@@ -78,7 +78,10 @@ def test_with_everything_else_dead_no_order_stands_and_nothing_can_be_minted(run
     assert _caps(settings).shut
     ends = {end["venue"]: end for end in killed.report["venues"]}
     assert {venue: end["silent"] for venue, end in ends.items()} == dict.fromkeys(SYMBOLS, True)
-    assert all(ends[venue]["cancelled"] >= EACH for venue in SYMBOLS), ends
+    assert all(ends[venue]["cancelled"] >= EACH + STOPS for venue in SYMBOLS), ends
+    assert {venue: end["conditional"] for venue, end in ends.items()} == dict.fromkeys(SYMBOLS, STOPS)
+    looked = run_kill(config, "--dry-run", "--only", "venues")
+    assert {end["cancelled"] for end in looked.report["venues"]} == {0}, looked.told
     assert not killed.report["halted"]["done"]
     assert not killed.report["leases"]["done"]
     assert killed.report["silence_ms"] > 0

@@ -1,4 +1,4 @@
-"""Orders that rest at the simulated venues of a house, placed by nobody of it; and the kill as a process."""
+"""Orders that rest or wait at the simulated venues of a house, placed by nobody of it; and the kill as a process."""
 
 import asyncio
 import json
@@ -19,10 +19,19 @@ from adapters.exchange.venues import open_account
 from api.settings import Settings, read_settings
 from domain.approval import approve
 from domain.venue import VenueOrder
+from tests.contract.venue_conditional import Stop, plant
 
 ROOT = Path(__file__).resolve().parents[2]
 SYMBOLS = {"binanceusdm": "ETH/USDT:USDT", "bybit": "ETH/USDT:USDT", "okx": "ETH/USDT:USDT", "deribit": "ETH/USD:ETH"}
 BELOW = Decimal("0.97")
+# Stops that are left at each venue beside the orders: in which market by its own name, and how much each sells.
+STOPS = 2
+STOPPED = {
+    "binanceusdm": ("ETHUSDT", Decimal(1)),
+    "bybit": ("ETHUSDT", Decimal(1)),
+    "okx": ("ETH-USDT-SWAP", Decimal(10)),
+    "deribit": ("ETH-PERPETUAL", Decimal(1_000)),
+}
 KILL_WITHIN_S = 180.0
 
 
@@ -40,7 +49,7 @@ def resolved(data_dir: Path) -> Settings:
 
 
 async def rest_everywhere(settings: Settings, each: int) -> None:
-    """Let buys far below the market rest at the four venues."""
+    """Let buys far below the market rest at the four venues, and stops wait there."""
     await asyncio.gather(*(_rest(settings, venue, symbol, each) for venue, symbol in SYMBOLS.items()))
 
 
@@ -59,6 +68,9 @@ async def _rest(settings: Settings, name: str, symbol: str, each: int) -> None:
         (listed,) = opened.instruments
         told = (await opened.mark(symbol)).mark_price
         price = (told * BELOW / listed.tick).to_integral_value(ROUND_FLOOR) * listed.tick
+        market, quantity = STOPPED[name]
+        for number in range(STOPS):
+            await plant(account, Stop(market=market, quantity=quantity, trigger=price, name=f"stop{number}"))
         if name == "deribit":
             # Not over the account: what is placed there goes with its connection.
             await _rest_at_deribit(account, price, each)
