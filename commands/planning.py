@@ -202,7 +202,8 @@ def plan_hedge(
     """Plan the trade that keeps the book flat: a request's delta and what is carried, less what the band lets rest.
 
     Return the plan, and what it internalised. At acceptance the request's price was `judged` on these ways already:
-    then all of it must be routed, on those where a hedge may be begun, and its first orders must pass every control.
+    then all of it must be routed, on those where a hedge may be begun, and its first orders must pass every control,
+    the collar among them: of several that say no, the gravest is told.
     """
     underlying, change = book.asset(pair.collateral).underlying, underlying_exposure(book, accepted)
     wanted = Wanted(
@@ -219,7 +220,7 @@ def plan_hedge(
     planned = routed(book, wanted, found, context)
     if isinstance(planned, Refusal):
         return planned
-    refusal = check_legs(book, underlying, planned)
+    refusal = check_legs(book, underlying, planned) if judged is None else None
     if refusal is not None:
         return refusal
     hedge = HedgePlanned(
