@@ -1,5 +1,8 @@
 """The supply mirrored into the book: told once nothing open can be in it, when it says something new."""
 
+import pytest
+
+from api.chain.supply_watch import HEADS_MAX
 from domain.backing import backing
 from domain.quantity import to_units
 from domain.risk_terms import Risk
@@ -96,3 +99,21 @@ def test_where_others_back_the_rest_of_the_token_nobody_asks() -> None:
         assert "supply.observe" not in house.told
 
     assert shown(House(risk=Risk(supply=SupplyFrom.SETTLEMENTS)).play(story)) == ("0", "settlements")
+
+
+def test_a_count_that_stays_uncertain_for_long_is_given_up_for_a_newer_one(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(house: House) -> None:
+        await house.until(lambda: observed(house))
+        request_id = house.accept()
+        lost = {"settlement.confirmed"}
+        house.lose = lambda kind: kind in lost
+        await house.until(lambda: "settlement.confirmed" in house.told)
+        house.chain.mint_by_others(7 * DOLLAR)
+        await house.blocks(HEADS_MAX + 2 * FINALITY)
+        lost.clear()
+        await house.until(lambda: house.end_of(request_id))
+        await house.until(lambda: len(observed(house)) == 2)
+
+    house = House().play(story)
+    assert observed(house)[-1].difference == 7 * DOLLAR
+    assert f"is not told after {HEADS_MAX} heads" in caplog.text
