@@ -117,3 +117,20 @@ def test_a_count_that_stays_uncertain_for_long_is_given_up_for_a_newer_one(caplo
     house = House().play(story)
     assert observed(house)[-1].difference == 7 * DOLLAR
     assert f"is not told after {HEADS_MAX} heads" in caplog.text
+
+
+def test_a_settlement_in_every_block_starves_no_count() -> None:
+    """The block of a reading stays, so what has to be told before it is only what that block holds."""
+
+    async def story(house: House) -> None:
+        for nonce in range(1, 30):
+            house.accept("10", nonce=nonce)
+            if nonce == 12:
+                house.chain.mint_by_others(7 * DOLLAR)
+            await house.blocks(1)
+            if nonce > 12:
+                assert house.desk.book.settlements
+        assert [each.difference for each in observed(house)] == [0, 7 * DOLLAR]
+
+    house = House().play(story)
+    assert backing(house.desk.book).supply_from == "chain"
