@@ -16,6 +16,7 @@ from domain.account import AccountObserved, Balance
 from domain.book import Book, evolve
 from domain.controls import Probe, check
 from domain.event import Event
+from domain.fill import FillKind, FillRecorded, FillSource
 from domain.folds.flow import recounted
 from domain.hedge import HedgePlanned, PlannedLeg, Purpose
 from domain.ids import client_order_id, natural_id
@@ -303,17 +304,39 @@ def timed(ask: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
-def _after_marks(book: Book, probes: Sequence[Probe]) -> Line:
-    """Time the first check after marks moved, which reckons anew what each account has."""
+def _after(name: str, book: Book, probes: Sequence[Probe], happens: Callable[[int], Event]) -> Line:
+    """Time the first check after something happened, which reckons anew what rests on it."""
     times: list[float] = []
-    for probe in probes:
-        evolve(book, _marks(), START_US)
+    for number, probe in enumerate(probes):
+        evolve(book, happens(number), START_US)
         started = time.perf_counter_ns()
         check(book, probe)
         times.append((time.perf_counter_ns() - started) / 1_000)
     times.sort()
     told = (percentile(times, 0.5), percentile(times, 0.99), times[-1])
-    return Line("a request, the first after marks moved", tuple(f"{each:,.0f}" for each in told))
+    return Line(name, tuple(f"{each:,.0f}" for each in told))
+
+
+def _fill(number: int) -> FillRecorded:
+    """Return a fill on one of the venues, of no order of ours: it moves a position and its account."""
+    underlying = tuple(PRICES)[number % len(PRICES)]
+    return FillRecorded(
+        fill_id=natural_id("fill", str(number)),
+        venue=VENUES[number // len(PRICES) % len(VENUES)],
+        account="main",
+        symbol=f"{underlying}/USDT:USDT",
+        trade_id=str(number),
+        venue_order_id="",
+        order_id=None,
+        side=tuple(OrderSide)[number % 2],
+        price=PRICES[underlying],
+        quantity=Num("0.001"),
+        fee_asset="USDT",
+        fee=Num("0.001"),
+        kind=FillKind.TRADE,
+        source=FillSource.STREAM,
+        traded_at_us=START_US,
+    )
 
 
 def checking(much: Much) -> Group:
@@ -334,7 +357,9 @@ def checking(much: Much) -> Group:
         worst = max(worst, p99)
         medians.append(p50)
         lines.append(Line(name, (f"{p50:,.0f}", f"{p99:,.0f}", f"{times[-1]:,.0f}")))
-    lines.append(_after_marks(book, [request_probe(number, chance) for number in range(max(much.probes // 20, 5))]))
+    probes = [request_probe(number, chance) for number in range(max(much.probes // 4, 5))]
+    lines.append(_after("a request, the first after a fill", book, probes, _fill))
+    lines.append(_after("a request, the first after marks moved", book, probes, lambda _: _marks()))
     anew = sorted(timed(lambda: recounted(book)) for _ in range(max(much.probes // 50, 5)))
     lines.append(
         Line(

@@ -29,9 +29,10 @@ def hold_accounts(meter: Meter, grown: Iterable[Grown]) -> None:
     for each in grown:
         line = each.line
         if line.kind != SPOT:
-            by_account.setdefault(account_key(line.venue, line.account), []).append(each)
+            by_account.setdefault(f"{line.venue}|{line.account}", []).append(each)
+    known = meter.memory.standings
     for key, lines in by_account.items():
-        stands = standing_of(meter.memory, meter.book, key)
+        stands = known[key] if key in known else standing_of(meter.memory, meter.book, key)
         if stands is None and not _looks(meter):
             continue
         _hold_account(meter, key, lines, stands)

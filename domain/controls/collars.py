@@ -36,7 +36,7 @@ def hold_while(meter: Meter, underlying: str, scopes: tuple[str, ...], price: De
     if marked is None:
         hold_distance(meter, control, scopes, price, (now,))
         return
-    for each in (now, *_ends(meter, underlying, marked)):
+    for each in (*_ends(meter, underlying, marked), now):
         if not meter.within(control, scopes, EXACT.multiply(EXACT.abs(EXACT.subtract(price, each)), BPS), each):
             span_us = windows(meter.book).collar_ms * MILLISECOND_US
             hold_distance(meter, control, scopes, price, marked.between(meter.at_us, span_us, Num(now)))

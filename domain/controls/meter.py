@@ -46,7 +46,7 @@ class Meter:
         self.found: Refusal | None = None
         self._limits = book.limits
         self._bounds = bounds(book)
-        self._worst: tuple[Num, Num] | None = None
+        self._worst: tuple[Decimal, Decimal] | None = None
         self._reducing: bool | None = None
 
     def refuse(self, refusal: Refusal) -> None:
@@ -108,14 +108,19 @@ class Meter:
         self.refuse(_unknown(spec, limit, subject) if value is None else _above(spec, limit, Num(value), subject))
 
     @property
-    def worst(self) -> tuple[Num, Num]:
+    def worst(self) -> tuple[Decimal, Decimal]:
         """Return the worst |delta| of the underlying before and after, base units."""
         if self._worst is None:
             interval = exposure(self.book, self.probe.underlying).interval
-            after = interval.widen(self.probe.change) if self.probe.change else interval
-            for each in self.traded:
-                after = after.widen(each)
-            self._worst = interval.worst, after.worst
+            low: Decimal = interval.low
+            high: Decimal = interval.high
+            before = max(low.copy_abs(), high.copy_abs())
+            for each in (self.probe.change, *self.traded):
+                if each > 0:
+                    high = EXACT.add(high, each)
+                elif each:
+                    low = EXACT.add(low, each)
+            self._worst = before, max(low.copy_abs(), high.copy_abs())
         return self._worst
 
     @property

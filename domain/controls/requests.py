@@ -4,7 +4,7 @@ from domain.controls.meter import Meter
 from domain.folds.flow import transfer_scopes
 from domain.limit import Control
 from domain.mode import GLOBAL
-from domain.quantity import ZERO, Num, to_units
+from domain.quantity import EXACT, ZERO, Num
 from domain.quote import Side
 from domain.state import Book
 
@@ -26,10 +26,10 @@ def hold_request(meter: Meter) -> None:
     block, day = _CAPACITY[side]
     for limit in meter.limits(block, (GLOBAL, pair)):
         shared = meter.book.reserve(side, "" if limit.scope == GLOBAL else probe.asset)
-        meter.test(limit, to_units(shared + probe.issued, ISSUED_DECIMALS))
+        meter.test(limit, EXACT.scaleb(EXACT.create_decimal(shared + probe.issued), -ISSUED_DECIMALS))
     for limit in meter.limits(day, (GLOBAL, pair)):
         today = accepted_today(meter.book, side, limit.scope, meter.at_us)
-        meter.test(limit, to_units(today + probe.issued, ISSUED_DECIMALS))
+        meter.test(limit, EXACT.scaleb(EXACT.create_decimal(today + probe.issued), -ISSUED_DECIMALS))
 
 
 def accepted_today(book: Book, side: Side, scope: str, at_us: int) -> int:

@@ -368,6 +368,17 @@ def test_after_a_fall_what_hedges_goes_on_and_nothing_new_is_begun_until_a_while
         assert house.ask_request(stage=stage, mint=False, reference_usd=Num(1_800)) is None
 
 
+def test_a_collar_that_nobody_set_refuses_though_nothing_moved():
+    house = House()
+    house.remove(Control.PRICE_COLLAR_PERIOD)
+    told = house.ask_request()
+    assert told is not None
+    assert (told.reason, told.control) == (Reason.LIMIT_MISSING, "price_collar_period")
+    assert house.ask_order() is None
+    house.remove(Control.PRICE_COLLAR)
+    assert why(house.ask_order(house.order(price="2000"))) == "LIMIT_MISSING"
+
+
 def test_nothing_is_spared_a_price_that_is_far_from_its_own_book():
     house = House()
     house.book.backing["WETH"] = 5 * 10**18
