@@ -17,7 +17,7 @@ from adapters.embedded.boundedlog import BoundedLog
 from adapters.embedded.guardian import Guardian
 from adapters.embedded.readiness import READY_FD, READY_LINE
 
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 90.0  # several start at once, on a machine that may be slow and busy
 STOP_WITHIN_S = 10.0
 KILLED_WITHIN_S = 5.0  # a killed process is gone in milliseconds, unless its disk hangs
 LAST_OUTPUT_WITHIN_S = 1.0  # a grandchild may hold the pipe open after its parent's end
