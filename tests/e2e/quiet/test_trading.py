@@ -4,33 +4,14 @@ import os
 import subprocess
 import sys
 import time
-from typing import Any
 
-import msgspec
 import pytest
 
 from tests.support.demo import ROOT, Up, wait_for
-from tests.support.trader import WALLETS, Log, Trader, code_of
+from tests.support.trader import Log, Trader, code_of
 
 SETTLED_WITHIN_S = 60.0
 EXAMPLE_WITHIN_S = 150.0
-
-
-class OldQuote(msgspec.Struct, frozen=True):
-    """Hold a quote and when it expires."""
-
-    quote: dict[str, Any]
-    expires_us: int
-
-
-@pytest.fixture(scope="module", autouse=True)
-def old_quote(quiet: Up) -> OldQuote:
-    """Ask for a quote before anything else."""
-    first = Trader(quiet.url, WALLETS[0])
-    quote = first.quote("USDT/USDe", "MINT", "100")
-    first.close()
-    issued = Log(quiet.settings()["services"]["postgres_auditor"]).events("quote.issued.v3")
-    return OldQuote(quote, issued[-1]["expires_at_us"])
 
 
 def _positions(quiet: Up, trader: Trader, at_least: int = 0) -> dict[str, str]:
@@ -162,10 +143,11 @@ def test_what_is_malformed_gets_400_and_adds_nothing_to_the_log(trader: Trader, 
     assert log.decided() == before
 
 
-def test_a_quote_that_expired_is_refused(old_quote: OldQuote, trader: Trader, log: Log) -> None:
-    # Asked for before this file's other tests, which take nearly as long as it lives.
-    time.sleep(max(0.0, old_quote.expires_us / 1_000_000 - time.time()) + 0.2)  # the clock itself is waited for
-    terms = trader.terms(old_quote.quote)
+def test_a_quote_that_expired_is_refused(trader: Trader, log: Log) -> None:
+    quote = trader.quote("USDT/USDe", "MINT", "100")
+    expires_us = log.events("quote.issued.v3")[-1]["expires_at_us"]
+    time.sleep(max(0.0, expires_us / 1_000_000 - time.time()) + 0.2)  # the clock itself is waited for
+    terms = trader.terms(quote)
     answer = trader.place(terms)
     assert (answer[0], code_of(answer)) == (400, "18")
     assert log.requests(terms.order_id) == []
