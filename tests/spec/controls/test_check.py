@@ -379,6 +379,15 @@ def test_a_collar_that_nobody_set_refuses_though_nothing_moved():
     assert why(house.ask_order(house.order(price="2000"))) == "LIMIT_MISSING"
 
 
+def test_all_of_what_is_held_counts_at_the_evidence_of_the_decision():
+    house = House()
+    house.open("-1")
+    house.limit(Control.GROSS_NOTIONAL, "4030")
+    told = house.ask_order(reference=Num(2_000), reference_usd=Num(2_020))
+    assert told is not None
+    assert (told.control, told.value) == ("gross_notional", "4040")
+
+
 def test_nothing_is_spared_a_price_that_is_far_from_its_own_book():
     house = House()
     house.book.backing["WETH"] = 5 * 10**18
