@@ -1,5 +1,6 @@
 """Values of any of our types: events, commands, and what they are made of."""
 
+from collections.abc import Mapping
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
@@ -29,6 +30,8 @@ def values(wanted: Any) -> st.SearchStrategy[Any]:
         return st.one_of(*map(values, get_args(wanted)))
     if origin is tuple:
         return st.lists(values(get_args(wanted)[0]), max_size=3).map(tuple)
+    if origin is Mapping:
+        return st.dictionaries(*map(values, get_args(wanted)), max_size=3)
     if wanted in SIMPLE:
         return SIMPLE[wanted]
     if issubclass(wanted, Enum):
