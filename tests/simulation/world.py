@@ -69,6 +69,8 @@ SECOND_US = (500_000, 6_000_000)
 """How long a second core stays."""
 STOP_S_MAX = 5.0
 STOPS_MAX = 5
+STILL_S_MAX = 60
+"""How long everybody may take to have the last event, before the core is asked to stop."""
 
 
 class WorldSettings(Settings, frozen=True, kw_only=True):
@@ -146,6 +148,7 @@ class World:
         self.alerts = Stream(sim, "ALERTS")
         self.tables = readers.Tables()
         self.core: Core | None = None
+        self._looking: asyncio.Task[None] | None = None
         self.replicas: dict[str, Replica] = {}
         self.mains = {"core": self._run_core, "execution": self._run_execution, "chain": self._run_chain}
         if plan.readers:
@@ -187,7 +190,7 @@ class World:
             reading = tasks.create_task(inbox.run())
             looking = tasks.create_task(RiskWatch(core, feed, clock).run())
             if process.name == "core":
-                self.core = core
+                self.core, self._looking = core, looking
             await running
             for task in (reading, relaying, looking):
                 task.cancel()
@@ -336,9 +339,20 @@ class World:
         if self.plan.readers and readers.untold(self.store.events, self.alerts):
             yield "an alert is untold"
 
+    async def _still(self) -> None:
+        """Have risk looked at no more, and wait until everybody has what the last look recorded."""
+        looking, process = self._looking, self.supervisor.running.get("core")
+        if looking is not None and process is not None:
+            self.sim.loop.run_in(process, looking.cancel)
+        for _ in range(STILL_S_MAX):
+            await asyncio.sleep(1.0)
+            if not any(self._behind()):
+                return
+
     async def _graceful_stop(self) -> None:
         """Ask the core to stop, again if it was killed meanwhile."""
         for _ in range(STOPS_MAX):
+            await self._still()
             core, process = self.core, self.supervisor.running.get("core")
             if core is not None and process is not None:
                 self.sim.loop.run_in(process, core.stop)
