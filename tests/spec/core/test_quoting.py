@@ -117,6 +117,7 @@ class TestRefusals:
         told.append(ask(desk, size="1.5"))
         for control in ("mint_per_block", "mint_per_day"):
             desk.set_limit(control, "1000000")
+        desk.set_limit("price_collar_period", "500")
         desk.set_limit("order_notional", "2999.99")
         told.append(ask(desk, size="1.5"))
         desk.set_limit("order_notional", "3000")

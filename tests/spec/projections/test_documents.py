@@ -36,7 +36,7 @@ def numbers(wanted: Any, name: str = "") -> set[str]:
 
 def test_documents_have_no_numbers_that_javascript_could_bend():
     """Counts and positions are whole numbers; everything with a unit is text, but for bounded times and settings."""
-    whole = {"fills", "settlements", "attempt", "attempts", "cause_position", "sequence", "age_ms"}
+    whole = {"fills", "settlements", "attempt", "attempts", "cause_position", "sequence", "age_ms", "supply_block"}
     whole |= {"funding_interval_ms", "block", "block_number", "nonce", "stables_delta_limit_bps"}
     whole |= {
         "number",
