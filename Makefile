@@ -18,23 +18,26 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/ballast demo
 
-# Three lanes at once, for two cores: the end-to-end tests, whose demonstrations have deadlines; the tests on real servers,
-# which mostly wait; and all that only reckons, which is nice to the others and has what they leave. Each lane's output is
-# printed whole when all are done, then each one's last line once more. `python -m pytest` runs everything in turn.
-LANES := e2e servers reckoned
+# Four lanes at once, for two cores: the end-to-end tests, whose demonstrations have deadlines; the tests of exchanges and
+# those on other real servers, which mostly wait; and all that only reckons, which is nice to the others and has what they
+# leave. Each lane's output is printed whole when all are done, then each one's last line once more. `python -m pytest` runs
+# everything in turn.
+LANES := e2e exchange servers reckoned
+EXCHANGE := tests/integration/exchange
 LANE = { nice -n $(2) $(BIN)/python -m pytest -p no:cacheprovider $(3) > build/test/$(1).txt 2>&1; \
   echo $$? > build/test/$(1).rc; echo "$(1): $$(tail -n 1 build/test/$(1).txt)"; }
 test: setup anvil
 	rm -rf build/test
 	mkdir -p build/test
 	@$(call LANE,e2e,0,tests/e2e) & \
-	  $(call LANE,servers,5,tests/integration) & \
+	  $(call LANE,exchange,5,$(EXCHANGE)) & \
+	  $(call LANE,servers,5,tests/integration --ignore $(EXCHANGE)) & \
 	  $(call LANE,reckoned,10,tests --ignore tests/e2e --ignore tests/integration) & \
 	  wait; cd build/test; failed=0; \
 	  for lane in $(LANES); do echo "== $$lane"; cat $$lane.txt; [ "$$(cat $$lane.rc)" = 0 ] || failed=1; done; \
 	  tail -qn 1 $(LANES:%=%.txt); exit $$failed
 
-# What is longer than the suite's twenty minutes allow, marked `slow`: a crash at nearly every step and named point of the
+# What is longer than the suite may take, marked `slow`: a crash at nearly every step and named point of the
 # simulated world, 300 of its plans, each role's imports alone, a scenario that is stopped before it began. Half an hour.
 long: setup
 	$(BIN)/python -m pytest -p no:cacheprovider --timeout 3600 -m slow

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import msgspec
 
+from api.collecting import calm_collector
 from benchmarks.report import Figure, Group, Line, at_most, percentile
 from domain.account import AccountObserved, Balance
 from domain.book import Book, evolve
@@ -345,6 +346,7 @@ def checking(much: Much) -> Group:
     if len(book.limits) != LIMITS or len(book.orders) != ORDERS:
         raise RuntimeError(f"{len(book.limits)} limits and {len(book.orders)} open orders")
     loads = {"an order": order_probe, "a request, its plan on one to four venues": request_probe}
+    calm_collector()  # as every role does when it is ready
     lines: list[Line] = []
     worst, medians = 0.0, list[float]()
     for name, make in loads.items():
