@@ -6,13 +6,14 @@ venue. Senders, mode, leases and chain are left out: they are no precondition, a
 """
 
 import asyncio
+import itertools
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
 from typing import Any
@@ -156,16 +157,13 @@ async def _be_the_world(place: Path, orders: int, conditional: int) -> None:
 
 def rest(venue: SimulatedVenue, orders: int, prefix: str = "b") -> None:
     """Let buys far below the market rest, spread over the venue's contracts."""
-    contracts = [each for each in venue.exchange.instruments.values() if each.kind != "spot"]
-    for number in range(orders):
-        instrument = contracts[number % len(contracts)]
-        price = (venue.exchange.mark(instrument.symbol) * BELOW / instrument.tick).to_integral_value(ROUND_FLOOR)
+    for number, (instrument, price) in enumerate(_far_below(venue, orders)):
         request = OrderRequest(
             symbol=instrument.symbol,
             side="BUY",
             type="LIMIT",
-            quantity=_least(instrument, price * instrument.tick),
-            price=price * instrument.tick,
+            quantity=_least(instrument, price),
+            price=price,
             client_id=f"{prefix}{number}",
         )
         venue.exchange.place(request, venue.clock_ms())
@@ -174,19 +172,16 @@ def rest(venue: SimulatedVenue, orders: int, prefix: str = "b") -> None:
 
 def leave_stops(venue: SimulatedVenue, number: int, prefix: str = "stop") -> None:
     """Let orders wait for a price far below the market, spread over the venue's contracts."""
-    contracts = [each for each in venue.exchange.instruments.values() if each.kind != "spot"]
-    for each in range(number):
-        instrument = contracts[each % len(contracts)]
-        price = (venue.exchange.mark(instrument.symbol) * BELOW / instrument.tick).to_integral_value(ROUND_FLOOR)
+    for each, (instrument, price) in enumerate(_far_below(venue, number)):
         order = OrderRequest(
             symbol=instrument.symbol,
             side="SELL",
             type="MARKET",
-            quantity=_least(instrument, price * instrument.tick),
+            quantity=_least(instrument, price),
             client_id=f"{prefix}{each}",
         )
         kind = STOPS.get(venue.name, "STOP_MARKET")
-        asked = ConditionalRequest(kind=kind, order=order, price=price * instrument.tick, way="falls")
+        asked = ConditionalRequest(kind=kind, order=order, price=price, way="falls")
         venue.exchange.place_conditional(asked, venue.clock_ms())
     venue.commit()
 
@@ -194,6 +189,14 @@ def leave_stops(venue: SimulatedVenue, number: int, prefix: str = "stop") -> Non
 def stands(venue: SimulatedVenue) -> int:
     """Return how many orders stand at a venue, of either kind."""
     return len(venue.exchange.open_orders(None)) + len(venue.exchange.conditionals.waiting())
+
+
+def _far_below(venue: SimulatedVenue, number: int) -> Iterator[tuple[Instrument, Decimal]]:
+    """Yield so many contracts of a venue in turn, each with a price far below its market, on its tick."""
+    contracts = [each for each in venue.exchange.instruments.values() if each.kind != "spot"]
+    for instrument in itertools.islice(itertools.cycle(contracts), number):
+        ticks = (venue.exchange.mark(instrument.symbol) * BELOW / instrument.tick).to_integral_value(ROUND_FLOOR)
+        yield instrument, ticks * instrument.tick
 
 
 def _least(instrument: Instrument, price: Decimal) -> Decimal:
